@@ -1,0 +1,39 @@
+import type { Logger } from "./logger.ts";
+
+/** Something that runs. `stop` may be called twice. */
+export interface Service {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts services in order, then waits for SIGTERM, SIGINT or the loss of the parent process, and stops them in reverse. A second
+ * signal, or a stop that takes longer than `graceMs`, ends the process at once. Sends `ready` to a parent that listens.
+ */
+export async function runServices(services: readonly Service[], logger: Logger, graceMs = 10_000): Promise<void> {
+  const started: Service[] = [];
+  const { promise: asked, resolve: ask } = Promise.withResolvers<string>();
+  let signals = 0;
+  const onSignal = (why: string) => (): void => {
+    if (++signals > 1) process.exit(1);
+    ask(why);
+  };
+  process.on("SIGTERM", onSignal("SIGTERM"));
+  process.on("SIGINT", onSignal("SIGINT"));
+  process.on("disconnect", onSignal("parent-lost"));
+  process.on("uncaughtException", (err) => {
+    logger.error({ err }, "process-crashed");
+    process.exit(70);
+  });
+  for (const service of services) {
+    await service.start();
+    started.push(service);
+  }
+  process.send?.({ kind: "ready" });
+  const why = await asked;
+  logger.info({ why }, "process-stopping");
+  const timer = setTimeout(() => process.exit(1), graceMs);
+  for (const service of started.reverse()) await service.stop();
+  clearTimeout(timer);
+  if (process.connected) process.disconnect();
+}

@@ -1,0 +1,249 @@
+import { bigint, boolean, customType, doublePrecision, integer, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
+
+/**
+ * The tables as TypeScript sees them. Instants are whole Unix ms in float8 (`_real_ms`: machine time, else job time); money is
+ * bigint nano-USD. The migrations are the truth; a test compares every column with them.
+ */
+const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
+const instant = (name: string) => doublePrecision(name);
+const nano = (name: string) => bigint(name, { mode: "bigint" });
+
+export const clock = pgTable("clock", {
+  id: integer("id").primaryKey(),
+  realAnchorMs: instant("real_anchor_ms").notNull(),
+  jobAnchorMs: instant("job_anchor_ms").notNull(),
+  scale: doublePrecision("scale").notNull(),
+  seenRealMs: instant("seen_real_ms").notNull(),
+});
+
+export const priceBook = pgTable("price_book", {
+  version: text("version").primaryKey(),
+  content: text("content").notNull(),
+  loadedAtMs: instant("loaded_at_ms").notNull(),
+});
+
+export const tenant = pgTable("tenant", {
+  id: text("id").primaryKey(),
+  name: text("name").notNull(),
+  allowUnpriced: boolean("allow_unpriced").notNull().default(false),
+  retentionDays: integer("retention_days").notNull().default(30),
+  createdAtMs: instant("created_at_ms").notNull(),
+});
+
+export const apiKey = pgTable("api_key", {
+  id: text("id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  name: text("name").notNull(),
+  hmac: bytea("hmac").notNull(),
+  pepperId: text("pepper_id").notNull(),
+  webhookSecretSealed: text("webhook_secret_sealed").notNull(),
+  createdAtMs: instant("created_at_ms").notNull(),
+  revokedAtMs: instant("revoked_at_ms"),
+});
+
+export const idempotency = pgTable("idempotency", {
+  tenantId: text("tenant_id").notNull(),
+  route: text("route").notNull(),
+  key: text("key").notNull(),
+  fingerprint: text("fingerprint").notNull(),
+  responseId: text("response_id"),
+  createdAtMs: instant("created_at_ms").notNull(),
+}, (t) => [primaryKey({ columns: [t.tenantId, t.route, t.key] })]);
+
+export const file = pgTable("file", {
+  id: text("id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  purpose: text("purpose").notNull(),
+  filename: text("filename").notNull(),
+  sizeBytes: doublePrecision("size_bytes").notNull(),
+  sha256: text("sha256").notNull(),
+  blobKey: text("blob_key").notNull(),
+  createdAtMs: instant("created_at_ms").notNull(),
+  expiresAtMs: instant("expires_at_ms"),
+  deletedAtMs: instant("deleted_at_ms"),
+});
+
+export const batch = pgTable("batch", {
+  id: text("id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  keyId: text("key_id").notNull(),
+  surface: text("surface").notNull(),
+  endpoint: text("endpoint").notNull(),
+  state: text("state").notNull(),
+  inputFileId: text("input_file_id"),
+  inputBlobKey: text("input_blob_key").notNull(),
+  completionWindow: text("completion_window").notNull(),
+  deadlineAtMs: instant("deadline_at_ms"),
+  lanesAllow: text("lanes_allow").array(),
+  lanesDeny: text("lanes_deny").array(),
+  reuseMode: text("reuse_mode").notNull().default("auto"),
+  callbackUrl: text("callback_url"),
+  metadata: text("metadata"),
+  errors: text("errors"),
+  model: text("model"),
+  total: integer("total").notNull().default(0),
+  outputFileId: text("output_file_id"),
+  errorFileId: text("error_file_id"),
+  leaseGen: integer("lease_gen").notNull().default(0),
+  leaseUntilRealMs: instant("lease_until_real_ms"),
+  createdAtMs: instant("created_at_ms").notNull(),
+  inProgressAtMs: instant("in_progress_at_ms"),
+  finalizingAtMs: instant("finalizing_at_ms"),
+  cancellingAtMs: instant("cancelling_at_ms"),
+  endedAtMs: instant("ended_at_ms"),
+  deletedAtMs: instant("deleted_at_ms"),
+  version: integer("version").notNull().default(1),
+});
+
+export const job = pgTable("job", {
+  id: text("id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  keyId: text("key_id").notNull(),
+  surface: text("surface").notNull(),
+  batchId: text("batch_id"),
+  lineNo: integer("line_no"),
+  customId: text("custom_id"),
+  endpoint: text("endpoint").notNull(),
+  provider: text("provider").notNull(),
+  model: text("model").notNull(),
+  baselineModel: text("baseline_model").notNull(),
+  state: text("state").notNull(),
+  version: integer("version").notNull().default(1),
+  body: text("body"),
+  bodyBlobKey: text("body_blob_key"),
+  bodyOffset: doublePrecision("body_offset"),
+  bodyBytes: integer("body_bytes").notNull(),
+  inputTokensEst: integer("input_tokens_est").notNull(),
+  outputTokensEst: integer("output_tokens_est").notNull(),
+  deadlineAtMs: instant("deadline_at_ms"),
+  lanesAllow: text("lanes_allow").array(),
+  lanesDeny: text("lanes_deny").array(),
+  maxCostNano: nano("max_cost_nano"),
+  callbackUrl: text("callback_url"),
+  metadata: text("metadata"),
+  reuseKey: bytea("reuse_key"),
+  leaderId: text("leader_id"),
+  nextDecisionAtMs: instant("next_decision_at_ms"),
+  lane: text("lane"),
+  attemptId: text("attempt_id"),
+  attempts: integer("attempts").notNull().default(0),
+  error: text("error"),
+  acceptedAtMs: instant("accepted_at_ms").notNull(),
+  endedAtMs: instant("ended_at_ms"),
+});
+
+export const dispatch = pgTable("dispatch", {
+  id: text("id").primaryKey(),
+  lane: text("lane").notNull(),
+  account: text("account").notNull(),
+  endpoint: text("endpoint").notNull(),
+  model: text("model").notNull(),
+  state: text("state").notNull(),
+  jobs: integer("jobs").notNull(),
+  emulated: boolean("emulated").notNull(),
+  leaseGen: integer("lease_gen").notNull().default(0),
+  leaseUntilRealMs: instant("lease_until_real_ms"),
+  enqueuedRealMs: instant("enqueued_real_ms").notNull(),
+  providerRef: text("provider_ref"),
+  providerStatus: text("provider_status"),
+  providerProgress: integer("provider_progress"),
+  pollErrors: integer("poll_errors").notNull().default(0),
+  nextPollAtMs: instant("next_poll_at_ms"),
+  cancelAtMs: instant("cancel_at_ms"),
+  createdAtMs: instant("created_at_ms").notNull(),
+  submittedAtMs: instant("submitted_at_ms"),
+  endedAtMs: instant("ended_at_ms"),
+  error: text("error"),
+});
+
+export const attempt = pgTable("attempt", {
+  id: text("id").primaryKey(),
+  jobId: text("job_id").notNull(),
+  tenantId: text("tenant_id").notNull(),
+  seq: integer("seq").notNull(),
+  lane: text("lane").notNull(),
+  account: text("account").notNull(),
+  dispatchId: text("dispatch_id"),
+  state: text("state").notNull(),
+  role: text("role").notNull(),
+  decision: text("decision").notNull(),
+  estimateNano: nano("estimate_nano"),
+  pricesVersion: text("prices_version").notNull(),
+  emulated: boolean("emulated").notNull(),
+  requestId: text("request_id"),
+  statusCode: integer("status_code"),
+  answer: text("answer"),
+  usage: text("usage"),
+  tier: text("tier"),
+  errorCode: text("error_code"),
+  createdAtMs: instant("created_at_ms").notNull(),
+  sentAtMs: instant("sent_at_ms"),
+  answeredAtMs: instant("answered_at_ms"),
+  answeredRealMs: instant("answered_real_ms"),
+  settledAtMs: instant("settled_at_ms"),
+});
+
+export const result = pgTable("result", {
+  jobId: text("job_id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  attemptId: text("attempt_id").notNull(),
+  source: text("source").notNull(),
+  statusCode: integer("status_code").notNull(),
+  createdAtMs: instant("created_at_ms").notNull(),
+  expiresAtMs: instant("expires_at_ms").notNull(),
+});
+
+export const reuseEntry = pgTable("reuse_entry", {
+  tenantId: text("tenant_id").notNull(),
+  reuseKey: bytea("reuse_key").notNull(),
+  jobId: text("job_id").notNull(),
+  attemptId: text("attempt_id").notNull(),
+  createdAtMs: instant("created_at_ms").notNull(),
+  expiresAtMs: instant("expires_at_ms").notNull(),
+}, (t) => [primaryKey({ columns: [t.tenantId, t.reuseKey] })]);
+
+export const ledgerTxn = pgTable("ledger_txn", {
+  id: text("id").primaryKey(),
+  kind: text("kind").notNull(),
+  tenantId: text("tenant_id").notNull(),
+  jobId: text("job_id").notNull(),
+  attemptId: text("attempt_id").notNull(),
+  lane: text("lane").notNull(),
+  model: text("model").notNull(),
+  pricesVersion: text("prices_version").notNull(),
+  digest: text("digest").notNull(),
+  emulated: boolean("emulated").notNull(),
+  priced: boolean("priced").notNull(),
+  atMs: instant("at_ms").notNull(),
+});
+
+export const ledgerEntry = pgTable("ledger_entry", {
+  txnId: text("txn_id").notNull(),
+  account: text("account").notNull(),
+  amountNano: nano("amount_nano").notNull(),
+}, (t) => [primaryKey({ columns: [t.txnId, t.account] })]);
+
+export const webhookEvent = pgTable("webhook_event", {
+  id: text("id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  keyId: text("key_id").notNull(),
+  subjectId: text("subject_id").notNull(),
+  url: text("url").notNull(),
+  type: text("type").notNull(),
+  payload: text("payload").notNull(),
+  state: text("state").notNull(),
+  tries: integer("tries").notNull().default(0),
+  nextTryRealMs: instant("next_try_real_ms"),
+  createdAtMs: instant("created_at_ms").notNull(),
+});
+
+export const webhookDelivery = pgTable("webhook_delivery", {
+  id: text("id").primaryKey(),
+  eventId: text("event_id").notNull(),
+  tenantId: text("tenant_id").notNull(),
+  tryNo: integer("try_no").notNull(),
+  atRealMs: instant("at_real_ms").notNull(),
+  durationMs: integer("duration_ms").notNull(),
+  statusCode: integer("status_code"),
+  error: text("error"),
+});

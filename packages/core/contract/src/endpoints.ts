@@ -1,0 +1,19 @@
+/** Where a request would go at its provider; it also says which API shape the body has. */
+export const ENDPOINTS = [
+  "/v1/chat/completions",
+  "/v1/embeddings",
+  "/v1/responses",
+  "/v1/messages",
+  /** Ours: zero-shot classification by the pool, `{model, input, labels}`. */
+  "/v1/classifications",
+] as const;
+
+export type Endpoint = (typeof ENDPOINTS)[number];
+
+export const isEndpoint = (text: string): text is Endpoint => (ENDPOINTS as readonly string[]).includes(text);
+
+/** Who answers: a paid provider, or the self-hosted pool. */
+export type Provider = "openai" | "anthropic" | "pool";
+
+/** Through which API a batch came; decides the shapes of objects and errors. */
+export type Surface = "native" | "openai" | "anthropic";
