@@ -133,6 +133,7 @@ create unique index job_line on job (batch_id, line_no) where batch_id is not nu
 create index job_due on job (next_decision_at_ms) where next_decision_at_ms is not null;
 create index job_live_by_batch on job (batch_id) where state in ('accepted', 'placed');
 create index job_by_tenant on job (tenant_id, id desc);
+create index job_placed_by_key on job (tenant_id, reuse_key) where reuse_key is not null and state = 'placed';
 create index job_by_leader on job (leader_id) where leader_id is not null;
 
 create table dispatch (
@@ -180,6 +181,7 @@ create table attempt (
   usage text,
   tier text,
   error_code text,
+  source_attempt_id text,
   created_at_ms float8 not null,
   sent_at_ms float8,
   answered_at_ms float8,

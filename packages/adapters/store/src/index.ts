@@ -5,3 +5,12 @@
 export { type Orm, openStore, orm, type Sql, type Store } from "./connect.ts";
 export { migrate } from "./migrate.ts";
 export * as table from "./schema.ts";
+export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attempts.ts";
+export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
+export { type EndedAttempt, endAttempts } from "./end-attempts.ts";
+export { markSending } from "./mark-sending.ts";
+export { claimDue, type DueJob } from "./claim-due.ts";
+export { type PlacedJob, placeJobs } from "./place-jobs.ts";
+export { deferJobs, type ReplannedJob, replanJobs } from "./replan-jobs.ts";
+export { type DispatchPatch, type DispatchRow, insertDispatches, leaseDispatch, type NewDispatch, releaseDispatch, renewLease, sweepDispatches } from "./dispatches.ts";
+export { type ChunkRow, moveAttempts, readChunk } from "./read-chunk.ts";

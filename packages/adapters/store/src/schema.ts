@@ -176,6 +176,7 @@ export const attempt = pgTable("attempt", {
   usage: text("usage"),
   tier: text("tier"),
   errorCode: text("error_code"),
+  sourceAttemptId: text("source_attempt_id"),
   createdAtMs: instant("created_at_ms").notNull(),
   sentAtMs: instant("sent_at_ms"),
   answeredAtMs: instant("answered_at_ms"),

@@ -1,0 +1,23 @@
+import type { Sql } from "./connect.ts";
+import type * as schema from "./schema.ts";
+
+/** A job as the planner sees it: everything but its body. */
+export type DueJob = Omit<typeof schema.job.$inferSelect, "body" | "error" | "endedAtMs" | "surface" | "customId" | "bodyOffset" | "bodyBlobKey">;
+
+/**
+ * Takes jobs that are due for a decision, most urgent first, and locks them until the transaction ends; rows that another
+ * planner holds are passed over. The partial index `job_due` holds only jobs that wait for a decision.
+ */
+export async function claimDue(tx: Sql, input: { readonly nowMs: number; readonly limit: number }): Promise<DueJob[]> {
+  return await tx<DueJob[]>`
+    select id, tenant_id as "tenantId", key_id as "keyId", batch_id as "batchId", line_no as "lineNo", endpoint, provider, model,
+      baseline_model as "baselineModel", state, version, body_bytes as "bodyBytes", input_tokens_est as "inputTokensEst",
+      output_tokens_est as "outputTokensEst", deadline_at_ms as "deadlineAtMs", lanes_allow as "lanesAllow", lanes_deny as "lanesDeny",
+      max_cost_nano as "maxCostNano", callback_url as "callbackUrl", metadata, reuse_key as "reuseKey", leader_id as "leaderId",
+      next_decision_at_ms as "nextDecisionAtMs", lane, attempt_id as "attemptId", attempts, accepted_at_ms as "acceptedAtMs"
+    from job
+    where next_decision_at_ms <= ${input.nowMs}::float8 and state in ('accepted', 'placed')
+    order by next_decision_at_ms
+    limit ${input.limit}
+    for update skip locked`;
+}

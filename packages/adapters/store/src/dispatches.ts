@@ -1,0 +1,76 @@
+import { and, eq } from "drizzle-orm";
+import { orm, type Sql } from "./connect.ts";
+import type * as schema from "./schema.ts";
+import { dispatch } from "./schema.ts";
+
+export type DispatchRow = typeof schema.dispatch.$inferSelect;
+export type NewDispatch = Pick<DispatchRow, "id" | "lane" | "account" | "endpoint" | "model" | "jobs" | "emulated" | "createdAtMs">;
+
+/** Inserts dispatches: each one a chunk of attempts for a lane, or one provider batch. */
+export async function insertDispatches(tx: Sql, rows: readonly NewDispatch[], realMs: number): Promise<void> {
+  if (rows.length === 0) return;
+  await tx`
+    insert into dispatch (id, lane, account, endpoint, model, state, jobs, emulated, enqueued_real_ms, created_at_ms)
+    select id, lane, account, endpoint, model, 'queued', jobs, emulated, ${realMs}::float8, created_at_ms
+    from unnest(${rows.map((x) => x.id)}::text[], ${rows.map((x) => x.lane)}::text[], ${rows.map((x) => x.account)}::text[],
+      ${rows.map((x) => x.endpoint)}::text[], ${rows.map((x) => x.model)}::text[], ${rows.map((x) => x.jobs)}::int[],
+      ${rows.map((x) => x.emulated)}::boolean[], ${rows.map((x) => x.createdAtMs)}::float8[])
+      as t (id, lane, account, endpoint, model, jobs, emulated, created_at_ms)`;
+}
+
+const COLUMNS = `id, lane, account, endpoint, model, state, jobs, emulated, lease_gen as "leaseGen", lease_until_real_ms as "leaseUntilRealMs",
+  enqueued_real_ms as "enqueuedRealMs", provider_ref as "providerRef", provider_status as "providerStatus", provider_progress as "providerProgress",
+  poll_errors as "pollErrors", next_poll_at_ms as "nextPollAtMs", cancel_at_ms as "cancelAtMs", created_at_ms as "createdAtMs",
+  submitted_at_ms as "submittedAtMs", ended_at_ms as "endedAtMs", error`;
+
+/** Takes the lease on a dispatch that still has work; `null` when it is done or another worker holds it. The generation grows by one. */
+export async function leaseDispatch(tx: Sql, input: { readonly id: string; readonly realMs: number; readonly leaseMs: number }): Promise<DispatchRow | null> {
+  const rows = await tx<DispatchRow[]>`
+    update dispatch set lease_gen = lease_gen + 1, lease_until_real_ms = ${input.realMs + input.leaseMs}::float8,
+      state = case when state = 'queued' then 'running' else state end
+    where id = ${input.id} and state in ('queued', 'running', 'submitted') and (lease_until_real_ms is null or lease_until_real_ms < ${input.realMs}::float8)
+    returning ${tx.unsafe(COLUMNS)}`;
+  return rows[0] ?? null;
+}
+
+/** Prolongs a lease that is still ours; false when it was lost. */
+export async function renewLease(tx: Sql, input: { readonly id: string; readonly gen: number; readonly untilRealMs: number }): Promise<boolean> {
+  const rows = await tx`update dispatch set lease_until_real_ms = ${input.untilRealMs}::float8 where id = ${input.id} and lease_gen = ${input.gen} returning 1`;
+  return rows.length > 0;
+}
+
+/** What changed while the lease was held; absent members stay as they are. The lease is given back. */
+export type DispatchPatch = Partial<
+  Pick<DispatchRow, "state" | "providerRef" | "providerStatus" | "providerProgress" | "pollErrors" | "nextPollAtMs" | "submittedAtMs" | "endedAtMs" | "error">
+>;
+
+/** Writes the outcome of one handling and gives the lease back, so that the sweep may ring again; false when a younger generation holds it. */
+export async function releaseDispatch(tx: Sql, input: { readonly id: string; readonly gen: number; readonly patch: DispatchPatch }): Promise<boolean> {
+  const rows = await orm(tx)
+    .update(dispatch)
+    .set({ ...input.patch, leaseUntilRealMs: null, enqueuedRealMs: 0 })
+    .where(and(eq(dispatch.id, input.id), eq(dispatch.leaseGen, input.gen)))
+    .returning({ id: dispatch.id });
+  return rows.length > 0;
+}
+
+/**
+ * Finds dispatches whose bell should ring: queued ones whose bell was lost, running ones whose worker died, submitted ones whose
+ * poll is due. Stamps them, so that each is rung at most once in `spacingMs` of machine time.
+ */
+export async function sweepDispatches(
+  tx: Sql,
+  input: { readonly nowMs: number; readonly realMs: number; readonly lostAfterMs: number; readonly spacingMs: number; readonly limit: number },
+): Promise<{ id: string; lane: string }[]> {
+  return await tx<{ id: string; lane: string }[]>`
+    update dispatch set enqueued_real_ms = ${input.realMs}::float8
+    where id in (
+      select id from dispatch
+      where state in ('queued', 'running', 'submitted') and (lease_until_real_ms is null or lease_until_real_ms < ${input.realMs}::float8)
+        and (
+          (state = 'submitted' and enqueued_real_ms < ${input.realMs - input.spacingMs}::float8
+            and (next_poll_at_ms <= ${input.nowMs}::float8 or (cancel_at_ms is not null and provider_status is distinct from 'cancelling')))
+          or (state <> 'submitted' and enqueued_real_ms < ${input.realMs - input.lostAfterMs}::float8))
+      order by enqueued_real_ms limit ${input.limit} for update skip locked)
+    returning id, lane`;
+}

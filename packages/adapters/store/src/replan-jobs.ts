@@ -1,0 +1,26 @@
+import type { Sql } from "./connect.ts";
+
+/** When a job is to be looked at again; `leaderId` names the job whose answer it waits for. */
+export interface ReplannedJob {
+  readonly jobId: string;
+  readonly atMs: number | null;
+  readonly leaderId?: string | null;
+}
+
+/** Sets when claimed jobs are due next, leaving their state. */
+export async function deferJobs(tx: Sql, rows: readonly ReplannedJob[]): Promise<void> {
+  if (rows.length === 0) return;
+  await tx`
+    update job j set next_decision_at_ms = t.at_ms, leader_id = coalesce(t.leader_id, j.leader_id)
+    from unnest(${rows.map((x) => x.jobId)}::text[], ${rows.map((x) => x.atMs)}::float8[], ${rows.map((x) => x.leaderId ?? null)}::text[]) as t (id, at_ms, leader_id)
+    where j.id = t.id and j.state in ('accepted', 'placed')`;
+}
+
+/** Sends placed jobs whose current attempt ended without an answer back to planning. A job that has moved on is left alone. */
+export async function replanJobs(tx: Sql, rows: readonly { readonly jobId: string; readonly attemptId: string; readonly atMs: number }[]): Promise<void> {
+  if (rows.length === 0) return;
+  await tx`
+    update job j set state = 'accepted', next_decision_at_ms = t.at_ms, version = j.version + 1
+    from unnest(${rows.map((x) => x.jobId)}::text[], ${rows.map((x) => x.attemptId)}::text[], ${rows.map((x) => x.atMs)}::float8[]) as t (id, attempt_id, at_ms)
+    where j.id = t.id and j.state = 'placed' and j.attempt_id = t.attempt_id`;
+}
