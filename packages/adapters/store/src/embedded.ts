@@ -136,13 +136,13 @@ async function startServer(binaries: Binaries, launch: Launch, dir: string, port
     };
     child.once("error", failed);
     child.once("close", onExit);
-    child.stderr?.on("data", () => {
+    const onText = (): void => {
       if (!log().includes("ready to accept connections")) return;
       clearTimeout(timer);
-      child.off("close", onExit);
-      child.off("error", failed);
+      child.off("close", onExit).off("error", failed).stderr?.off("data", onText);
       done({ child, port, log });
-    });
+    };
+    child.stderr?.on("data", onText);
   });
 }
 
