@@ -5,3 +5,5 @@ export { createLogger, type Logger } from "./logger.ts";
 export { parseSettings } from "./settings.ts";
 export { type Service, runServices } from "./lifecycle.ts";
 export { groupCommit } from "./group-commit.ts";
+export { type CallbackCheck, checkCallbackUrl, isPublicAddress } from "./callback-url.ts";
+export { deriveKey, keyName, newWebhookSecret, openWebhookSecret } from "./seal.ts";

@@ -7,3 +7,5 @@ export { expandLanes, LANE_IDS, type LaneClass, type LaneId, laneClass } from ".
 export { addUsage, NO_USAGE, totalInput, type Usage } from "./usage.ts";
 export type { Candidate, Decision } from "./decision.ts";
 export { ACCOUNTS, type LedgerAccount, type Waterfall, type WaterfallLine } from "./ledger.ts";
+export { type ApiKeyParts, makeApiKey, readApiKey } from "./api-key.ts";
+export { type EventFacts, type EventType, eventPayload } from "./events.ts";

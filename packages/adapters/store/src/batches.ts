@@ -1,0 +1,87 @@
+import { and, desc, eq, inArray, isNull, lt } from "drizzle-orm";
+import { orm, type Sql } from "./connect.ts";
+import { batch } from "./schema.ts";
+
+export type BatchRow = typeof batch.$inferSelect;
+type Surface = "native" | "openai" | "anthropic";
+
+/** Inserts a batch whose input is already stored. */
+export async function insertBatch(tx: Sql, row: typeof batch.$inferInsert): Promise<void> {
+  await orm(tx).insert(batch).values(row);
+}
+
+/** A tenant's batch; `null` when it is another's, deleted or unknown. `lock` holds the row until the transaction ends. */
+export async function readBatch(
+  tx: Sql,
+  input: { readonly tenantId: string; readonly id: string; readonly surfaces: readonly Surface[]; readonly lock?: boolean },
+): Promise<BatchRow | null> {
+  const query = orm(tx)
+    .select()
+    .from(batch)
+    .where(and(eq(batch.tenantId, input.tenantId), eq(batch.id, input.id), inArray(batch.surface, [...input.surfaces]), isNull(batch.deletedAtMs)));
+  const rows = await (input.lock ? query.for("update") : query);
+  return rows[0] ?? null;
+}
+
+/** A page of a tenant's batches, newest first; one row more than `limit` when there are more. */
+export async function listBatches(
+  tx: Sql,
+  input: { readonly tenantId: string; readonly surfaces: readonly Surface[]; readonly after?: string; readonly limit: number },
+): Promise<BatchRow[]> {
+  return await orm(tx)
+    .select()
+    .from(batch)
+    .where(
+      and(
+        eq(batch.tenantId, input.tenantId),
+        inArray(batch.surface, [...input.surfaces]),
+        isNull(batch.deletedAtMs),
+        input.after === undefined ? undefined : lt(batch.id, input.after),
+      ),
+    )
+    .orderBy(desc(batch.id))
+    .limit(input.limit + 1);
+}
+
+/** Lines of a batch by how they stand. `expired` are the cancelled ones whose time ran out. */
+export interface BatchCounts {
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly live: number;
+}
+
+/** Counts the lines of some batches of a tenant, from their jobs: there is no counter that could be wrong. */
+export async function countBatchJobs(tx: Sql, input: { readonly tenantId: string; readonly ids: readonly string[] }): Promise<Map<string, BatchCounts>> {
+  const rows = await tx<{ id: string; state: string; n: number }[]>`
+    select batch_id as id, state, count(*)::int as n from job where batch_id = any(${input.ids as string[]}::text[]) and tenant_id = ${input.tenantId}
+    group by batch_id, state`;
+  const of = (id: string, ...states: string[]): number => rows.filter((row) => row.id === id && states.includes(row.state)).reduce((sum, row) => sum + row.n, 0);
+  return new Map(
+    input.ids.map((id) => [id, { completed: of(id, "completed"), failed: of(id, "failed"), cancelled: of(id, "cancelled"), live: of(id, "accepted", "placed") }]),
+  );
+}
+
+/** Token sums of a batch's answers, as the usage of its completed lines states them. */
+export interface BatchUsage {
+  readonly input: number;
+  readonly cached: number;
+  readonly output: number;
+  readonly reasoning: number;
+}
+
+/** Sums the usage of a batch's results; zeros when none succeeded. Reads every line: call it for ended batches only. */
+export async function sumBatchUsage(tx: Sql, input: { readonly tenantId: string; readonly id: string }): Promise<BatchUsage> {
+  const rows = await tx<BatchUsage[]>`
+    with u as (
+      select a.usage::json as usage from job j join result r on r.job_id = j.id join attempt a on a.id = r.attempt_id
+      where j.batch_id = ${input.id} and j.tenant_id = ${input.tenantId} and j.state = 'completed' and a.usage is not null),
+    n as (
+      select coalesce((usage->>'input')::float8, 0) as fresh, coalesce((usage->>'cacheRead')::float8, 0) as cached,
+        coalesce((usage->>'cacheWrite5m')::float8, 0) + coalesce((usage->>'cacheWrite30m')::float8, 0) + coalesce((usage->>'cacheWrite1h')::float8, 0)
+          + coalesce((usage->>'cacheWrite12h')::float8, 0) as written,
+        coalesce((usage->>'output')::float8, 0) as output, coalesce((usage->>'reasoning')::float8, 0) as reasoning from u)
+    select coalesce(sum(fresh + cached + written), 0)::float8 as input, coalesce(sum(cached), 0)::float8 as cached, coalesce(sum(output), 0)::float8 as output,
+      coalesce(sum(reasoning), 0)::float8 as reasoning from n`;
+  return rows[0] ?? { input: 0, cached: 0, output: 0, reasoning: 0 };
+}

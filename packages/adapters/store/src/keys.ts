@@ -1,0 +1,47 @@
+import type { Sql } from "./connect.ts";
+import type * as schema from "./schema.ts";
+
+/** A key with the tenant it belongs to, as authentication needs them. */
+export interface KeyOwner {
+  readonly keyId: string;
+  readonly hmac: Uint8Array;
+  readonly pepperId: string;
+  readonly tenantId: string;
+  readonly tenantName: string;
+  readonly allowUnpriced: boolean;
+  readonly retentionDays: number;
+}
+
+/** Inserts a tenant; a name that exists already is left as it is. Returns the tenant's id, whoever made it. */
+export async function insertTenant(tx: Sql, row: typeof schema.tenant.$inferInsert): Promise<string> {
+  const made = await tx<{ id: string }[]>`
+    insert into tenant (id, name, allow_unpriced, retention_days, created_at_ms)
+    values (${row.id}, ${row.name}, ${row.allowUnpriced ?? false}, ${row.retentionDays ?? 30}, ${row.createdAtMs})
+    on conflict (name) do update set name = excluded.name returning id`;
+  return made[0]?.id ?? row.id;
+}
+
+/** Inserts a key; returns false when its id is taken. */
+export async function insertKey(tx: Sql, row: typeof schema.apiKey.$inferInsert): Promise<boolean> {
+  const made = await tx`
+    insert into api_key (id, tenant_id, name, hmac, pepper_id, webhook_secret_sealed, created_at_ms)
+    values (${row.id}, ${row.tenantId}, ${row.name}, ${Buffer.from(row.hmac)}, ${row.pepperId}, ${row.webhookSecretSealed}, ${row.createdAtMs})
+    on conflict (id) do nothing`;
+  return made.count === 1;
+}
+
+/** A live key with its tenant; `null` when there is none of this id or it was revoked. */
+export async function findKey(tx: Sql, keyId: string): Promise<KeyOwner | null> {
+  const rows = await tx<KeyOwner[]>`
+    select k.id as "keyId", k.hmac, k.pepper_id as "pepperId", t.id as "tenantId", t.name as "tenantName", t.allow_unpriced as "allowUnpriced",
+      t.retention_days as "retentionDays"
+    from api_key k join tenant t on t.id = k.tenant_id where k.id = ${keyId} and k.revoked_at_ms is null`;
+  return rows[0] ?? null;
+}
+
+/** Revokes a key of a tenant; returns false when it is unknown or was revoked before. */
+export async function markKeyRevoked(tx: Sql, input: { readonly tenantId: string; readonly keyId: string; readonly nowMs: number }): Promise<boolean> {
+  const done = await tx`
+    update api_key set revoked_at_ms = ${input.nowMs} where id = ${input.keyId} and tenant_id = ${input.tenantId} and revoked_at_ms is null`;
+  return done.count === 1;
+}
