@@ -12,3 +12,4 @@ export { LIMITS } from "./limits.ts";
 export { addNano, formatUsd, type NanoUsd, nano, parseUsd, type PicoUsd, priceTokens, ZERO } from "./money.ts";
 export { type Rng, seededRng } from "./rng.ts";
 export { parseDeadline, parseDurationMs } from "./deadline.ts";
+export { hexOf, sha256 } from "./sha256.ts";

@@ -1,0 +1,15 @@
+/**
+ * Pricing: what tokens cost, where, when, and what was saved. A price book with exact model ids, tiers, effective dates and a
+ * source for every row; integer pico-USD in, nano-USD out, rounded once a price. It exists so that every figure in a
+ * receipt can be recomputed from the stored usage and the book's version.
+ */
+import standardPrices from "./price-book.json" with { type: "json" };
+
+export { KINDS, type Kind, loadPriceBook, type ModelRef, type PriceBook, type PriceRow, type ResolvedModel, TIERS, type Tier } from "./book.ts";
+export { nearestModels, resolveModel, routeOn } from "./models.ts";
+export { baseline, price, type Priced, type PriceTerms, quote, type QuoteRequest } from "./price.ts";
+export { type LedgerPosting, type Settlement, settlement, type SettlementInput, waterfallOf } from "./settlement.ts";
+export { usageOf, type UsageReading } from "./usage.ts";
+
+/** The prices that come with Slowboat, as JSON for `loadPriceBook`; an operator may load a book of their own instead. */
+export const STANDARD_PRICES: unknown = standardPrices;

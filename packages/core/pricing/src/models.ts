@@ -1,0 +1,46 @@
+import type { LaneId, Provider } from "@slowboat/contract";
+import type { ModelRef, PriceBook, ResolvedModel, Tier } from "./book.ts";
+
+/** What a name in a request stands for; `null` when the book does not know it. Exact ids and aliases only. */
+export const resolveModel = (book: PriceBook, name: string): ResolvedModel | null => book.names.get(name) ?? null;
+
+const LANE_TERMS: Record<LaneId, { readonly provider: Provider; readonly tier: Tier } | null> = {
+  cache: null,
+  pool: { provider: "pool", tier: "standard" },
+  "openai-batch": { provider: "openai", tier: "batch" },
+  "anthropic-batch": { provider: "anthropic", tier: "batch" },
+  "openai-flex": { provider: "openai", tier: "flex" },
+  openai: { provider: "openai", tier: "standard" },
+  anthropic: { provider: "anthropic", tier: "standard" },
+};
+
+/** Who answers on a lane, which exact model runs there and on which price list; `null` for the cache and for a lane that none of the candidates can use. */
+export function routeOn(lane: LaneId, candidates: readonly ModelRef[]): { provider: Provider; model: string; tier: Tier } | null {
+  const terms = LANE_TERMS[lane];
+  const candidate = terms && candidates.find((c) => c.provider === terms.provider);
+  return terms && candidate ? { ...terms, model: candidate.model } : null;
+}
+
+/** The `n` names of the book closest to a name it does not have, nearest first, for the text of an error. */
+export function nearestModels(book: PriceBook, name: string, n: number): string[] {
+  const wanted = name.slice(0, 200);
+  return [...book.names.keys()]
+    .map((known) => ({ known, distance: editDistance(wanted, known) }))
+    .sort((a, b) => a.distance - b.distance || (a.known < b.known ? -1 : 1))
+    .slice(0, n)
+    .map((entry) => entry.known);
+}
+
+/** Levenshtein's distance with one row of memory. */
+function editDistance(a: string, b: string): number {
+  let above = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(swap, (above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+    above = row;
+  }
+  return above[b.length] ?? 0;
+}
