@@ -2,19 +2,13 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EmbeddedPostgres, migrate, openStore, startEmbeddedPostgres } from "@slowboat/store";
+import { createQueue } from "@slowboat/queue";
 import { systemClock } from "@slowboat/runtime";
 import postgres from "postgres";
 import type { TestProject } from "vitest/node";
+import type {} from "./provided.ts";
+import { TEMPLATE } from "./test-database.ts";
 
-declare module "vitest" {
-  interface ProvidedContext {
-    /** Address of the run's server, database `slowboat`. */
-    readonly postgresUrl: string;
-  }
-}
-
-/** The database that every test's own is cloned from. */
-export const TEMPLATE = "slowboat_template";
 const FOLDER = "slowboat-test-";
 
 interface Run {
@@ -56,6 +50,7 @@ async function prepare(dir: string): Promise<EmbeddedPostgres> {
   const store = openStore(url.href, { max: 1 });
   await migrate(store, systemClock().real());
   await store.close();
+  await (await createQueue({ backend: "postgres", url: url.href })).close(); // makes the queue's tables
   return server;
 }
 

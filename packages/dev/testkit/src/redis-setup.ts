@@ -4,13 +4,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-
-declare module "vitest" {
-  interface ProvidedContext {
-    /** Address of a Redis that the suite may empty. */
-    readonly redisUrl: string;
-  }
-}
+import type {} from "./provided.ts";
 
 const START_MS = 10_000;
 

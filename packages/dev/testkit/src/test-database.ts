@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { openStore, type Store } from "@slowboat/store";
 import postgres from "postgres";
 import { inject } from "vitest";
+import type {} from "./provided.ts";
 
 /** A database of one's own. */
 export interface TestDatabase {
@@ -12,7 +13,8 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-const TEMPLATE = "slowboat_template";
+/** The database that every test's own is cloned from. */
+export const TEMPLATE = "slowboat_template";
 const LEAK_MS = 3000;
 
 /** Clones the migrated template (about 30 ms). Works in `*.db.test.ts` and other files of a project that has the server. */
