@@ -8,6 +8,8 @@ export interface LaneRequest {
   readonly model: string;
   /** Raw JSON text; never re-serialised. */
   readonly body: string;
+  /** Headers of the caller's that change what the provider does (`anthropic-version`, `anthropic-beta`); absent for queued work. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -47,6 +49,8 @@ export interface CallLane extends LaneBase {
   call(request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer>;
   /** Opens a stream; a refusal before the first byte comes back as an answer. */
   stream(request: LaneRequest, signal: AbortSignal): Promise<LaneStream | LaneAnswer>;
+  /** Where the provider has it: counts a request's input tokens, free of charge. `body` of the answer is the provider's raw JSON. */
+  count?(request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer>;
 }
 
 /** A stream that passes through, with the whole answer assembled from it. */

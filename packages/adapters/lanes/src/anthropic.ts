@@ -1,0 +1,32 @@
+import type { Agent } from "undici";
+import { accountOf } from "./account.ts";
+import { type AnthropicAccount, anthropicClient, on } from "./anthropic-client.ts";
+import { anthropicAssembler } from "./anthropic-stream.ts";
+import { BOUNDS } from "./bounds.ts";
+import { callLane } from "./call-lane.ts";
+import type { CallLane } from "./port.ts";
+import { createAgent } from "./wire.ts";
+
+/** An Anthropic lane's settings. */
+export interface AnthropicOptions extends AnthropicAccount {
+  readonly timeoutMs?: number;
+  readonly agent?: Agent;
+}
+
+/** Anthropic in real time: messages. */
+export function createAnthropicLane(options: AnthropicOptions): CallLane {
+  const client = anthropicClient(options);
+  const timeoutMs = options.timeoutMs ?? BOUNDS.callMs;
+  return callLane(options.agent ?? createAgent(), {
+    id: "anthropic",
+    account: accountOf("anthropic", options.baseURL, options.apiKey),
+    emulated: options.emulated,
+    timeoutMs,
+    endpoints: ["/v1/messages"],
+    streaming: ["/v1/messages"],
+    tier: null,
+    countPath: "/v1/messages/count_tokens",
+    post: (wire, path, body, { headers, signal }) => on(client, wire, timeoutMs).post(path, { body, headers, signal }).asResponse(),
+    assembler: () => anthropicAssembler(),
+  });
+}

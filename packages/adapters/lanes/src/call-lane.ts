@@ -1,0 +1,110 @@
+import type { Endpoint, LaneId } from "@slowboat/contract";
+import { assert } from "@slowboat/kernel";
+import type { Agent } from "undici";
+import type { Assembler } from "./assemble.ts";
+import { BOUNDS } from "./bounds.ts";
+import { failed, parseObject, requestIdOf } from "./classify.ts";
+import { outgoing } from "./edit.ts";
+import type { CallLane, LaneAnswer, LaneRequest } from "./port.ts";
+import { openStream } from "./stream.ts";
+import { type Limit, limit, openWire, readText, type Wire } from "./wire.ts";
+
+/** What tells one real-time lane from another. */
+export interface CallParts {
+  readonly id: LaneId;
+  readonly account: string;
+  readonly emulated: boolean;
+  readonly timeoutMs: number;
+  readonly endpoints: readonly Endpoint[];
+  /** Endpoints that can stream; the others answer at once when asked to. */
+  readonly streaming: readonly Endpoint[];
+  readonly tier: "flex" | null;
+  /** Path of the provider's token counter, where it has one. */
+  readonly countPath?: string;
+  /** Posts `body` as it is and gives back a 2xx response; throws for anything else. */
+  post(wire: Wire, path: string, body: string, options: { readonly headers: Record<string, string>; readonly signal: AbortSignal }): Promise<Response>;
+  assembler(request: LaneRequest): Assembler;
+}
+
+/** The caller's headers that are passed on; anything else of its request is not the provider's business. */
+const PASSED = ["anthropic-version", "anthropic-beta", "openai-beta"];
+
+function headersOf(request: LaneRequest): Record<string, string> {
+  const headers: Record<string, string> = { "content-type": "application/json", "x-client-request-id": request.attemptId };
+  for (const [name, value] of Object.entries(request.headers ?? {})) if (PASSED.includes(name.toLowerCase())) headers[name.toLowerCase()] = value;
+  return headers;
+}
+
+/** One request, one answer: the guarantees that every real-time lane shares, around one provider's way of posting. */
+export function callLane(agent: Agent, parts: CallParts): CallLane {
+  const flex = parts.tier === "flex";
+  const check = (request: LaneRequest): void =>
+    assert(parts.endpoints.includes(request.endpoint), `lane ${parts.id} serves ${request.endpoint}`);
+
+  /** Posts and hands the 2xx response to `read`; every failure on the way is an answer too. `read` says whether the limit is still needed. */
+  async function exchange<T>(
+    request: LaneRequest,
+    send: { readonly path: string; readonly body: string },
+    signal: AbortSignal,
+    read: (response: Response, bound: Limit) => Promise<T>,
+  ): Promise<T | LaneAnswer> {
+    check(request);
+    const wire = openWire(agent);
+    const bound = limit(signal, parts.timeoutMs);
+    try {
+      return await read(await parts.post(wire, send.path, send.body, { headers: headersOf(request), signal: bound.signal }), bound);
+    } catch (error) {
+      bound.clear();
+      return failed(request.attemptId, wire, bound, error, flex);
+    }
+  }
+
+  const whole =
+    (request: LaneRequest, isAnswer: (body: Record<string, unknown>) => boolean) =>
+    async (response: Response, bound: Limit): Promise<LaneAnswer> => {
+      const text = await readText(response, BOUNDS.answerChars);
+      bound.clear();
+      return answered(request, response, text, isAnswer);
+    };
+
+  const call = async (request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer> =>
+    exchange(request, { path: request.endpoint, body: outgoing(request, "call", parts.tier) }, signal, whole(request, isAnswerOf(request.endpoint)));
+
+  const stream: CallLane["stream"] = async (request, signal) => {
+    if (!parts.streaming.includes(request.endpoint)) return call(request, signal);
+    return exchange(request, { path: request.endpoint, body: outgoing(request, "stream", parts.tier) }, signal, (response, bound) =>
+      response.headers.get("content-type")?.includes("application/json")
+        ? whole(request, isAnswerOf(request.endpoint))(response, bound)
+        : openStream(request.attemptId, response, parts.assembler(request), bound),
+    );
+  };
+
+  const { countPath } = parts;
+  const count = async (request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer> =>
+    exchange(request, { path: countPath ?? "", body: outgoing(request, "call", null) }, signal, whole(request, (body) => typeof body["input_tokens"] === "number"));
+
+  const { id, account, emulated } = parts;
+  return { shape: "call", id, account, emulated, call, stream, ...(countPath === undefined ? {} : { count }) };
+}
+
+/** The member that makes a body an answer of its endpoint. */
+const ANSWER_LIST: Record<Endpoint, string> = {
+  "/v1/chat/completions": "choices",
+  "/v1/embeddings": "data",
+  "/v1/responses": "output",
+  "/v1/messages": "content",
+  "/v1/classifications": "data",
+};
+
+const isAnswerOf =
+  (endpoint: Endpoint) =>
+  (body: Record<string, unknown>): boolean =>
+    Array.isArray(body[ANSWER_LIST[endpoint]]);
+
+/** A 2xx body is an answer only when it looks like one; anything else (a proxy's page) may still have been charged. */
+function answered(request: LaneRequest, response: Response, text: string, isAnswer: (body: Record<string, unknown>) => boolean): LaneAnswer {
+  const { attemptId } = request;
+  const body = parseObject(text);
+  if (body && isAnswer(body)) return { kind: "answered", attemptId, statusCode: response.status, body: text, requestId: requestIdOf(response.headers) };
+  return { kind: "unknown", attemptId, code: "unrecognised_answer", message: `status ${response.status} with a body that is no answer of ${request.endpoint}` };
+}

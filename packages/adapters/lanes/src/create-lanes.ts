@@ -1,0 +1,33 @@
+import type { LaneId } from "@slowboat/contract";
+import { createAnthropicLane } from "./anthropic.ts";
+import { createAnthropicBatchLane } from "./anthropic-batch.ts";
+import { createOpenAiLane } from "./openai.ts";
+import { createOpenAiBatchLane } from "./openai-batch.ts";
+import { createPoolLane } from "./pool.ts";
+import type { Lane } from "./port.ts";
+import { createAgent } from "./wire.ts";
+
+/** Which accounts this installation has. `baseURL` as the official SDKs take it: OpenAI's ends in `/v1`, Anthropic's does not. */
+export interface LaneSettings {
+  readonly openai?: { readonly apiKey: string; readonly baseURL?: string | undefined } | undefined;
+  readonly anthropic?: { readonly apiKey: string; readonly baseURL?: string | undefined } | undefined;
+  readonly poolUrl?: string | undefined;
+  /** True when the base URLs are the emulator's. */
+  readonly emulated: boolean;
+}
+
+/** The lanes of this installation, over one pool of sockets. A provider without a key has none. */
+export function createLanes(settings: LaneSettings): ReadonlyMap<LaneId, Lane> {
+  const agent = createAgent();
+  const lanes: Lane[] = [];
+  if (settings.openai) {
+    const account = { apiKey: settings.openai.apiKey, baseURL: settings.openai.baseURL ?? "https://api.openai.com/v1", emulated: settings.emulated, agent };
+    lanes.push(createOpenAiLane(account), createOpenAiLane({ ...account, flex: true }), createOpenAiBatchLane(account));
+  }
+  if (settings.anthropic) {
+    const account = { apiKey: settings.anthropic.apiKey, baseURL: settings.anthropic.baseURL ?? "https://api.anthropic.com", emulated: settings.emulated, agent };
+    lanes.push(createAnthropicLane(account), createAnthropicBatchLane(account));
+  }
+  if (settings.poolUrl !== undefined) lanes.push(createPoolLane({ baseURL: settings.poolUrl, agent }));
+  return new Map(lanes.map((lane) => [lane.id, lane]));
+}

@@ -1,0 +1,11 @@
+/**
+ * The lanes: every way in which a request leaves this house, behind one port. A lane sends the caller's text as it came, says what
+ * became of it in one of four words (answered, refused, void, unknown), and never sends anything twice by itself.
+ */
+export { createAnthropicLane } from "./anthropic.ts";
+export { createAnthropicBatchLane } from "./anthropic-batch.ts";
+export { createLanes, type LaneSettings } from "./create-lanes.ts";
+export { createOpenAiLane } from "./openai.ts";
+export { createOpenAiBatchLane } from "./openai-batch.ts";
+export { createPoolLane } from "./pool.ts";
+export { type BatchLane, type CallLane, type Lane, type LaneAnswer, LaneError, type LaneProgress, type LaneRequest, type LaneStream } from "./port.ts";
