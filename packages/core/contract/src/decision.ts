@@ -17,6 +17,8 @@ export interface Candidate {
 /** A decision is data: stored with the attempt, shown by the API, replayable. */
 export interface Decision {
   readonly lane: LaneId;
+  /** The exact model that runs there; an alias resolved. For the cache, the model as asked for. */
+  readonly model: string;
   readonly role: "try" | "rescue" | "hedge" | "retry";
   readonly reason: string;
   readonly decidedAtMs: number;

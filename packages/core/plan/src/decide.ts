@@ -1,0 +1,124 @@
+import { type Candidate, type LaneId, laneClass } from "@slowboat/contract";
+import { formatUsd, LIMITS, nano } from "@slowboat/kernel";
+import { type Option, options, toCandidate } from "./options.ts";
+import { POLICY } from "./policy.ts";
+import type { PlanJob, Snapshot, Verdict } from "./snapshot.ts";
+
+/** Least real-time capacity first; settles ties between lanes that cost the same. */
+const FRUGAL = ["cache", "pool", "batch", "flex", "realtime"] as const;
+const frugality = (lane: LaneId): number => FRUGAL.indexOf(laneClass(lane));
+
+type Refusal = Extract<Verdict, { kind: "refuse" }>;
+
+/**
+ * Where an accepted job goes now. Pure: the same job, snapshot and instant give the same record. A stored answer wins; an
+ * urgent job takes the fastest cheap lane; one with a deadline takes the least expected cost, cheap lane first and real time as
+ * its rescue. A deadline that can no longer be met never drops the job: it goes to the fastest lane, late. Refused are only
+ * jobs that no lane may run, or none within their cost bound.
+ */
+export const decide = (job: PlanJob, snapshot: Snapshot, nowMs: number): Verdict => judge(job, snapshot, nowMs, false);
+
+/** `decide` for a job that is not accepted yet: a lane set that cannot make the deadline is refused, with the earliest one it can make. */
+export const admit = (job: PlanJob, snapshot: Snapshot, nowMs: number): Verdict => judge(job, snapshot, nowMs, true);
+
+function judge(job: PlanJob, snapshot: Snapshot, nowMs: number, strict: boolean): Verdict {
+  if (job.attempts >= LIMITS.jobAttempts) return refusal("attempts-exhausted", `All ${LIMITS.jobAttempts} attempts were used.`);
+  const judged = judgeLanes(job, snapshot, nowMs);
+  const cacheAllowed = (job.allow === null || job.allow.includes("cache")) && !job.deny?.includes("cache");
+  const cache: Candidate[] = job.cached ? [{ lane: "cache", eligible: cacheAllowed, why: "an answer to the same request is kept", priceNano: "0", expectedNano: "0", inTime: 1 }] : [];
+  const record = (lane: LaneId, model: string, reason: string, latestStartAtMs: number | null): Verdict => ({
+    kind: "place",
+    decision: {
+      lane,
+      model,
+      role: job.role,
+      reason,
+      decidedAtMs: nowMs,
+      deadlineAtMs: job.deadlineAtMs,
+      latestStartAtMs,
+      pricesVersion: snapshot.book.version,
+      candidates: [...cache, ...judged.map(toCandidate)],
+    },
+  });
+  if (job.cached && cacheAllowed && job.role === "try") return record("cache", job.model, "an answer to the same request is kept", null);
+  const place = (option: Option, reason: string): Verdict => record(option.lane, option.model, reason, option.latestStartAtMs);
+
+  if (strict && job.deadlineAtMs !== null && job.deadlineAtMs <= nowMs) return refusal("deadline-past", "The deadline has already passed.");
+  const runnable = judged.filter(mayRun);
+  if (runnable.length === 0) return noLane(judged, job);
+  if (job.role === "rescue" || job.role === "hedge") return place(fastest(runnable, true), job.role === "rescue" ? "rescue: the deadline is near" : "hedge beside a batch that is late");
+  if (job.deadlineAtMs === null) return place(urgent(runnable), "no deadline: the fastest lane, the pool first");
+  const feasible = judged.filter((o) => o.out === null);
+  if (feasible.length === 0) {
+    if (strict) return infeasible(runnable, nowMs);
+    return place(fastest(runnable, false), job.deadlineAtMs <= nowMs ? "late: the deadline has passed, so the fastest lane" : "the deadline is too near for any other lane");
+  }
+  const best = cheapest(feasible);
+  return place(best, `least expected cost: ${best.why}`);
+}
+
+const mayRun = (o: Option): boolean => o.out === null || o.out === "too-late" || o.out === "kept";
+
+/** Lanes that failed this job are avoided while another can run it; when none is left they are tried again, within the job's attempts. */
+function judgeLanes(job: PlanJob, snapshot: Snapshot, nowMs: number): Option[] {
+  const judged = options(job, snapshot, nowMs);
+  if (judged.some(mayRun) || !judged.some((o) => o.out === "tried")) return judged;
+  return options({ ...job, lanesTried: job.lanesTried.filter((t) => t.outcome === "parked") }, snapshot, nowMs);
+}
+
+/** The option of least expected cost; among equals the one that spends least real-time capacity, if it is likely in time by itself. */
+function cheapest(feasible: readonly Option[]): Option {
+  const cost = (o: Option): bigint | null => o.expectedNano;
+  const sorted = [...feasible].sort((a, b) => {
+    const x = cost(a);
+    const y = cost(b);
+    if (x === null || y === null) return (x === null ? 1 : 0) - (y === null ? 1 : 0) || a.finishMs - b.finishMs;
+    return x < y ? -1 : x > y ? 1 : frugality(a.lane) - frugality(b.lane);
+  });
+  const [first] = sorted;
+  if (first === undefined) throw new Error("invariant broken: nothing to choose from");
+  const least = first.expectedNano;
+  if (least === null) return first;
+  const bound = Number(least) * (1 + POLICY.equalCost);
+  const equals = sorted.filter((o) => o.expectedNano !== null && Number(o.expectedNano) <= bound && o.inTime >= POLICY.equalInTime);
+  return equals.sort((a, b) => frugality(a.lane) - frugality(b.lane))[0] ?? first;
+}
+
+/** The pool if it is as quick as real time's tail, else whichever finishes first. */
+function urgent(runnable: readonly Option[]): Option {
+  const quickest = fastest(runnable, false);
+  const pool = runnable.find((o) => o.lane === "pool");
+  return pool !== undefined && (pool.finishMs <= quickest.needsMs || pool === quickest) ? pool : quickest;
+}
+
+/** The lane with the earliest expected finish; with `realtimeFirst`, a real-time lane wherever one may run the job. */
+function fastest(runnable: readonly Option[], realtimeFirst: boolean): Option {
+  const realtime = runnable.filter((o) => laneClass(o.lane) === "realtime");
+  const pool = realtimeFirst && realtime.length > 0 ? realtime : runnable;
+  return pool.reduce((a, b) => (b.finishMs < a.finishMs ? b : a));
+}
+
+const refusal = (code: Refusal["code"], message: string, earliestFeasibleAtMs: number | null = null): Refusal => ({ kind: "refuse", code, message, earliestFeasibleAtMs });
+
+function infeasible(runnable: readonly Option[], nowMs: number): Refusal {
+  const needs = runnable.reduce((least, o) => Math.min(least, o.needsMs), Number.POSITIVE_INFINITY);
+  const atMs = Number.isFinite(needs) ? Math.ceil((nowMs + needs) / 1000) * 1000 : null;
+  const lanes = runnable.map((o) => o.lane).join(", ");
+  const when = atMs === null ? "they promise no time at all" : `the earliest deadline they can make is ${new Date(atMs).toISOString()}`;
+  return refusal("deadline-infeasible", `No allowed lane (${lanes}) can make this deadline; ${when}.`, atMs);
+}
+
+/** Names what keeps the job from every lane, the mendable cause first. */
+function noLane(judged: readonly Option[], job: PlanJob): Refusal {
+  const dear = judged.filter((o) => o.out === "too-dear");
+  if (dear.length > 0) {
+    const least = dear.flatMap((o) => (o.priceNano === null ? [] : [o.priceNano])).reduce<bigint | null>((a, b) => (a === null || b < a ? b : a), null);
+    const price = least === null ? "its price is unknown" : `the cheapest allowed lane is estimated at ${formatUsd(nano(least))} USD`;
+    return refusal("over-max-cost", `The request could cost more than max_cost_usd: ${price}.`);
+  }
+  if (judged.some((o) => o.out === "unpriced")) return refusal("model-unpriced", `The model '${job.model}' has no price and this tenant does not allow unpriced models.`);
+  const waiting = judged.filter((o) => o.out === "unavailable");
+  if (waiting.length > 0) return refusal("lane-unavailable", `No lane can take the request right now: ${waiting.map((o) => `${o.lane} (${o.why})`).join(", ")}.`);
+  const able = judged.map((o) => o.lane).join(", ");
+  return refusal("lanes-empty", able === "" ? `No lane here serves '${job.model}' at ${job.endpoint}.` : `The allowed lanes cannot serve '${job.model}' at ${job.endpoint}; ${able} could.`);
+}

@@ -1,0 +1,13 @@
+/**
+ * The plan: where a job goes, when it is looked at again, what is packed together, and what follows a failure. One pure `decide`
+ * for the dispatcher, the intake and the simulator alike. The rule is try, then rescue: the cheapest lane in expectation, with
+ * real time started at the latest instant that still makes the deadline. What must be nearly certain is the rescue, not the batch.
+ */
+export { admit, decide } from "./decide.ts";
+export { estimateTokens } from "./estimate.ts";
+export type { PoolView } from "./latency.ts";
+export { closePack, maxPack, type OpenPack, packKey } from "./pack.ts";
+export { callsPerSecond, rescueAtMs, rescueMove, rescueMs } from "./rescue.ts";
+export { type FailedAttempt, type RetryPlan, retryPlan } from "./retry.ts";
+export type { LaneView, PlanJob, Snapshot, TriedLane, Verdict } from "./snapshot.ts";
+export { batchCdf, batchCdfGiven, batchQuantile } from "./turnaround.ts";

@@ -1,0 +1,46 @@
+import { POLICY } from "./policy.ts";
+import { logNormalCdf } from "./turnaround.ts";
+
+const REALTIME = { medianMs: 6_000, sigma: 0.5 };
+const FLEX = { medianMs: 40_000, sigma: 0.8 };
+const OUTPUT_TOKENS_PER_SECOND = 60;
+const Z99 = 2.3263;
+
+const generationMs = (outputTokens: number): number => (outputTokens / OUTPUT_TOKENS_PER_SECOND) * 1000;
+
+/** P(a real-time call answers within `ms`): log-normal around 6 s, then 60 tokens a second. */
+export const realtimeCdf = (ms: number, outputTokens: number): number =>
+  logNormalCdf(ms - generationMs(outputTokens), REALTIME.medianMs, REALTIME.sigma);
+
+/** The time in ms within which 99 of 100 real-time calls answer. */
+export const realtimeQ99Ms = (outputTokens: number): number => REALTIME.medianMs * Math.exp(Z99 * REALTIME.sigma) + generationMs(outputTokens);
+
+/** Mean real-time latency in ms: what a queue of calls moves at. */
+export const realtimeMeanMs = (outputTokens: number): number => REALTIME.medianMs * Math.exp(REALTIME.sigma ** 2 / 2) + generationMs(outputTokens);
+
+/** P(a flex call answers within `ms`), capacity refusals and doubling pauses between tries counted in. */
+export function flexCdf(ms: number, outputTokens: number): number {
+  let sum = 0;
+  let waited = 0;
+  let share = 1 - POLICY.flexRefusal;
+  for (let k = 0; k < POLICY.flexTries; k++) {
+    sum += share * logNormalCdf(ms - waited - generationMs(outputTokens), FLEX.medianMs, FLEX.sigma);
+    share *= POLICY.flexRefusal;
+    waited += 10_000 * 2 ** k;
+  }
+  return sum;
+}
+
+/** What the pool can do and what lies in front of this job there. Both in tokens; the pool is hardware, so its rate is per machine second. */
+export interface PoolView {
+  readonly tokensPerSecond: number;
+  readonly backlogTokens: number;
+}
+
+/** Expected finish on the pool in job ms from now: the work ahead and the job's own, at the measured rate. */
+export const poolMeanMs = (pool: PoolView, tokens: number, scale: number): number =>
+  (((pool.backlogTokens + tokens) / Math.max(1, pool.tokensPerSecond)) * 1000 + POLICY.callOverheadRealMs) * scale;
+
+/** P(the pool finishes within `ms`), as a log-normal around the expected finish: the rate is an average that moves. */
+export const poolCdf = (ms: number, pool: PoolView, tokens: number, scale: number): number =>
+  logNormalCdf(ms, poolMeanMs(pool, tokens, scale), POLICY.poolSigma);

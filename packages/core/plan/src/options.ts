@@ -1,0 +1,243 @@
+import { type Candidate, type LaneId, laneClass } from "@slowboat/contract";
+import { quote, routeOn } from "@slowboat/pricing";
+import { flexCdf, poolCdf, poolMeanMs, realtimeCdf, realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
+import { POLICY } from "./policy.ts";
+import { queueMs, rescueAtMs } from "./rescue.ts";
+import type { LaneView, PlanJob, Snapshot } from "./snapshot.ts";
+import { batchCdf, batchQuantile } from "./turnaround.ts";
+
+/** Why a lane is out; decides which fault is told when all are. */
+export type Out = "not-allowed" | "unavailable" | "unpriced" | "too-dear" | "too-late" | "tried" | "kept";
+
+/** One way of running the job on a lane, with or without a rescue behind it. */
+export interface Option {
+  readonly lane: LaneId;
+  readonly model: string;
+  readonly out: Out | null;
+  readonly why: string;
+  /** `null` when unpriced. */
+  readonly priceNano: bigint | null;
+  readonly expectedNano: bigint | null;
+  /** The most it can come to, rescue and waste counted in. */
+  readonly worstNano: bigint | null;
+  readonly inTime: number;
+  readonly latestStartAtMs: number | null;
+  /** Expected finish in ms from now; orders lanes when only speed counts. */
+  readonly finishMs: number;
+  /** The least slack in ms with which the lane would be admitted. */
+  readonly needsMs: number;
+}
+
+/** A share of an amount. Only for expectations and bounds, never for a posting. */
+const share = (amount: bigint, part: number): bigint => (amount * BigInt(Math.round(part * 1e6))) / 1_000_000n;
+const percent = (p: number): string => `${(p * 100).toFixed(1)} %`;
+
+/** The answer of last resort for the job: the allowed real-time lane that is fastest now, and what it costs. */
+export interface Rescue {
+  readonly view: LaneView;
+  readonly priceNano: bigint;
+}
+
+interface Context {
+  readonly job: PlanJob;
+  readonly snapshot: Snapshot;
+  readonly nowMs: number;
+  readonly rescue: Rescue | null;
+}
+
+/** Why the job may not use a lane at all, whatever its price and speed; `null` when it may. */
+function barred(job: PlanJob, lane: LaneView): { out: Out; why: string } | null {
+  if (job.deny?.includes(lane.id) || (job.allow !== null && !job.allow.includes(lane.id))) return { out: "not-allowed", why: "not among the allowed lanes" };
+  if (job.interactive && laneClass(lane.id) === "batch") return { out: "not-allowed", why: "a caller is waiting on the connection" };
+  if (!lane.available) return { out: "unavailable", why: "not available right now" };
+  const tried = job.lanesTried.filter((t) => t.lane === lane.id);
+  if (tried.some((t) => t.outcome === "parked")) return { out: "unavailable", why: "its quota or spend cap is reached" };
+  if (laneClass(lane.id) === "batch" && tried.some((t) => t.outcome === "void")) return { out: "tried", why: "a batch of it ended without this answer" };
+  if (tried.filter((t) => t.outcome === "refused" || t.outcome === "void").length >= POLICY.laneTries) return { out: "tried", why: "refused too often" };
+  return null;
+}
+
+/** Whether the lane could run the job if everything were well: some candidate lives there and its model speaks the endpoint. */
+function servable(job: PlanJob, snapshot: Snapshot, lane: LaneId): { model: string } | null {
+  const route = routeOn(lane, job.candidates);
+  if (route === null) return null;
+  const known = snapshot.book.names.get(route.model);
+  if (known !== undefined && !known.endpoints.includes(job.endpoint)) return null;
+  // The flex tier exists for generated text only.
+  if (lane === "openai-flex" && job.endpoint !== "/v1/chat/completions" && job.endpoint !== "/v1/responses") return null;
+  if (lane === "pool" && snapshot.pool === null) return null;
+  return { model: route.model };
+}
+
+/** Every lane that could serve the job, judged; lanes that cannot serve it at all are left out. */
+export function options(job: PlanJob, snapshot: Snapshot, nowMs: number): Option[] {
+  const rescue = rescueFor(job, snapshot, nowMs);
+  const context: Context = { job, snapshot, nowMs, rescue };
+  const judged: Option[] = [];
+  for (const lane of snapshot.lanes) {
+    const served = lane.id === "cache" ? null : servable(job, snapshot, lane.id);
+    if (served === null) continue;
+    const bar = barred(job, lane);
+    const cost = quote(snapshot.book, job, lane.id, nowMs);
+    const price = cost.unpriced ? null : cost.nano;
+    if (bar !== null) judged.push(left(lane.id, served.model, price, bar.out, bar.why));
+    else if (price === null) judged.push(unpricedOption(context, lane, served.model));
+    else judged.push(priced(context, lane, served.model, price));
+  }
+  return withBidPrice(judged, context);
+}
+
+const left = (lane: LaneId, model: string, priceNano: bigint | null, out: Out, why: string): Option => ({
+  lane,
+  model,
+  out,
+  why,
+  priceNano,
+  expectedNano: null,
+  worstNano: null,
+  inTime: 0,
+  latestStartAtMs: null,
+  finishMs: Number.POSITIVE_INFINITY,
+  needsMs: Number.POSITIVE_INFINITY,
+});
+
+function rescueFor(job: PlanJob, snapshot: Snapshot, nowMs: number): Rescue | null {
+  let best: Rescue | null = null;
+  for (const view of snapshot.lanes) {
+    if (laneClass(view.id) !== "realtime" || servable(job, snapshot, view.id) === null || barred(job, view) !== null) continue;
+    const cost = quote(snapshot.book, job, view.id, nowMs);
+    if (cost.unpriced || (job.maxCostNano !== null && cost.nano > job.maxCostNano)) continue;
+    if (best === null || queueMs(view, job.outputTokens, snapshot.scale) < queueMs(best.view, job.outputTokens, snapshot.scale)) best = { view, priceNano: cost.nano };
+  }
+  return best;
+}
+
+/** Machine time that passes before a lane sees the job, in job ms: nothing for a caller on the line. */
+const startMs = (context: Context): number => (context.job.interactive ? 0 : context.snapshot.tickMs * context.snapshot.scale);
+
+interface Speed {
+  readonly finishMs: number;
+  readonly cdf: (ms: number) => number;
+  readonly needsMs: number;
+}
+
+function speedOf(context: Context, lane: LaneView): Speed {
+  const { job, snapshot } = context;
+  const start = startMs(context);
+  switch (laneClass(lane.id)) {
+    case "pool": {
+      const pool = snapshot.pool ?? { tokensPerSecond: 1, backlogTokens: 0 };
+      const tokens = job.inputTokens + job.outputTokens;
+      const mean = poolMeanMs(pool, tokens, snapshot.scale);
+      return { finishMs: start + mean, cdf: (ms) => poolCdf(ms - start, pool, tokens, snapshot.scale), needsMs: start + mean * 1.6 };
+    }
+    case "batch": {
+      const delay = start + POLICY.pollMs;
+      const q90 = batchQuantile(POLICY.unrescuedInTime, snapshot.batchLines) ?? Number.POSITIVE_INFINITY;
+      const median = batchQuantile(0.5, snapshot.batchLines) ?? Number.POSITIVE_INFINITY;
+      return { finishMs: delay + median, cdf: (ms) => batchCdf(ms - delay, snapshot.batchLines), needsMs: delay + q90 };
+    }
+    case "flex": {
+      const queue = start + queueMs(lane, job.outputTokens, snapshot.scale);
+      return { finishMs: queue + 60_000, cdf: (ms) => flexCdf(ms - queue, job.outputTokens), needsMs: queue + 600_000 };
+    }
+    default: {
+      const queue = start + queueMs(lane, job.outputTokens, snapshot.scale) + POLICY.callOverheadRealMs * snapshot.scale;
+      return {
+        finishMs: queue + realtimeMeanMs(job.outputTokens),
+        cdf: (ms) => realtimeCdf(ms - queue, job.outputTokens),
+        needsMs: queue + realtimeQ99Ms(job.outputTokens) + POLICY.guardMinMs,
+      };
+    }
+  }
+}
+
+function unpricedOption(context: Context, lane: LaneView, model: string): Option {
+  const { job } = context;
+  const bar = (out: Out, why: string): Option => left(lane.id, model, null, out, why);
+  if (!job.allowUnpriced) return bar("unpriced", "the book has no price for it");
+  if (job.maxCostNano !== null) return bar("too-dear", "without a price no cost bound can be kept");
+  const speed = speedOf(context, lane);
+  const slack = job.deadlineAtMs === null ? Number.POSITIVE_INFINITY : job.deadlineAtMs - context.nowMs;
+  const inTime = job.deadlineAtMs === null ? 1 : speed.cdf(slack);
+  return { ...bar("too-late", ""), ...speed, inTime, out: inTime >= POLICY.admitInTime ? null : "too-late", why: "unpriced, as the tenant allows" };
+}
+
+function priced(context: Context, lane: LaneView, model: string, priceNano: bigint): Option {
+  const { job, nowMs } = context;
+  const speed = speedOf(context, lane);
+  const base = { lane: lane.id, model, priceNano, finishMs: speed.finishMs, needsMs: speed.needsMs };
+  const tooDear = (worst: bigint): boolean => job.maxCostNano !== null && worst > job.maxCostNano;
+  if (job.deadlineAtMs === null || laneClass(lane.id) === "realtime") {
+    const inTime = job.deadlineAtMs === null ? 1 : speed.cdf(job.deadlineAtMs - nowMs);
+    const out: Out | null = tooDear(priceNano) ? "too-dear" : inTime < POLICY.admitInTime ? "too-late" : null;
+    const why = out === "too-dear" ? "above the job's cost bound" : job.deadlineAtMs === null ? "no deadline to wait for" : `in time with ${percent(inTime)}`;
+    return { ...base, out, why, expectedNano: priceNano, worstNano: priceNano, inTime, latestStartAtMs: null };
+  }
+  const deadlineAtMs = job.deadlineAtMs;
+  const variants = rescued(context, lane, priceNano, deadlineAtMs, speed);
+  const kept = variants.filter((v) => !tooDear(v.worstNano));
+  const best = kept.reduce<Variant | null>((a, b) => (a === null || b.expectedNano < a.expectedNano ? b : a), null);
+  if (best !== null) return { ...base, ...best, out: null };
+  // Nothing can rescue it within time and money: the lane must make the deadline by itself.
+  const inTime = speed.cdf(deadlineAtMs - nowMs);
+  const alone = { ...base, expectedNano: priceNano, worstNano: priceNano, inTime, latestStartAtMs: null };
+  if (tooDear(priceNano)) return { ...alone, out: "too-dear", why: "above the job's cost bound" };
+  if (context.rescue !== null && kept.length === 0 && variants.length === 0) return { ...alone, out: "too-late", why: "no time left to rescue it" };
+  if (inTime >= POLICY.unrescuedInTime) return { ...alone, out: null, why: `no rescue behind it, in time with ${percent(inTime)}` };
+  return { ...alone, out: "too-late", why: `no rescue behind it, in time with only ${percent(inTime)}` };
+}
+
+type Variant = Pick<Option, "why" | "inTime" | "latestStartAtMs"> & { readonly expectedNano: bigint; readonly worstNano: bigint };
+
+/** The lane with a rescue behind it: p·c + (1 − p)·(c_rt + w·c), with the batch cancelled first where that fits, else hedged. */
+function rescued(context: Context, lane: LaneView, priceNano: bigint, deadlineAtMs: number, speed: Speed): Variant[] {
+  const { job, snapshot, nowMs, rescue } = context;
+  if (rescue === null) return [];
+  const batch = laneClass(lane.id) === "batch";
+  const together = batch ? snapshot.batchLines : 1;
+  const found: Variant[] = [];
+  for (const how of batch ? (["cancel", "hedge"] as const) : (["hedge"] as const)) {
+    const waste = !batch ? POLICY.wasteCall : how === "cancel" ? POLICY.wasteCancelled : POLICY.wasteHedged;
+    const latestStartAtMs = rescueAtMs(lane.id, how, rescue.view, { outputTokens: job.outputTokens, deadlineAtMs, together }, snapshot, nowMs);
+    if (latestStartAtMs <= nowMs) continue;
+    const inTime = speed.cdf(latestStartAtMs - nowMs);
+    const worstNano = rescue.priceNano + share(priceNano, waste);
+    const expectedNano = share(priceNano, inTime) + share(worstNano, 1 - inTime);
+    const least = leastChance(priceNano, rescue.priceNano, waste);
+    const mend = !batch ? "then real time" : how === "cancel" ? "else cancel and rescue" : "else hedge in real time";
+    found.push({ inTime, latestStartAtMs, worstNano, expectedNano, why: `in hand before the rescue with ${percent(inTime)} (pays from ${percent(least)}), ${mend}` });
+  }
+  return found;
+}
+
+/** The probability above which trying the cheap lane first pays: p* = w·c / (c_rt − c + w·c). */
+function leastChance(cheap: bigint, rt: bigint, waste: number): number {
+  const lost = waste * Number(cheap);
+  const gain = Number(rt - cheap) + lost;
+  return gain <= 0 ? 1 : Math.min(1, lost / gain);
+}
+
+/** Keeps a busy pool for the jobs that have no cheap way out: its bid price rises with its waiting time up to the whole saving. */
+function withBidPrice(judged: readonly Option[], context: Context): Option[] {
+  const { rescue, snapshot, job } = context;
+  if (rescue === null || snapshot.pool === null || job.deadlineAtMs === null) return [...judged];
+  const others = judged.flatMap((o) => (o.lane !== "pool" && o.out === null && o.expectedNano !== null ? [o.expectedNano] : []));
+  const cheapest = others.reduce((a, b) => (b < a ? b : a), rescue.priceNano);
+  const waitMs = poolMeanMs({ ...snapshot.pool }, 0, snapshot.scale);
+  return judged.map((option) => {
+    if (option.lane !== "pool" || option.out !== null || option.priceNano === null || cheapest >= rescue.priceNano) return option;
+    const bid = share(rescue.priceNano - option.priceNano, Math.min(1, waitMs / POLICY.poolBidRefMs));
+    return cheapest - option.priceNano >= bid ? option : { ...option, out: "kept", why: "the pool is kept for jobs with less slack" };
+  });
+}
+
+/** An option as the record shows it. */
+export const toCandidate = (option: Option): Candidate => ({
+  lane: option.lane,
+  eligible: option.out === null,
+  why: option.why,
+  priceNano: option.priceNano?.toString() ?? null,
+  expectedNano: option.expectedNano?.toString() ?? null,
+  inTime: Number.isFinite(option.finishMs) ? Math.round(option.inTime * 1e4) / 1e4 : null,
+});

@@ -1,0 +1,35 @@
+import type { LaneId } from "@slowboat/contract";
+
+/**
+ * The numbers of the scheduling policy, in job-time ms unless the name says otherwise. Sources: the providers' documented
+ * limits for lags, the published prior for tails; the rest are choices that the simulator ranks.
+ */
+export const POLICY = {
+  /** How long a cancelled batch may take until its finished lines are in hand. OpenAI documents up to 10 minutes; Anthropic ends in well under 5. */
+  cancelLagMs: { "openai-batch": 600_000, "anthropic-batch": 300_000 } as Partial<Record<LaneId, number>>,
+  /** Share of the cheap price lost when a rescue follows: finished lines come back after a cancel, none after a blind hedge. */
+  wasteCancelled: 0.05,
+  wasteHedged: 1,
+  /** Flex refuses uncharged, the pool drops queued work for nothing: what is lost there is a call caught in the middle. */
+  wasteCall: 0.1,
+  guardMinMs: 10_000,
+  guardSlackShare: 0.01,
+  pollMs: 30_000,
+  /** Machine ms that one call costs besides the provider's latency; grows with the time scale. */
+  callOverheadRealMs: 20,
+  ticksOfGuard: 2,
+  /** A lane that no rescue backs needs at least this probability to be in time. */
+  unrescuedInTime: 0.9,
+  /** A real-time start is admitted while it is more likely in time than not. */
+  admitInTime: 0.5,
+  /** Lanes whose expected costs differ by less are equal, and the one that spends least real-time capacity is taken. */
+  equalCost: 0.05,
+  equalInTime: 0.9,
+  /** Waiting time at which the pool's bid price reaches the whole saving. */
+  poolBidRefMs: 300_000,
+  poolSigma: 0.35,
+  /** Capacity refusals of flex by day; the night's are fewer. */
+  flexRefusal: 0.35,
+  flexTries: 6,
+  laneTries: 4,
+} as const;

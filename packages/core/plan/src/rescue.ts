@@ -1,0 +1,61 @@
+import { type LaneId, laneClass } from "@slowboat/contract";
+import { realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
+import { POLICY } from "./policy.ts";
+import type { LaneView, Snapshot } from "./snapshot.ts";
+
+/** What a rescue depends on. */
+export interface RescueJob {
+  readonly outputTokens: number;
+  readonly deadlineAtMs: number;
+  /** Jobs that would have to be rescued at the same instant, this one counted. */
+  readonly together: number;
+}
+
+type RescueSnapshot = Pick<Snapshot, "tickMs" | "scale">;
+
+/** Calls a second (job time) that a real-time lane gets through. */
+export const callsPerSecond = (lane: LaneView, outputTokens: number, scale: number): number =>
+  (lane.concurrency * 1000) / (realtimeMeanMs(outputTokens) + POLICY.callOverheadRealMs * scale);
+
+/** Job ms until a call handed to the lane now gets its turn. */
+export const queueMs = (lane: LaneView, outputTokens: number, scale: number): number =>
+  (Math.max(0, lane.queued - lane.concurrency) / Math.max(1e-9, callsPerSecond(lane, outputTokens, scale))) * 1000;
+
+const guardMs = (slackMs: number, snapshot: RescueSnapshot): number =>
+  Math.max(POLICY.guardMinMs, POLICY.guardSlackShare * Math.max(0, slackMs)) + POLICY.ticksOfGuard * snapshot.tickMs * snapshot.scale;
+
+/**
+ * How long before the deadline a rescue must start, in job ms: the time to get the work back (`cancel` waits for the batch to
+ * end, `hedge` does not), the 99th percentile of a real-time answer, the queue in front and all that are rescued together, a
+ * poll, and a guard of max(10 s, 1 % of the slack) and two ticks of the scheduler.
+ */
+export function rescueMs(lane: LaneId, how: "cancel" | "hedge", rescueLane: LaneView, job: RescueJob, snapshot: RescueSnapshot, nowMs: number): number {
+  const lag = how === "cancel" ? (POLICY.cancelLagMs[lane] ?? 0) : 0;
+  const poll = laneClass(lane) === "batch" ? POLICY.pollMs : 0;
+  const herd = (Math.max(0, job.together - 1) / Math.max(1e-9, callsPerSecond(rescueLane, job.outputTokens, snapshot.scale))) * 1000;
+  return (
+    lag +
+    poll +
+    realtimeQ99Ms(job.outputTokens) +
+    POLICY.callOverheadRealMs * snapshot.scale +
+    queueMs(rescueLane, job.outputTokens, snapshot.scale) +
+    herd +
+    guardMs(job.deadlineAtMs - nowMs, snapshot)
+  );
+}
+
+/** The latest instant (job ms) at which the rescue of work on `lane` can start and still make the deadline. */
+export const rescueAtMs = (lane: LaneId, how: "cancel" | "hedge", rescueLane: LaneView, job: RescueJob, snapshot: RescueSnapshot, nowMs: number): number =>
+  Math.floor(job.deadlineAtMs - rescueMs(lane, how, rescueLane, job, snapshot, nowMs));
+
+/**
+ * What to do with work on a batch lane when its rescue instant has come: cancel the batch and run what it did not finish,
+ * while there is time to wait for that; else leave it and run the urgent lines beside it (`hedge`). `wait` when it is not yet time.
+ */
+export function rescueMove(lane: LaneId, rescueLane: LaneView, job: RescueJob, snapshot: RescueSnapshot, nowMs: number): "wait" | "cancel" | "hedge" {
+  const guard = guardMs(job.deadlineAtMs - nowMs, snapshot);
+  const cancelAt = rescueAtMs(lane, "cancel", rescueLane, job, snapshot, nowMs);
+  if (nowMs < cancelAt) return "wait";
+  if (nowMs <= cancelAt + guard) return "cancel";
+  return nowMs < rescueAtMs(lane, "hedge", rescueLane, job, snapshot, nowMs) ? "wait" : "hedge";
+}

@@ -1,0 +1,53 @@
+import { type LaneId, laneClass } from "@slowboat/contract";
+import { type Backoff, backoffMs, type FaultCode, LIMITS, type Rng } from "@slowboat/kernel";
+import { POLICY } from "./policy.ts";
+import type { TriedLane } from "./snapshot.ts";
+
+const PAUSE: Backoff = { baseMs: 1_000, factor: 2, maxMs: 60_000, jitter: 0.25 };
+const FLEX_PAUSE: Backoff = { baseMs: 10_000, factor: 2, maxMs: 300_000, jitter: 0.25 };
+/** How long an unheard call is given to be found again before it is sent a second time. */
+const SUSPENSE_MS = 60_000;
+
+/** An attempt that brought no answer, and where the job stands. */
+export interface FailedAttempt {
+  readonly kind: "refused" | "void" | "unknown";
+  /** For `refused`: whether the same request may go again. */
+  readonly retry?: "never" | "later" | "park";
+  readonly retryAfterMs?: number | null;
+  readonly lane: LaneId;
+  /** Attempts of the job so far, this one counted. */
+  readonly attempts: number;
+  /** Of these, how many were on this lane. */
+  readonly laneTries: number;
+  readonly deadlineAtMs: number | null;
+}
+
+/**
+ * What comes next.
+ * - `again`: decide again after `afterMs` (job time) with `tried` added to the job's lanes; `duplicateRisk` marks a second
+ *   sending of something that may have been paid for
+ * - `fail`: the job ends with this fault
+ */
+export type RetryPlan =
+  | { readonly kind: "again"; readonly afterMs: number; readonly tried: TriedLane; readonly duplicateRisk: boolean }
+  | { readonly kind: "fail"; readonly code: Extract<FaultCode, "provider-refused" | "attempts-exhausted"> };
+
+/** Plans what follows a refused, void or unheard attempt. A pause never outlasts half of what is left until the deadline. */
+export function retryPlan(failed: FailedAttempt, nowMs: number, rng: Rng): RetryPlan {
+  if (failed.kind === "refused" && failed.retry === "never") return { kind: "fail", code: "provider-refused" };
+  if (failed.attempts >= LIMITS.jobAttempts) return { kind: "fail", code: "attempts-exhausted" };
+  const left = failed.deadlineAtMs === null ? Number.POSITIVE_INFINITY : Math.max(0, (failed.deadlineAtMs - nowMs) / 2);
+  const again = (outcome: TriedLane["outcome"], afterMs: number, duplicateRisk = false): RetryPlan => ({
+    kind: "again",
+    afterMs: Math.round(Math.min(afterMs, left)),
+    tried: { lane: failed.lane, outcome },
+    duplicateRisk,
+  });
+  if (failed.kind === "unknown") return again("unknown", SUSPENSE_MS, true);
+  if (failed.kind === "void") return again("void", laneClass(failed.lane) === "batch" ? 0 : backoffMs(PAUSE, failed.laneTries - 1, rng));
+  if (failed.retry === "park") return again("parked", 0);
+  // The last try on a lane goes on elsewhere at once; the pause is for going back to the same one.
+  if (failed.laneTries >= POLICY.laneTries) return again("refused", 0);
+  const pause = backoffMs(laneClass(failed.lane) === "flex" ? FLEX_PAUSE : PAUSE, failed.laneTries - 1, rng);
+  return again("refused", Math.max(failed.retryAfterMs ?? 0, pause));
+}

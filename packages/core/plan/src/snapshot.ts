@@ -1,0 +1,71 @@
+import type { Decision, Endpoint, LaneId } from "@slowboat/contract";
+import type { FaultCode } from "@slowboat/kernel";
+import type { ModelRef, PriceBook } from "@slowboat/pricing";
+import type { PoolView } from "./latency.ts";
+
+/** How an earlier attempt of the job ended on a lane. */
+export interface TriedLane {
+  readonly lane: LaneId;
+  /** `refused`: not now · `parked`: quota or spend cap · `void`: ended without an answer · `unknown`: nothing was heard. */
+  readonly outcome: "refused" | "parked" | "void" | "unknown";
+}
+
+/** A job as the planner sees it. Tokens are estimates; instants are job time. */
+export interface PlanJob {
+  /** The name the caller wrote. */
+  readonly model: string;
+  /** Who may answer: `resolveModel(book, model).candidates`, or the pinned model alone where the tenant allows unpriced. */
+  readonly candidates: readonly ModelRef[];
+  readonly endpoint: Endpoint;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** `null` is urgent: as fast as the allowed lanes go. */
+  readonly deadlineAtMs: number | null;
+  /** Lanes the caller named; `null` allows all. */
+  readonly allow: readonly LaneId[] | null;
+  readonly deny: readonly LaneId[] | null;
+  /** What the job may still cost, attempts already paid taken off; `null` is no bound. */
+  readonly maxCostNano: bigint | null;
+  readonly allowUnpriced: boolean;
+  /** An answer that may be given again is at hand. */
+  readonly cached: boolean;
+  /** Somebody holds a connection open: no batch lanes, no ticks. */
+  readonly interactive: boolean;
+  readonly attempts: number;
+  readonly lanesTried: readonly TriedLane[];
+  readonly role: Decision["role"];
+}
+
+/** A lane as it stands now. */
+export interface LaneView {
+  readonly id: LaneId;
+  readonly emulated: boolean;
+  readonly available: boolean;
+  /** Calls that may run at once; for a batch lane, batches. */
+  readonly concurrency: number;
+  /** Calls waiting for or running on it, rescues counted in. */
+  readonly queued: number;
+}
+
+/** Everything a decision may depend on, read once a tick. */
+export interface Snapshot {
+  readonly book: PriceBook;
+  readonly lanes: readonly LaneView[];
+  readonly pool: PoolView | null;
+  /** Machine ms between two looks of the scheduler. */
+  readonly tickMs: number;
+  /** Job ms per machine ms. */
+  readonly scale: number;
+  /** Lines that would share a provider batch with this job, itself counted; they would be rescued together. */
+  readonly batchLines: number;
+}
+
+export type Verdict =
+  | { readonly kind: "place"; readonly decision: Decision }
+  | {
+      readonly kind: "refuse";
+      readonly code: Extract<FaultCode, "deadline-infeasible" | "deadline-past" | "lanes-empty" | "lane-unavailable" | "model-unpriced" | "over-max-cost" | "attempts-exhausted">;
+      readonly message: string;
+      /** The earliest deadline the allowed lanes can make, in Unix ms; `null` where time is not the trouble. */
+      readonly earliestFeasibleAtMs: number | null;
+    };
