@@ -7,3 +7,4 @@ export { type Service, runServices } from "./lifecycle.ts";
 export { groupCommit } from "./group-commit.ts";
 export { type CallbackCheck, checkCallbackUrl, isPublicAddress } from "./callback-url.ts";
 export { deriveKey, keyName, newWebhookSecret, openWebhookSecret } from "./seal.ts";
+export { loop } from "./loop.ts";

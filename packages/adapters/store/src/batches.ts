@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNull, lt } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNull, lt } from "drizzle-orm";
 import { orm, type Sql } from "./connect.ts";
 import { batch } from "./schema.ts";
 
@@ -23,12 +23,15 @@ export async function readBatch(
   return rows[0] ?? null;
 }
 
-/** A page of a tenant's batches, newest first; one row more than `limit` when there are more. */
+/**
+ * A page of a tenant's batches, newest first; one row more than `limit` when there are more. `after` goes on to older ones; `before`
+ * gives the page that lies just above a batch, whose one row more is then the first.
+ */
 export async function listBatches(
   tx: Sql,
-  input: { readonly tenantId: string; readonly surfaces: readonly Surface[]; readonly after?: string; readonly limit: number },
+  input: { readonly tenantId: string; readonly surfaces: readonly Surface[]; readonly after?: string; readonly before?: string; readonly limit: number },
 ): Promise<BatchRow[]> {
-  return await orm(tx)
+  const rows = await orm(tx)
     .select()
     .from(batch)
     .where(
@@ -37,10 +40,21 @@ export async function listBatches(
         inArray(batch.surface, [...input.surfaces]),
         isNull(batch.deletedAtMs),
         input.after === undefined ? undefined : lt(batch.id, input.after),
+        input.before === undefined ? undefined : gt(batch.id, input.before),
       ),
     )
-    .orderBy(desc(batch.id))
+    .orderBy(input.before === undefined ? desc(batch.id) : asc(batch.id))
     .limit(input.limit + 1);
+  return input.before === undefined ? rows : rows.reverse();
+}
+
+/** Forgets a tenant's message batch that has ended; returns the blob of its requests, or `null` when there was nothing to forget. */
+export async function deleteMessageBatch(tx: Sql, input: { readonly tenantId: string; readonly id: string; readonly nowMs: number }): Promise<string | null> {
+  const rows = await tx<{ blobKey: string }[]>`
+    update batch set deleted_at_ms = ${input.nowMs}::float8, version = version + 1
+    where id = ${input.id} and tenant_id = ${input.tenantId} and surface = 'anthropic' and state in ('completed', 'failed', 'cancelled')
+      and deleted_at_ms is null returning input_blob_key as "blobKey"`;
+  return rows[0]?.blobKey ?? null;
 }
 
 /** Lines of a batch by how they stand. `expired` are the cancelled ones whose time ran out. */

@@ -19,7 +19,8 @@ export interface Store {
 
 /**
  * Opens a pool. int8 arrives as bigint (money only), float8 as number (instants), text as it is. Statements that run
- * longer than `statementTimeoutMs` fail, so that a lost connection cannot hang a loop.
+ * longer than `statementTimeoutMs` fail, so that a lost connection cannot hang a loop. An array parameter of booleans or bigints
+ * is taken by the driver for a single value: pass it as text and cast it (`${flags.map(String)}::text[]::boolean[]`).
  */
 export function openStore(url: string, options: { max?: number; statementTimeoutMs?: number; name?: string } = {}): Store {
   const sql = postgres(url, {

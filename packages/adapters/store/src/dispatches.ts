@@ -14,7 +14,7 @@ export async function insertDispatches(tx: Sql, rows: readonly NewDispatch[], re
     select id, lane, account, endpoint, model, 'queued', jobs, emulated, ${realMs}::float8, created_at_ms
     from unnest(${rows.map((x) => x.id)}::text[], ${rows.map((x) => x.lane)}::text[], ${rows.map((x) => x.account)}::text[],
       ${rows.map((x) => x.endpoint)}::text[], ${rows.map((x) => x.model)}::text[], ${rows.map((x) => x.jobs)}::int[],
-      ${rows.map((x) => x.emulated)}::boolean[], ${rows.map((x) => x.createdAtMs)}::float8[])
+      ${rows.map((x) => String(x.emulated))}::text[]::boolean[], ${rows.map((x) => x.createdAtMs)}::float8[])
       as t (id, lane, account, endpoint, model, jobs, emulated, created_at_ms)`;
 }
 

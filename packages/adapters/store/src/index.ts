@@ -38,3 +38,5 @@ export { cancelBatch } from "./cancel-batch.ts";
 export { beginProgress, failBatch, findUnpopulated, holdPopulate, leasePopulate, type PopulatingBatch, releasePopulate } from "./populate-batch.ts";
 export { type JobRow, listAttempts, listJobs, type ReceiptRow, readJob, readJobReceipt, readResult, type ShownAttempt, type ShownJob, type ShownResult } from "./read-job.ts";
 export { type ListedKey, listKeys, setRetention } from "./list-keys.ts";
+export { cancelOrphanedBatches, type PlacedAttempt, readBacklog, readPlaced, readTried, requestCancel, type TriedAttempt } from "./plan-reads.ts";
+export { type KeptAnswer, readAnswer } from "./read-answer.ts";

@@ -26,7 +26,7 @@ export async function insertAttempts(tx: Sql, rows: readonly NewAttempt[], realM
       case when state = 'answered' then ${realMs}::float8 end
     from unnest(${col("id")}::text[], ${col("jobId")}::text[], ${col("tenantId")}::text[], ${col("seq")}::int[], ${col("lane")}::text[],
       ${col("account")}::text[], ${col("dispatchId")}::text[], ${col("state")}::text[], ${col("role")}::text[], ${col("decision")}::text[],
-      ${rows.map((row) => row.estimateNano?.toString() ?? null)}::int8[], ${col("pricesVersion")}::text[], ${col("emulated")}::boolean[],
+      ${rows.map((row) => row.estimateNano?.toString() ?? null)}::int8[], ${col("pricesVersion")}::text[], ${col("emulated").map(String)}::text[]::boolean[],
       ${rows.map((row) => row.sourceAttemptId ?? null)}::text[], ${col("createdAtMs")}::float8[])
       as t (id, job_id, tenant_id, seq, lane, account, dispatch_id, state, role, decision, estimate_nano, prices_version, emulated, source_attempt_id, created_at_ms)`;
 }

@@ -7,5 +7,6 @@ export { expandLanes, LANE_IDS, type LaneClass, type LaneId, laneClass } from ".
 export { addUsage, NO_USAGE, totalInput, type Usage } from "./usage.ts";
 export type { Candidate, Decision } from "./decision.ts";
 export { ACCOUNTS, type LedgerAccount, type Waterfall, type WaterfallLine } from "./ledger.ts";
+export { type JobRequest, metadataSchema, nearestWord, readJobRequest } from "./job-request.ts";
 export { type ApiKeyParts, makeApiKey, readApiKey } from "./api-key.ts";
 export { type EventFacts, type EventType, eventPayload } from "./events.ts";

@@ -1,0 +1,71 @@
+import { join } from "node:path";
+import { diskBlobs } from "@slowboat/blob";
+import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
+import { type Consumer, createQueue } from "@slowboat/queue";
+import { createFinaliser, sweepRetention } from "@slowboat/results";
+import { createLogger, jobClock, loop, runServices, type Service, systemRng } from "@slowboat/runtime";
+import { openStore, readClock } from "@slowboat/store";
+import { createDeliverer } from "@slowboat/webhook";
+import { createAdmin } from "./admin.ts";
+import { readConfig } from "./config.ts";
+import { settleChunk, type SettleDeps } from "./settle.ts";
+
+const config = readConfig();
+const logger = createLogger("results-service", config.SLOWBOAT_LOG_LEVEL);
+const store = openStore(config.DATABASE_URL, { max: 6, name: "results-service" });
+const clockRow = await readClock(store.sql);
+if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
+const clock = jobClock(clockRow);
+const rng = systemRng();
+const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
+const queue = await createQueue(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 });
+const deps: SettleDeps = { store, queue, book: loadPriceBook(STANDARD_PRICES), clock, rng, logger };
+const finaliser = createFinaliser({ store, blob, clock, rng, logger });
+const deliverer = createDeliverer({ store, clock, rng, logger, secret: config.SLOWBOAT_SECRET, allow: config.SLOWBOAT_CALLBACK_ALLOW });
+
+const drain = async (signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted && (await settleChunk(deps)) > 0);
+};
+const deliver = async (signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted && (await deliverer.deliverDue(signal)) > 0);
+};
+
+/** The bells. What they miss is found by the sweeps below. */
+const bells: Service = (() => {
+  let consumers: Consumer[] = [];
+  return {
+    start: async () => {
+      consumers = [
+        await queue.consume("settle", 1, (_payload, signal) => drain(signal)),
+        await queue.consume("finalise", 2, async ({ batchId }) => void (await finaliser.finalise(batchId))),
+        await queue.consume("deliver", 1, (_payload, signal) => deliver(signal)),
+      ];
+    },
+    stop: async () => {
+      await Promise.all(consumers.map((consumer) => consumer.stop(5_000)));
+      consumers = [];
+    },
+  };
+})();
+
+const connections: Service = {
+  start: async () => undefined,
+  stop: async () => {
+    await deliverer.close();
+    await queue.close();
+    await store.close();
+  },
+};
+
+await runServices(
+  [
+    connections,
+    bells,
+    loop("settle-sweep", 500, drain, logger),
+    loop("finalise-sweep", 1_000, () => finaliser.sweep(), logger),
+    loop("deliver-sweep", 1_000, deliver, logger),
+    loop("retention-sweep", 30_000, async () => void (await sweepRetention({ store, blob }, clock.job())), logger),
+    createAdmin({ store, queue, clock, logger }, { host: config.SLOWBOAT_HOST, port: config.SLOWBOAT_PORT, secret: config.SLOWBOAT_SECRET }),
+  ],
+  logger,
+);

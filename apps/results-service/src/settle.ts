@@ -1,0 +1,92 @@
+import { type EventType, eventPayload } from "@slowboat/contract";
+import { newId, type Rng } from "@slowboat/kernel";
+import { postSettlements, type SettlementRow } from "@slowboat/ledger";
+import type { PriceBook } from "@slowboat/pricing";
+import type { Queue } from "@slowboat/queue";
+import { outcomeOf, recordOutcomes, type SettlementFacts } from "@slowboat/results";
+import type { Clock, Logger } from "@slowboat/runtime";
+import { announceEvents, claimAnswered, type NewEvent, type Sql, type Store } from "@slowboat/store";
+
+export interface SettleDeps {
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly book: PriceBook;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly logger: Logger;
+}
+
+const CHUNK = 500;
+
+/**
+ * The end of a job, in one function: a chunk of answered attempts becomes results, ledger entries, ended jobs and announcements in one
+ * transaction. Run twice it changes nothing; stopped halfway it leaves nothing. Returns how many attempts it closed.
+ */
+export async function settleChunk(deps: SettleDeps): Promise<number> {
+  const nowMs = deps.clock.job();
+  const { settled, batches, waiting, events } = await deps.store.begin(async (tx) => {
+    const rows = await claimAnswered(tx, { limit: CHUNK });
+    const facts = firstAnswerWins(rows.map((row) => outcomeOf(row, deps.book)));
+    await postSettlements(tx, facts.flatMap(toSettlementRow(deps.book)), nowMs);
+    const ended = await recordOutcomes(tx, facts, nowMs);
+    const announced = await announce(tx, deps, facts, new Set(ended.map((job) => job.id)), nowMs);
+    report(deps.logger, facts);
+    const touched = new Set(ended.flatMap((job) => (job.batchId === null ? [] : [job.batchId])));
+    return { settled: rows.length, batches: touched, waiting: facts.some((fact) => fact.row.reuseKey !== null), events: announced };
+  });
+  for (const batchId of batches) await deps.queue.ring("finalise", [{ batchId }]);
+  if (waiting) await deps.queue.ring("plan", [{}]);
+  if (events > 0) await deps.queue.ring("deliver", [{}]);
+  return settled;
+}
+
+/** Two answers of one job in the same chunk, a hedge and what it hedged: the second is waste. */
+function firstAnswerWins(facts: readonly SettlementFacts[]): SettlementFacts[] {
+  const seen = new Set<string>();
+  return facts.filter((fact) => {
+    if (fact.kind !== "settle") return true;
+    const first = !seen.has(fact.row.jobId);
+    seen.add(fact.row.jobId);
+    // Left for the next chunk, which sees the job ended and posts it as waste.
+    return first;
+  });
+}
+
+const toSettlementRow =
+  (book: PriceBook) =>
+  ({ row, kind, settlement }: SettlementFacts): SettlementRow[] =>
+    settlement === null
+      ? []
+      : [
+          {
+            kind,
+            tenantId: row.tenantId,
+            jobId: row.jobId,
+            attemptId: row.attemptId,
+            lane: row.lane,
+            model: row.model,
+            pricesVersion: book.version,
+            emulated: row.emulated,
+            settlement,
+          },
+        ];
+
+async function announce(tx: Sql, deps: SettleDeps, facts: readonly SettlementFacts[], ended: ReadonlySet<string>, nowMs: number): Promise<number> {
+  const events: NewEvent[] = facts.flatMap(({ row, ok, kind }) => {
+    if (kind !== "settle" || row.callbackUrl === null || row.batchId !== null || !ended.has(row.jobId)) return [];
+    const type: EventType = ok ? "job.completed" : "job.failed";
+    const eventId = newId("event", nowMs, deps.rng);
+    const deadlineMet = row.deadlineAtMs === null ? null : row.answeredAtMs <= row.deadlineAtMs;
+    const payload = eventPayload({ eventId, type, createdAtMs: nowMs, subjectId: row.jobId, version: row.version + 1, customId: row.customId, metadata: row.metadata, deadlineMet });
+    return [{ id: eventId, tenantId: row.tenantId, keyId: row.keyId, subjectId: row.jobId, url: row.callbackUrl, type, payload }];
+  });
+  await announceEvents(tx, events, { nowMs, realMs: deps.clock.real() });
+  return events.length;
+}
+
+function report(logger: Logger, facts: readonly SettlementFacts[]): void {
+  for (const { row, quarantine } of facts) {
+    if (quarantine !== null) logger.warn({ attemptId: row.attemptId, jobId: row.jobId, lane: row.lane, model: row.model, reason: quarantine }, "usage-quarantined");
+  }
+  if (facts.length > 0) logger.debug({ attempts: facts.length }, "chunk-settled");
+}

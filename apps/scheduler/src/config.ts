@@ -1,0 +1,20 @@
+import { parseSettings } from "@slowboat/runtime";
+import { z } from "zod";
+
+const schema = z.object({
+  DATABASE_URL: z.string().min(1),
+  REDIS_URL: z.string().min(1).optional(),
+  SLOWBOAT_DATA_DIR: z.string().min(1),
+  SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  OPENAI_API_KEY: z.string().min(1).optional(),
+  OPENAI_BASE_URL: z.url().optional(),
+  ANTHROPIC_API_KEY: z.string().min(1).optional(),
+  ANTHROPIC_BASE_URL: z.url().optional(),
+  SLOWBOAT_EMULATED: z.enum(["0", "1"]).default("0"),
+  SLOWBOAT_POOL_URL: z.url().optional(),
+  /** Requests in flight at a time on each real-time lane. */
+  SLOWBOAT_CALL_CONCURRENCY: z.coerce.number().int().min(1).max(512).default(48),
+});
+
+/** The scheduler's settings. */
+export const readConfig = (): z.infer<typeof schema> => parseSettings(schema, process.env);

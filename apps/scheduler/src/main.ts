@@ -1,0 +1,103 @@
+import { join } from "node:path";
+import { diskBlobs } from "@slowboat/blob";
+import { laneClass, type LaneId } from "@slowboat/contract";
+import { type LaneDeps, type LaneOffer, laneQueue, type PlanDeps, planDue, runBatchDispatch, runCallDispatch } from "@slowboat/dispatch";
+import { populateBatch } from "@slowboat/intake";
+import { createLanes } from "@slowboat/lanes";
+import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
+import { type Consumer, createQueue } from "@slowboat/queue";
+import { createLogger, jobClock, loop, runServices, type Service, systemRng } from "@slowboat/runtime";
+import { cancelOrphanedBatches, findUnpopulated, openStore, readClock, sweepDispatches } from "@slowboat/store";
+import { readConfig } from "./config.ts";
+
+/** Machine ms between two looks at what is due; the rescue's guard counts in it. */
+const TICK_MS = 200;
+const CALL_TIMEOUT_MS = 120_000;
+/** A bell older than this that nobody answered is rung again. */
+const LOST_AFTER_MS = 5_000;
+const BATCHES_AT_ONCE = 4;
+/** Texts of a hundred tokens on two cores, as `npm run bench -- throughput` sees the pool; a cautious figure, since it only delays rescue. */
+const POOL_TOKENS_PER_SECOND = 8_000;
+
+const config = readConfig();
+const logger = createLogger("scheduler", config.SLOWBOAT_LOG_LEVEL);
+const store = openStore(config.DATABASE_URL, { max: 8, name: "scheduler" });
+const clockRow = await readClock(store.sql);
+if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
+const clock = jobClock(clockRow);
+const rng = systemRng();
+const book = loadPriceBook(STANDARD_PRICES);
+const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
+const queue = await createQueue(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 });
+const lanes = createLanes({
+  openai: config.OPENAI_API_KEY ? { apiKey: config.OPENAI_API_KEY, baseURL: config.OPENAI_BASE_URL } : undefined,
+  anthropic: config.ANTHROPIC_API_KEY ? { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } : undefined,
+  poolUrl: config.SLOWBOAT_POOL_URL,
+  emulated: config.SLOWBOAT_EMULATED === "1",
+});
+const concurrency = (lane: LaneId): number => (laneClass(lane) === "batch" ? BATCHES_AT_ONCE : config.SLOWBOAT_CALL_CONCURRENCY);
+const offers: LaneOffer[] = [...lanes.values()].map(({ id, account, emulated }) => ({ id, account, emulated, concurrency: concurrency(id) }));
+const laneDeps: LaneDeps = { store, queue, blob, lanes, time: { clock, rng }, logger };
+const planDeps: PlanDeps = { store, queue, book, lanes: offers, time: { clock, rng, tickMs: TICK_MS, poolTokensPerSecond: POOL_TOKENS_PER_SECOND }, logger };
+
+/** One plan at a time in this process: a bell that rings meanwhile makes it look once more. */
+let planning: Promise<void> | null = null;
+let again = false;
+const plan = async (signal: AbortSignal): Promise<void> => {
+  if (planning) {
+    again = true;
+    return planning;
+  }
+  const run = async (): Promise<void> => {
+    do {
+      again = false;
+      await planDue(planDeps, signal);
+    } while (again && !signal.aborted);
+  };
+  planning = run().finally(() => {
+    planning = null;
+  });
+  return planning;
+};
+
+const callPolicy = { concurrency: config.SLOWBOAT_CALL_CONCURRENCY, timeoutMs: CALL_TIMEOUT_MS };
+const bells: Service = (() => {
+  let consumers: Consumer[] = [];
+  return {
+    start: async () => {
+      consumers = [
+        await queue.consume("plan", 1, (_payload, signal) => plan(signal)),
+        await queue.consume("populate", 1, ({ batchId }, signal) => populateBatch({ store, queue, blob, book, clock, rng, logger }, batchId, signal)),
+        await queue.consume("lane-call", 2, ({ dispatchId }, signal) => runCallDispatch(laneDeps, callPolicy, dispatchId, signal)),
+        await queue.consume("lane-batch", BATCHES_AT_ONCE, ({ dispatchId }, signal) => runBatchDispatch(laneDeps, dispatchId, signal)),
+      ];
+    },
+    stop: async () => {
+      await Promise.all(consumers.map((consumer) => consumer.stop(5_000)));
+      consumers = [];
+    },
+  };
+})();
+
+/** Rings again for what Postgres says is waiting: a lost bell, a dead worker, a poll that has come due. */
+const sweep = async (): Promise<void> => {
+  const due = await sweepDispatches(store.sql, { nowMs: clock.job(), realMs: clock.real(), lostAfterMs: LOST_AFTER_MS, spacingMs: 2_000, limit: 200 });
+  for (const dispatch of due) await queue.ring(laneQueue(dispatch.lane as LaneId), [{ dispatchId: dispatch.id }]);
+};
+const slowSweep = async (): Promise<void> => {
+  for (const batchId of await findUnpopulated(store.sql, { realMs: clock.real(), limit: 20 })) await queue.ring("populate", [{ batchId }]);
+  await cancelOrphanedBatches(store.sql, clock.job());
+};
+
+const connections: Service = {
+  start: async () => undefined,
+  stop: async () => {
+    await queue.close();
+    await store.close();
+  },
+};
+
+await runServices(
+  [connections, bells, loop("plan-tick", TICK_MS, plan, logger), loop("dispatch-sweep", TICK_MS, sweep, logger), loop("slow-sweep", 2_000, slowSweep, logger)],
+  logger,
+);

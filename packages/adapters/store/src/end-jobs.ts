@@ -1,0 +1,33 @@
+import { sourcesOf } from "@slowboat/job";
+import type { Sql } from "./connect.ts";
+
+/** How a job ends. */
+export interface EndedJob {
+  readonly jobId: string;
+  readonly state: "completed" | "failed" | "cancelled";
+  /** Our own error as JSON `{code, message}` where no provider answer says it. */
+  readonly error: string | null;
+}
+
+/**
+ * Ends jobs by the legal transitions only, and makes the jobs that waited for their answer due at once. Returns the jobs that
+ * ended now with the batch they belong to.
+ */
+export async function endJobs(tx: Sql, rows: readonly EndedJob[], nowMs: number): Promise<{ id: string; batchId: string | null }[]> {
+  if (rows.length === 0) return [];
+  const ended: { id: string; batchId: string | null }[] = [];
+  for (const state of ["completed", "failed", "cancelled"] as const) {
+    const some = rows.filter((row) => row.state === state);
+    if (some.length === 0) continue;
+    ended.push(
+      ...(await tx<{ id: string; batchId: string | null }[]>`
+        update job j set state = ${state}, error = t.error, ended_at_ms = ${nowMs}::float8, next_decision_at_ms = null, leader_id = null, version = j.version + 1
+        from unnest(${some.map((x) => x.jobId)}::text[], ${some.map((x) => x.error)}::text[]) as t (id, error)
+        where j.id = t.id and j.state = any(${sourcesOf(state)}::text[]) returning j.id, j.batch_id as "batchId"`),
+    );
+  }
+  if (ended.length > 0) {
+    await tx`update job set next_decision_at_ms = ${nowMs}::float8, leader_id = null where leader_id = any(${ended.map((x) => x.id)}::text[]) and state = 'accepted'`;
+  }
+  return ended;
+}

@@ -1,0 +1,58 @@
+import type { BlobStore } from "@slowboat/blob";
+import type { ChunkRow } from "@slowboat/store";
+
+/** Bytes of request bodies held in memory at a time. */
+const WINDOW_BYTES = 16 * 1024 * 1024;
+/** Ranges closer than this are read in one go. */
+const GAP_BYTES = 64 * 1024;
+
+/** Cuts rows into windows whose bodies fit in memory together; a single larger body gets a window of its own. */
+export function windows(rows: readonly ChunkRow[], maxRows: number): ChunkRow[][] {
+  const out: ChunkRow[][] = [];
+  let current: ChunkRow[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    if (current.length > 0 && (bytes + row.bodyBytes > WINDOW_BYTES || current.length >= maxRows)) {
+      out.push(current);
+      current = [];
+      bytes = 0;
+    }
+    current.push(row);
+    bytes += row.bodyBytes;
+  }
+  if (current.length > 0) out.push(current);
+  return out;
+}
+
+/**
+ * Reads the raw bodies of a window: inline ones are at hand, ranges of one blob that lie close together are read in one go. The result
+ * is in the rows' order.
+ */
+export async function readBodies(blob: BlobStore, rows: readonly ChunkRow[]): Promise<string[]> {
+  const bodies = rows.map((row) => row.body ?? "");
+  const ranged = rows
+    .map((row, index) => ({ index, key: row.bodyBlobKey ?? "", start: row.bodyOffset ?? 0, end: (row.bodyOffset ?? 0) + row.bodyBytes }))
+    .filter((range) => range.key !== "")
+    .sort((a, b) => (a.key === b.key ? a.start - b.start : a.key < b.key ? -1 : 1));
+  let at = 0;
+  while (at < ranged.length) {
+    const first = ranged[at];
+    if (!first) break;
+    let last = at;
+    let end = first.end;
+    for (let next = ranged[last + 1]; next && next.key === first.key && next.start - end <= GAP_BYTES && next.end - first.start <= 2 * WINDOW_BYTES; next = ranged[last + 1]) {
+      end = Math.max(end, next.end);
+      last++;
+    }
+    const span = await readRange(blob, first.key, first.start, end);
+    for (const range of ranged.slice(at, last + 1)) bodies[range.index] = span.subarray(range.start - first.start, range.end - first.start).toString("utf8");
+    at = last + 1;
+  }
+  return bodies;
+}
+
+async function readRange(blob: BlobStore, key: string, start: number, end: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of blob.get(key, { start, end })) chunks.push(chunk);
+  return Buffer.concat(chunks, end - start);
+}

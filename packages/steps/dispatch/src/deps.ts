@@ -1,0 +1,17 @@
+import type { BlobStore } from "@slowboat/blob";
+import type { LaneId } from "@slowboat/contract";
+import type { Rng } from "@slowboat/kernel";
+import type { Lane } from "@slowboat/lanes";
+import type { Queue } from "@slowboat/queue";
+import type { Clock, Logger } from "@slowboat/runtime";
+import type { Store } from "@slowboat/store";
+
+/** What running a lane needs of the world. */
+export interface LaneDeps {
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly blob: BlobStore;
+  readonly lanes: ReadonlyMap<LaneId, Lane>;
+  readonly time: { readonly clock: Clock; readonly rng: Rng };
+  readonly logger: Logger;
+}

@@ -1,0 +1,10 @@
+/**
+ * The dispatch step: plans what is due, runs lanes, rescues what is late. It composes the pure `decide` with Postgres, the queue and the lanes;
+ * whatever it does is written down before it is done, so that any worker can go on where another one died.
+ */
+export type { LaneDeps } from "./deps.ts";
+export { laneQueue } from "./place.ts";
+export { planDue } from "./plan-due.ts";
+export type { LaneOffer, PlanDeps } from "./planner-deps.ts";
+export { runBatchDispatch } from "./run-batch.ts";
+export { type CallPolicy, runCallDispatch } from "./run-call.ts";

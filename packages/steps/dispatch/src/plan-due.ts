@@ -1,0 +1,201 @@
+import { type EventType, eventPayload, laneClass } from "@slowboat/contract";
+import { newId } from "@slowboat/kernel";
+import { callsPerSecond, closePack, decide, packKey, rescueMs, type Snapshot, type Verdict } from "@slowboat/plan";
+import {
+  announceEvents,
+  claimDue,
+  deferJobs,
+  type DueJob,
+  endJobs,
+  findReusable,
+  type ReplannedJob,
+  readTried,
+  type ReuseHit,
+  type Sql,
+  type TriedAttempt,
+} from "@slowboat/store";
+import { type Bell, place, type Placement } from "./place.ts";
+import { roleAfter, toPlanJob } from "./plan-job.ts";
+import type { PlanDeps } from "./planner-deps.ts";
+import { rescueDue } from "./rescue-due.ts";
+import { readSnapshot } from "./snapshot.ts";
+
+/** Jobs claimed in one transaction: enough to pack provider batches well, few enough to hold the locks for under a second. */
+const CLAIM = 2_000;
+/** How long (job time) a job without a latest start waits for another one's answer before it goes itself. */
+const FOLLOW_MS = 300_000;
+
+type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind: "refuse" }> };
+
+/**
+ * Plans everything that is due: one transaction a claim, in which the jobs' locks are held, the decisions taken and written down. Bells ring after
+ * the commit. Returns how many jobs it looked at.
+ */
+export async function planDue(deps: PlanDeps, signal: AbortSignal): Promise<number> {
+  let total = 0;
+  while (!signal.aborted) {
+    const { seen, bells, failedBatches, settle } = await deps.store.begin((tx) => planOnce(tx, deps));
+    for (const bell of bells) await deps.queue.ring(bell.queue, [bell.payload] as never);
+    for (const batchId of failedBatches) await deps.queue.ring("finalise", [{ batchId }]);
+    if (settle) await deps.queue.ring("settle", [{ dispatchId: null }]);
+    total += seen;
+    if (seen < CLAIM) return total;
+  }
+  return total;
+}
+
+interface Planned {
+  readonly seen: number;
+  readonly bells: readonly Bell[];
+  readonly failedBatches: readonly string[];
+  /** Reuse hits wait for settlement. */
+  readonly settle: boolean;
+}
+
+async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
+  const nowMs = deps.time.clock.job();
+  const due = await claimDue(tx, { nowMs, limit: CLAIM });
+  if (due.length === 0) return { seen: 0, bells: [], failedBatches: [], settle: false };
+  const snapshot = await readSnapshot(deps, tx);
+  const waiting = due.filter((job) => job.state === "placed");
+  const rescued = waiting.length === 0 ? { hedges: [], free: [] } : await rescueDue(tx, deps, snapshot, waiting, nowMs);
+  const fresh = [...due.filter((job) => job.state === "accepted"), ...rescued.free];
+  const tried = groupTried(await readTried(tx, fresh.filter((job) => job.attempts > 0).map((job) => job.id)));
+  const reuse = await readReuse(tx, fresh, nowMs);
+  const { placements, refused, deferred } = decideAll(snapshot, fresh, tried, reuse, nowMs);
+  const { ready, held } = holdPacks(deps, snapshot, placements, nowMs);
+  await deferJobs(tx, [...deferred, ...held]);
+  const bells = await place(tx, deps, [...ready, ...rescued.hedges]);
+  const failedBatches = await refuse(tx, deps, refused, nowMs);
+  const lanes: Record<string, number> = {};
+  for (const { decision } of ready) lanes[decision.lane] = (lanes[decision.lane] ?? 0) + 1;
+  deps.logger.info({ due: due.length, lanes, held: held.length, following: deferred.length, refused: refused.length, hedged: rescued.hedges.length }, "jobs-planned");
+  return { seen: due.length, bells, failedBatches, settle: lanes["cache"] !== undefined };
+}
+
+const reuseId = (tenantId: string, hex: string): string => `${tenantId} ${hex}`;
+const hexOf = (key: Uint8Array): string => Buffer.from(key).toString("hex");
+
+async function readReuse(tx: Sql, jobs: readonly DueJob[], nowMs: number): Promise<Map<string, ReuseHit>> {
+  const keyed = jobs.flatMap((job) => (job.reuseKey === null ? [] : [{ tenantId: job.tenantId, reuseKey: job.reuseKey }]));
+  return new Map((await findReusable(tx, keyed, nowMs)).map((hit) => [reuseId(hit.tenantId, hit.reuseKey), hit]));
+}
+
+function groupTried(rows: readonly TriedAttempt[]): Map<string, TriedAttempt[]> {
+  const byJob = new Map<string, TriedAttempt[]>();
+  for (const row of rows) byJob.set(row.jobId, [...(byJob.get(row.jobId) ?? []), row]);
+  return byJob;
+}
+
+function decideAll(
+  snapshot: Snapshot,
+  jobs: readonly DueJob[],
+  triedByJob: ReadonlyMap<string, readonly TriedAttempt[]>,
+  reuse: ReadonlyMap<string, ReuseHit>,
+  nowMs: number,
+): { placements: Placement[]; refused: Refused[]; deferred: ReplannedJob[] } {
+  const placements: Placement[] = [];
+  const refused: Refused[] = [];
+  const deferred: ReplannedJob[] = [];
+  const leaders = new Map<string, string>();
+  const together = countTogether(jobs);
+  for (const job of jobs) {
+    const key = job.reuseKey === null ? null : reuseId(job.tenantId, hexOf(job.reuseKey));
+    const hit = key === null ? undefined : reuse.get(key);
+    const source = hit?.attemptId ?? null;
+    const tried = triedByJob.get(job.id) ?? [];
+    const view = { ...snapshot, batchLines: together.get(togetherKey(job)) ?? 1 };
+    const verdict = decide(toPlanJob(job, view, { cached: source !== null, tried, role: roleAfter(tried) }), view, nowMs);
+    if (verdict.kind === "refuse") {
+      refused.push({ job, verdict });
+      continue;
+    }
+    const { decision } = verdict;
+    const leader = key === null ? undefined : (leaders.get(key) ?? (hit?.leaderId === job.id ? undefined : (hit?.leaderId ?? undefined)));
+    const mayFollow = leader !== undefined && source === null && decision.role === "try" && job.deadlineAtMs !== null && (decision.latestStartAtMs ?? nowMs + FOLLOW_MS) > nowMs;
+    if (mayFollow) {
+      deferred.push({ jobId: job.id, atMs: decision.latestStartAtMs ?? nowMs + FOLLOW_MS, leaderId: leader });
+      continue;
+    }
+    if (key !== null && source === null) leaders.set(key, job.id);
+    placements.push({ job, decision, sourceAttemptId: decision.lane === "cache" ? source : null });
+  }
+  return { placements, refused, deferred };
+}
+
+const togetherKey = (job: DueJob): string => `${job.endpoint} ${job.model}`;
+
+/** How many jobs of this claim would share a provider batch, and so a rescue. */
+function countTogether(jobs: readonly DueJob[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const job of jobs) counts.set(togetherKey(job), (counts.get(togetherKey(job)) ?? 0) + 1);
+  return counts;
+}
+
+/** Keeps back placements on batch lanes whose pack is better filled a little longer; they are decided anew when they are due again. */
+function holdPacks(deps: PlanDeps, snapshot: Snapshot, placements: readonly Placement[], nowMs: number): { ready: Placement[]; held: ReplannedJob[] } {
+  const ready: Placement[] = [];
+  const packs = new Map<string, Placement[]>();
+  for (const placement of placements) {
+    const { job, decision } = placement;
+    if (laneClass(decision.lane) !== "batch") {
+      ready.push(placement);
+      continue;
+    }
+    const account = deps.lanes.find((lane) => lane.id === decision.lane)?.account ?? "";
+    const slackMs = job.deadlineAtMs === null ? null : job.deadlineAtMs - nowMs;
+    const key = packKey({ lane: decision.lane, account, endpoint: job.endpoint as never, model: job.model, slackMs });
+    packs.set(key, [...(packs.get(key) ?? []), placement]);
+  }
+  const held: ReplannedJob[] = [];
+  for (const pack of packs.values()) {
+    const until = holdUntil(snapshot, pack, nowMs);
+    if (until === null) ready.push(...pack);
+    else held.push(...pack.map(({ job }) => ({ jobId: job.id, atMs: until })));
+  }
+  return { ready, held };
+}
+
+/** Until when (job ms) a pack should wait for more lines; `null` to send it now. */
+function holdUntil(snapshot: Snapshot, pack: readonly Placement[], nowMs: number): number | null {
+  const lane = (pack[0] as Placement).decision.lane;
+  const rescueLane = snapshot.lanes.find((view) => laneClass(view.id) === "realtime" && lane.startsWith(view.id));
+  if (!rescueLane) return null;
+  const slacks = pack.flatMap(({ job }) => (job.deadlineAtMs === null ? [] : [job.deadlineAtMs - nowMs]));
+  const minSlackMs = slacks.length === 0 ? null : Math.min(...slacks);
+  const outputTokens = Math.max(...pack.map(({ job }) => job.outputTokensEst));
+  const oldestAgeMs = nowMs - Math.min(...pack.map(({ job }) => job.acceptedAtMs));
+  const rescue = rescueMs(lane, "cancel", rescueLane, { outputTokens, deadlineAtMs: nowMs + (minSlackMs ?? 86_400_000), together: pack.length }, snapshot, nowMs);
+  const verdict = closePack({
+    lane,
+    lines: pack.length,
+    bytes: pack.reduce((sum, { job }) => sum + job.bodyBytes, 0),
+    inputTokens: pack.reduce((sum, { job }) => sum + job.inputTokensEst, 0),
+    oldestAgeMs,
+    minSlackMs,
+    rescueMs: rescue,
+    rescuesPerSecond: callsPerSecond(rescueLane, outputTokens, snapshot.scale),
+  });
+  if (verdict.close) return null;
+  // Bulk work comes complete: only single jobs that trickle in wait for company, and they wait no longer than the pack may age.
+  if (pack.every(({ job }) => job.batchId !== null)) return null;
+  return Math.min(nowMs - oldestAgeMs + Math.min(600_000, 0.03 * (minSlackMs ?? 0)), nowMs + 60_000) + 1;
+}
+
+/** Ends jobs that no lane can take, with the reason in the job's error and in the announcement. Returns the batches that may have ended with them. */
+async function refuse(tx: Sql, deps: PlanDeps, refused: readonly Refused[], nowMs: number): Promise<string[]> {
+  if (refused.length === 0) return [];
+  const rows = refused.map(({ job, verdict }) => ({ jobId: job.id, state: "failed" as const, error: JSON.stringify({ code: verdict.code, message: verdict.message }) }));
+  const ended = new Set((await endJobs(tx, rows, nowMs)).map((job) => job.id));
+  const events = refused.flatMap(({ job }) => {
+    if (job.callbackUrl === null || job.batchId !== null || !ended.has(job.id)) return [];
+    const type: EventType = "job.failed";
+    const eventId = newId("event", nowMs, deps.time.rng);
+    const payload = eventPayload({ eventId, type, createdAtMs: nowMs, subjectId: job.id, version: job.version + 1, metadata: job.metadata });
+    return [{ id: eventId, tenantId: job.tenantId, keyId: job.keyId, subjectId: job.id, url: job.callbackUrl, type, payload }];
+  });
+  await announceEvents(tx, events, { nowMs, realMs: deps.time.clock.real() });
+  for (const { job, verdict } of refused) deps.logger.warn({ jobId: job.id, tenantId: job.tenantId, code: verdict.code }, "job-refused");
+  return [...new Set(refused.flatMap(({ job }) => (job.batchId === null ? [] : [job.batchId])))];
+}
+

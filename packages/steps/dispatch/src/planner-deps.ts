@@ -1,0 +1,25 @@
+import type { LaneId } from "@slowboat/contract";
+import type { Rng } from "@slowboat/kernel";
+import type { PriceBook } from "@slowboat/pricing";
+import type { Queue } from "@slowboat/queue";
+import type { Clock, Logger } from "@slowboat/runtime";
+import type { Store } from "@slowboat/store";
+
+/** A lane as the planner may use it. */
+export interface LaneOffer {
+  readonly id: LaneId;
+  readonly account: string;
+  readonly emulated: boolean;
+  /** Calls at a time; for a batch lane, batches. */
+  readonly concurrency: number;
+}
+
+/** What planning needs of the world. */
+export interface PlanDeps {
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly book: PriceBook;
+  readonly lanes: readonly LaneOffer[];
+  readonly time: { readonly clock: Clock; readonly rng: Rng; /** Machine ms between two looks. */ readonly tickMs: number; /** Pool tokens a machine second. */ readonly poolTokensPerSecond: number };
+  readonly logger: Logger;
+}

@@ -1,0 +1,23 @@
+import type { Snapshot } from "@slowboat/plan";
+import { readBacklog, type Sql } from "@slowboat/store";
+import type { PlanDeps } from "./planner-deps.ts";
+
+/** A typical request's tokens, to turn the pool's backlog of jobs into tokens. */
+const TOKENS_PER_POOL_JOB = 300;
+
+/** What the decisions of this tick may depend on, read once. */
+export async function readSnapshot(deps: PlanDeps, tx: Sql): Promise<Snapshot> {
+  const backlog = new Map((await readBacklog(tx)).map((row) => [row.lane, row.jobs]));
+  const hasPool = deps.lanes.some((lane) => lane.id === "pool");
+  return {
+    book: deps.book,
+    lanes: deps.lanes.map((lane) => ({ id: lane.id, emulated: lane.emulated, available: true, concurrency: lane.concurrency, queued: backlog.get(lane.id) ?? 0 })),
+    // The pool works in machine time; seen from job time it is slower by the scale.
+    pool: hasPool
+      ? { tokensPerSecond: deps.time.poolTokensPerSecond / deps.time.clock.scale, backlogTokens: (backlog.get("pool") ?? 0) * TOKENS_PER_POOL_JOB }
+      : null,
+    tickMs: deps.time.tickMs,
+    scale: deps.time.clock.scale,
+    batchLines: 1,
+  };
+}

@@ -1,0 +1,8 @@
+/**
+ * The results step: what an answer makes of its job, and what a batch's answers make of its files. Its functions take `(tx, input)`
+ * and are joined with ledger and webhook by the results service.
+ */
+export { createFinaliser, type Finaliser } from "./finalise.ts";
+export { outcomeOf, type SettlementFacts } from "./outcome.ts";
+export { recordOutcomes } from "./record.ts";
+export { sweepRetention } from "./retention.ts";

@@ -1,0 +1,57 @@
+import { type Endpoint, type LaneId, laneClass, type Provider, type Usage } from "@slowboat/contract";
+import { type PriceBook, resolveModel, routeOn, type Settlement, settlement, type Tier, usageOf } from "@slowboat/pricing";
+import type { AnsweredRow } from "@slowboat/store";
+
+/** What an answered attempt comes to: the job's end, the usage, and the money as data. */
+export interface SettlementFacts {
+  readonly row: AnsweredRow;
+  /** `settle`: this answer ends the job. `waste`: the job has its answer already, and this one was paid for as well. */
+  readonly kind: "settle" | "waste";
+  /** True for a 2xx answer; a refusal that is the caller's answer fails the job and costs nothing. */
+  readonly ok: boolean;
+  readonly usage: Usage | null;
+  readonly tier: Tier | null;
+  /** Why the usage could not be read, where it could not. */
+  readonly quarantine: string | null;
+  /** `null` when nothing is to be posted: a refusal, or a hit on a job that has ended. */
+  readonly settlement: Settlement | null;
+}
+
+const UNPRICED: Settlement = { priced: false, entries: [], waterfall: null, estimated: false };
+
+/**
+ * Reads an answered attempt. Pure: the same row and book give the same facts, so that settling twice posts the same. Tokens are the
+ * answer's own; the tier is the answer's on real-time lanes and the lane's on batch lanes, whose rows name no tier or another one.
+ */
+export function outcomeOf(row: AnsweredRow, book: PriceBook): SettlementFacts {
+  const ok = row.statusCode >= 200 && row.statusCode < 300;
+  const kind = row.jobState === "completed" || row.jobState === "failed" ? "waste" : "settle";
+  const base = { row, kind, ok, usage: null, tier: null, quarantine: null, settlement: null } as const;
+  if (!ok) return base;
+  if (row.sourceAttemptId !== null) return reuseOutcome(row, book, base);
+  const reading = usageOf(row.endpoint as Endpoint, parse(row.answer));
+  if (reading.usage === null) return { ...base, quarantine: reading.reason, settlement: UNPRICED };
+  const lane = row.lane as LaneId;
+  const route = routeOn(lane, resolveModel(book, row.model)?.candidates ?? [{ provider: providerOf(lane), model: row.model }]);
+  const tier = laneClass(lane) === "batch" ? "batch" : (reading.tier ?? route?.tier ?? "standard");
+  const paid = { book, atMs: row.answeredAtMs, provider: route?.provider ?? providerOf(lane), model: route?.model ?? row.model, tier, usage: reading.usage };
+  const settled = kind === "waste" ? settlement({ kind, ...paid }) : settlement({ kind: "answer", baselineModel: row.baselineModel, ...paid });
+  return { ...base, usage: reading.usage, tier, settlement: settled };
+}
+
+function reuseOutcome(row: AnsweredRow, book: PriceBook, base: Omit<SettlementFacts, "usage">): SettlementFacts {
+  if (base.kind === "waste") return { ...base, usage: null };
+  const usage = row.sourceUsage === null ? null : (JSON.parse(row.sourceUsage) as Usage);
+  if (usage === null) return { ...base, usage, quarantine: "the reused answer has no usage", settlement: UNPRICED };
+  return { ...base, usage, settlement: settlement({ kind: "reuse", book, atMs: row.answeredAtMs, baselineModel: row.baselineModel, usage }) };
+}
+
+const providerOf = (lane: LaneId): Provider => (lane.startsWith("openai") ? "openai" : lane.startsWith("anthropic") ? "anthropic" : "pool");
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

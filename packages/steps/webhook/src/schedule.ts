@@ -1,0 +1,19 @@
+import type { Rng } from "@slowboat/kernel";
+
+const S = 1000;
+const M = 60 * S;
+const H = 60 * M;
+
+/** Pauses before the second, third, … try: 75 hours in all, as the Standard Webhooks specification suggests. */
+const PAUSES_MS = [5 * S, 5 * M, 30 * M, 2 * H, 5 * H, 10 * H, 14 * H, 20 * H, 24 * H] as const;
+
+/**
+ * When to try again after try `tryNo` (1-based) failed, in machine ms from now, with up to 10 % jitter; `null` when the schedule is
+ * spent or the receiver said 410 Gone. A `Retry-After` that asks for longer is honoured up to a day.
+ */
+export function nextTry(tryNo: number, statusCode: number | null, retryAfterMs: number | null, rng: Rng): number | null {
+  const pause = PAUSES_MS[tryNo - 1];
+  if (statusCode === 410 || pause === undefined) return null;
+  const asked = Math.min(retryAfterMs ?? 0, 24 * H);
+  return Math.round(Math.max(pause, asked) * (1 + 0.1 * rng.float()));
+}
