@@ -20,7 +20,8 @@ export async function runServices(services: readonly Service[], logger: Logger, 
   };
   process.on("SIGTERM", onSignal("SIGTERM"));
   process.on("SIGINT", onSignal("SIGINT"));
-  process.on("disconnect", onSignal("parent-lost"));
+  const onParentLost = onSignal("parent-lost");
+  process.on("disconnect", onParentLost);
   process.on("uncaughtException", (err) => {
     logger.error({ err }, "process-crashed");
     process.exit(70);
@@ -35,5 +36,7 @@ export async function runServices(services: readonly Service[], logger: Logger, 
   const timer = setTimeout(() => process.exit(1), graceMs);
   for (const service of started.reverse()) await service.stop();
   clearTimeout(timer);
+  // Our own farewell is not the loss of the parent: counted as a second signal it would end an orderly stop with code 1.
+  process.off("disconnect", onParentLost);
   if (process.connected) process.disconnect();
 }
