@@ -22,7 +22,10 @@ export type Classify = (texts: readonly string[], labels: readonly Label[], sign
 export const LABELS_MAX = 256;
 /** Label vectors kept, oldest use dropped first: 2 KB each. */
 const KEPT_LABELS_MAX = 2_048;
-/** What cosines are divided by before the softmax. */
+/**
+ * What cosines are divided by before the softmax. Of 0.03 to 0.2 it gave the lowest log loss on CLINC150 with intent names as labels (10 of 150 at a time:
+ * 0.58, accuracy 0.82; 0.63 at 0.07, 0.67 at 0.03) and within 4 % of the lowest on BANKING77.
+ */
 const TEMPERATURE = 0.05;
 
 /**
