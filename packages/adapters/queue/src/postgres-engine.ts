@@ -21,7 +21,11 @@ export async function postgresEngine(url: string, max: number, onError: (error: 
     options: `-c search_path=${SCHEMA}`,
   };
   const pool = new pg.Pool(config);
-  pool.on("error", onError); // an idle connection was lost; the pool opens another
+  let closing = false;
+  // An idle connection was lost; the pool opens another.
+  pool.on("error", (error) => {
+    if (!closing) onError(error);
+  });
   try {
     const session = await pool.connect();
     try {
@@ -41,6 +45,7 @@ export async function postgresEngine(url: string, max: number, onError: (error: 
     producer: connection,
     consumer: connection,
     close: async () => {
+      closing = true;
       await listener.close();
       await pool.end();
     },

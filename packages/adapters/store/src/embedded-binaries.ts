@@ -29,7 +29,7 @@ export async function findBinaries(): Promise<Binaries> {
 }
 
 /** npm packages carry no symlinks; the package's install script makes them, and where scripts are off we do. */
-async function mendLinks(root: string): Promise<void> {
+export async function mendLinks(root: string): Promise<void> {
   const list = await readFile(join(root, "native", "pg-symlinks.json"), "utf8").catch(() => "[]");
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
     const at = join(root, target);

@@ -151,6 +151,28 @@ test("a first start that was killed half-way is made anew", async () => {
   expect(await query(next.url, (sql) => sql`select 1 as n`)).toMatchObject([{ n: 1 }]);
 });
 
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) console.warn("not root: how root starts the server as nobody was not tested");
+test.runIf(isRoot)("where root may not make a user namespace, the server runs as nobody", async () => {
+  const bin = mkdtempSync(join(tmpdir(), "slowboat-bin-"));
+  writeFileSync(join(bin, "unshare"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+  const path = process.env["PATH"];
+  process.env["PATH"] = `${bin}:${path}`;
+  try {
+    const server = await start();
+    expect(server.how).toBe("nobody");
+    expect(statSync(`/proc/${server.pid}`).uid).toBe(65_534);
+    expect(await query(server.url, (sql) => sql`select 1 as n`)).toMatchObject([{ n: 1 }]);
+    await server.stop();
+    const closed = mkdtempSync(join(tmpdir(), "slowboat-closed-")); // 0700 of root: nobody cannot pass
+    await expect(startEmbeddedPostgres({ dir: join(closed, "data"), port: 0 })).rejects.toThrow("cannot reach");
+    rmSync(closed, { recursive: true });
+  } finally {
+    process.env["PATH"] = path;
+    rmSync(bin, { recursive: true });
+  }
+});
+
 test("root never runs the server as root", async () => {
   const server = await start();
   const line = readFileSync(join(dir, "data", "postmaster.opts"), "utf8");
