@@ -231,7 +231,7 @@ create table ledger_txn (
 );
 create index ledger_txn_by_job on ledger_txn (job_id);
 create index ledger_txn_by_tenant on ledger_txn (tenant_id, at_ms);
-create unique index ledger_txn_once on ledger_txn (attempt_id, kind);
+create unique index ledger_txn_once on ledger_txn (attempt_id, kind) where kind <> 'adjust';
 
 create table ledger_entry (
   txn_id text not null,

@@ -16,8 +16,8 @@ export interface SettlementRow {
 }
 
 /**
- * Posts settlements, each once: the id is derived from the attempt, so a repeated settlement changes nothing and one with other amounts
- * is refused as a bug. An unpriced one leaves a transaction without entries, which shows as unpriced and never as 0.
+ * Posts settlements, each once: the id is derived from the attempt alone, so an attempt is billed once, as the answer or as waste; a repeated
+ * settlement changes nothing and one with other amounts is refused as a bug. An unpriced one leaves a transaction without entries, which shows as unpriced and never as 0.
  */
 export async function postSettlements(tx: Sql, rows: readonly SettlementRow[], atMs: number): Promise<number> {
   return await postLedger(tx, rows.map(toPosting), atMs);
@@ -27,5 +27,5 @@ function toPosting(row: SettlementRow): LedgerPosting {
   const entries = [...row.settlement.entries].sort((a, b) => (a.account < b.account ? -1 : 1));
   const digest = hexOf(sha256(entries.map((entry) => `${entry.account}=${entry.amountNano}`).join(";"))).slice(0, 32);
   const { settlement, kind, ...facts } = row;
-  return { ...facts, kind, id: `${kind}:${row.attemptId}`, digest, priced: settlement.priced, entries };
+  return { ...facts, kind, id: `settle:${row.attemptId}`, digest, priced: settlement.priced, entries };
 }
