@@ -28,6 +28,8 @@ export const FAULTS = {
   "lane-unavailable": { status: 503, retryable: true, text: "The lane is not available right now." },
   "provider-refused": { status: 400, retryable: false, text: "The provider refused the request." },
   "provider-failed": { status: 502, retryable: true, text: "The provider failed to answer." },
+  "provider-timeout": { status: 504, retryable: false, text: "The provider did not answer in time; it may still have run the request." },
+  "outcome-unknown": { status: 502, retryable: false, text: "The provider's answer was lost; it may still have run the request." },
   "attempts-exhausted": { status: 502, retryable: false, text: "Every allowed attempt failed." },
   "empty-input": { status: 400, retryable: false, text: "The input has no token." },
   "schema-newer": { status: 500, retryable: false, text: "The database was migrated by a newer Slowboat; start that version or restore a backup." },

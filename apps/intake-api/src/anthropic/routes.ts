@@ -1,0 +1,157 @@
+import { createMessageBatch, type MessageBatchDeps, readDeadline } from "@slowboat/intake";
+import { fault, isId, LIMITS } from "@slowboat/kernel";
+import { type BatchRow, cancelBatch, countBatchJobs, deleteMessageBatch, listBatches, readBatch } from "@slowboat/store";
+import type { Context } from "hono";
+import type { App, AppDeps, AppEnv, Mount } from "../http/env.ts";
+import { bodyChunks } from "../interactive/read-body.ts";
+import { cacheMode, laneList } from "../interactive/read-wishes.ts";
+import { type MessageBatchCounts, messageBatchObject, processingStatus } from "./batch-object.ts";
+import { resultsStream } from "./results.ts";
+import { versionHeaders } from "./version.ts";
+
+const DAY_MS = 86_400_000;
+const LIST_MAX = 1000;
+const LIST_DEFAULT = 20;
+
+/** The Message Batches API: create, list, retrieve, cancel, delete and results, in Anthropic's shapes. */
+export const anthropicRoutes: Mount = (app: App, deps: AppDeps): void => {
+  const making: MessageBatchDeps = { store: deps.store, blob: deps.blob, queue: deps.queue, clock: deps.clock, rng: deps.rng };
+
+  app.post("/v1/messages/batches", async (c) => {
+    versionHeaders(c.req.raw.headers);
+    const deadline = batchDeadline(c.req.raw.headers, deps.clock.job());
+    const announced = Number(c.req.header("content-length") ?? 0);
+    if (announced > LIMITS.messageBatchBytes) throw fault("body-too-large", { message: `A message batch may have at most ${LIMITS.messageBatchBytes} bytes.` });
+    const row = await createMessageBatch(making, {
+      tenantId: c.var.caller.tenantId,
+      keyId: c.var.caller.keyId,
+      chunks: bodyChunks(c.req.raw),
+      deadlineAtMs: deadline.atMs,
+      window: deadline.text,
+      lanesAllow: laneList(c.req.raw.headers, "slowboat-allow"),
+      lanesDeny: laneList(c.req.raw.headers, "slowboat-deny"),
+      reuseMode: cacheMode(c.req.raw.headers),
+      idempotencyKey: idempotencyKey(c),
+    });
+    deps.logger.info({ batchId: row.id, tenantId: row.tenantId, requests: row.total }, "batch-accepted");
+    return c.json(await shown(deps, c, row));
+  });
+
+  app.get("/v1/messages/batches", async (c) => {
+    versionHeaders(c.req.raw.headers);
+    const limit = listLimit(c.req.query("limit"));
+    const after = cursor(c.req.query("after_id"), "after_id");
+    const before = cursor(c.req.query("before_id"), "before_id");
+    if (after !== undefined && before !== undefined) throw fault("invalid-request", { param: "before_id", message: "before_id: give either after_id or before_id" });
+    const rows = await listBatches(deps.store.sql, {
+      tenantId: c.var.caller.tenantId,
+      surfaces: ["anthropic"],
+      limit,
+      ...(after === undefined ? {} : { after }),
+      ...(before === undefined ? {} : { before }),
+    });
+    const more = rows.length > limit;
+    const page = !more ? rows : before === undefined ? rows.slice(0, limit) : rows.slice(1);
+    const data = await shownAll(deps, c, page);
+    return c.json({ data, has_more: more, first_id: page[0]?.id ?? null, last_id: page.at(-1)?.id ?? null });
+  });
+
+  app.get("/v1/messages/batches/:id", async (c) => {
+    versionHeaders(c.req.raw.headers);
+    const row = await found(deps, c);
+    if (processingStatus(row.state) !== "ended") c.header("retry-after", "10");
+    return c.json(await shown(deps, c, row));
+  });
+
+  app.post("/v1/messages/batches/:id/cancel", async (c) => {
+    versionHeaders(c.req.raw.headers);
+    const { id, tenantId } = await found(deps, c);
+    const cancelled = await deps.store.begin((tx) => cancelBatch(tx, { tenantId, id, nowMs: deps.clock.job() }));
+    if (cancelled) {
+      deps.logger.info({ batchId: id, tenantId }, "batch-cancelled");
+      await deps.queue.ring("finalise", [{ batchId: id }]).catch(() => undefined);
+    }
+    return c.json(await shown(deps, c, await found(deps, c)));
+  });
+
+  app.delete("/v1/messages/batches/:id", async (c) => {
+    versionHeaders(c.req.raw.headers);
+    const { id, tenantId } = await found(deps, c);
+    const blobKey = await deleteMessageBatch(deps.store.sql, { tenantId, id, nowMs: deps.clock.job() });
+    if (blobKey === null) throw fault("invalid-request", { message: "In progress batches cannot be deleted. Consider canceling the batch instead." });
+    await deps.blob.remove(blobKey);
+    return c.json({ id, type: "message_batch_deleted" });
+  });
+
+  app.get("/v1/messages/batches/:id/results", async (c) => {
+    versionHeaders(c.req.raw.headers);
+    const row = await found(deps, c);
+    if (processingStatus(row.state) !== "ended" || archivedAtMs(deps, c, row) !== null) {
+      throw fault("not-found", { message: `Message Batch ${row.id} has no available results.` });
+    }
+    return new Response(resultsStream(deps.store.sql, row), { headers: { "content-type": "application/x-jsonl" } });
+  });
+};
+
+async function found(deps: AppDeps, c: Context<AppEnv>): Promise<BatchRow> {
+  const id = c.req.param("id") ?? "";
+  const row = isId("messageBatch", id) ? await readBatch(deps.store.sql, { tenantId: c.var.caller.tenantId, id, surfaces: ["anthropic"] }) : null;
+  if (row === null) throw fault("not-found", { message: `Message Batch ${id.slice(0, 64)} not found.` });
+  return row;
+}
+
+const shown = async (deps: AppDeps, c: Context<AppEnv>, row: BatchRow): Promise<Record<string, unknown>> => (await shownAll(deps, c, [row]))[0] ?? {};
+
+const NO_COUNTS: MessageBatchCounts = { processing: 0, succeeded: 0, errored: 0, canceled: 0, expired: 0 };
+
+/** The rows as objects; lines are counted for ended batches only, since the others show none. */
+async function shownAll(deps: AppDeps, c: Context<AppEnv>, rows: readonly BatchRow[]): Promise<Record<string, unknown>[]> {
+  const ended = rows.filter((row) => processingStatus(row.state) === "ended").map((row) => row.id);
+  const counts = ended.length === 0 ? new Map<string, never>() : await countBatchJobs(deps.store.sql, { tenantId: c.var.caller.tenantId, ids: ended });
+  return rows.map((row) => {
+    const lines = counts.get(row.id);
+    // A batch that was cancelled before its requests were read has no lines: all of them were canceled.
+    const unread = lines === undefined ? 0 : Math.max(0, row.total - lines.completed - lines.failed - lines.cancelled - lines.live);
+    const shownCounts = lines === undefined ? NO_COUNTS : { processing: lines.live, succeeded: lines.completed, errored: lines.failed, canceled: lines.cancelled + unread, expired: 0 };
+    return messageBatchObject(row, shownCounts, { origin: originOf(c), archivedAtMs: archivedAtMs(deps, c, row) });
+  });
+}
+
+/** Results are kept for the tenant's retention, counted from the batch's creation as the provider does; `null` while they are. */
+function archivedAtMs(deps: AppDeps, c: Context<AppEnv>, row: BatchRow): number | null {
+  const atMs = row.createdAtMs + c.var.caller.retentionDays * DAY_MS;
+  return atMs <= deps.clock.job() ? atMs : null;
+}
+
+/** Where the caller reached us; a proxy that ends TLS says so. */
+function originOf(c: Context<AppEnv>): string {
+  const url = new URL(c.req.url);
+  return c.req.header("x-forwarded-proto") === "https" ? `https://${url.host}` : url.origin;
+}
+
+function batchDeadline(headers: Headers, nowMs: number): { atMs: number; text: string } {
+  const name = ["slowboat-deadline", "offpeak-deadline"].find((header) => headers.has(header));
+  const text = name === undefined ? null : headers.get(name);
+  if (name === undefined || text === null) return { atMs: nowMs + DAY_MS, text: "24h" };
+  return { atMs: readDeadline(text, nowMs, name), text: text.trim() };
+}
+
+function idempotencyKey(c: Context<AppEnv>): string | null {
+  const key = c.req.header("idempotency-key") ?? null;
+  if (key !== null && (key === "" || key.length > LIMITS.idempotencyKeyChars)) {
+    throw fault("invalid-request", { param: "Idempotency-Key", message: `Idempotency-Key must have 1 to ${LIMITS.idempotencyKeyChars} characters.` });
+  }
+  return key;
+}
+
+function listLimit(text: string | undefined): number {
+  if (text === undefined) return LIST_DEFAULT;
+  const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > LIST_MAX) throw fault("invalid-request", { param: "limit", message: `limit: Input should be between 1 and ${LIST_MAX}` });
+  return limit;
+}
+
+function cursor(id: string | undefined, param: string): string | undefined {
+  if (id !== undefined && !isId("messageBatch", id)) throw fault("invalid-request", { param, message: `${param}: '${id.slice(0, 64)}' is not a batch id` });
+  return id;
+}

@@ -1,0 +1,33 @@
+import type { LaneId } from "@slowboat/contract";
+import { fault } from "@slowboat/kernel";
+import type { Lane } from "@slowboat/lanes";
+import { endingOf } from "./ending.ts";
+
+/** A message whose tokens are to be counted. */
+export interface CountRequest {
+  readonly model: string;
+  /** Raw JSON text. */
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The provider's status and raw body. */
+export interface CountReply {
+  readonly statusCode: number;
+  readonly body: string;
+  readonly emulated: boolean;
+  readonly retryAfterMs: number | null;
+}
+
+/** Passes a count on to the provider that knows; a fault where this installation has none. */
+export async function countTokens(lanes: ReadonlyMap<LaneId, Lane>, request: CountRequest, id: string): Promise<CountReply> {
+  const lane = lanes.get("anthropic");
+  if (lane?.shape !== "call" || lane.count === undefined) {
+    throw fault("lane-unavailable", { message: "Tokens are counted by the provider, and this installation has no Anthropic account." });
+  }
+  const answer = await lane.count({ attemptId: id, endpoint: "/v1/messages", ...request }, new AbortController().signal);
+  const ending = endingOf(answer);
+  // Nothing was charged, so a lost answer may simply be asked for again.
+  if (ending.fault !== null) throw answer.kind === "unknown" ? fault("provider-failed", { inside: answer.code }) : ending.fault;
+  return { statusCode: ending.statusCode, body: ending.body, emulated: lane.emulated, retryAfterMs: ending.retryAfterMs };
+}

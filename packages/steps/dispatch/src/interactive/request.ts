@@ -1,0 +1,46 @@
+import type { Endpoint, LaneId, Surface } from "@slowboat/contract";
+import type { ResolvedModel } from "@slowboat/pricing";
+import type { ReuseMode } from "@slowboat/reuse";
+
+/** A call whose caller waits on the line. */
+export interface InteractiveRequest {
+  readonly tenantId: string;
+  readonly keyId: string;
+  readonly allowUnpriced: boolean;
+  readonly surface: Surface;
+  readonly endpoint: Endpoint;
+  /** What the name in the body stands for. */
+  readonly model: ResolvedModel;
+  /** Raw JSON text of the request. */
+  readonly body: string;
+  /** Headers of the caller's that the provider must see. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Job time; `null` is as fast as the allowed lanes go. At most 10 minutes ahead. */
+  readonly deadlineAtMs: number | null;
+  readonly allow: readonly LaneId[] | null;
+  readonly deny: readonly LaneId[] | null;
+  readonly cacheMode: ReuseMode;
+  /** `flex`: the cheap tier first, real time when it has no room. */
+  readonly tier: "flex" | null;
+  readonly maxOutputTokens: number | null;
+  readonly stream: boolean;
+}
+
+/** Who answered, as the caller is told in headers. */
+interface Answered {
+  readonly jobId: string;
+  readonly lane: LaneId;
+  readonly emulated: boolean;
+  /** The provider's own request id. */
+  readonly requestId: string | null;
+}
+
+/**
+ * What the caller gets.
+ * - `answer`: status and raw body, the provider's own; committed by the time it is returned. `cachedFrom` names the job whose
+ *   answer is given again, `retryAfterMs` the provider's wish with a refusal
+ * - `stream`: raw server-sent events; committed before the last of them. Ends with a thrown fault when the provider broke off
+ */
+export type InteractiveReply =
+  | (Answered & { readonly kind: "answer"; readonly statusCode: number; readonly body: string; readonly cachedFrom: string | null; readonly retryAfterMs: number | null })
+  | (Answered & { readonly kind: "stream"; readonly events: AsyncGenerator<string, void, undefined> });

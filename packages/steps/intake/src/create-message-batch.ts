@@ -1,0 +1,107 @@
+import type { BlobStore } from "@slowboat/blob";
+import { fault, LIMITS, newId, type Rng } from "@slowboat/kernel";
+import type { Queue } from "@slowboat/queue";
+import type { Clock } from "@slowboat/runtime";
+import { type BatchRow, claimIdempotency, insertBatch, readBatch, type Store } from "@slowboat/store";
+import { messageRequest, uniqueCustomIds } from "./message-request.ts";
+import { requestsScanner } from "./scan-requests.ts";
+
+/** What the creation of a message batch stands on. */
+export interface MessageBatchDeps {
+  readonly store: Store;
+  readonly blob: BlobStore;
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly rng: Rng;
+}
+
+/** A message batch as it arrives: the body's bytes, unread. */
+export interface MessageBatchInput {
+  readonly tenantId: string;
+  readonly keyId: string;
+  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly deadlineAtMs: number;
+  /** What the caller asked for, as text: `24h`, or the deadline as it was written. */
+  readonly window: string;
+  readonly lanesAllow: readonly string[] | null;
+  readonly lanesDeny: readonly string[] | null;
+  readonly reuseMode: string;
+  readonly idempotencyKey: string | null;
+}
+
+const ROUTE = "POST /v1/messages/batches";
+
+/**
+ * Accepts a message batch: the body goes to the blob store while it is checked, whole or not at all, and the batch row commits
+ * before this returns. The requests become jobs later; what is wrong with their `params` becomes an errored result then.
+ */
+export async function createMessageBatch(deps: MessageBatchDeps, input: MessageBatchInput): Promise<BatchRow> {
+  const { store, blob, queue, clock, rng } = deps;
+  const nowMs = clock.job();
+  const id = newId("messageBatch", nowMs, rng);
+  const blobKey = `message-batches/${id}`;
+  const scan = checking(input.chunks);
+  const stored = await blob.put(blobKey, scan.chunks, LIMITS.messageBatchBytes);
+  try {
+    const owner = await store.begin(async (tx) => {
+      const first = await claim(tx, input, { id, fingerprint: stored.sha256, nowMs });
+      if (first !== id) return first;
+      await insertBatch(tx, {
+        id,
+        tenantId: input.tenantId,
+        keyId: input.keyId,
+        surface: "anthropic",
+        endpoint: "/v1/messages",
+        state: "validating",
+        inputBlobKey: blobKey,
+        completionWindow: input.window,
+        deadlineAtMs: input.deadlineAtMs,
+        lanesAllow: input.lanesAllow === null ? null : [...input.lanesAllow],
+        lanesDeny: input.lanesDeny === null ? null : [...input.lanesDeny],
+        reuseMode: input.reuseMode,
+        total: scan.total(),
+        createdAtMs: nowMs,
+      });
+      return id;
+    });
+    if (owner !== id) await blob.remove(blobKey);
+    // The batch is durable by now: a bell that fails is rung again by the sweep.
+    else await queue.ring("populate", [{ batchId: id }]).catch(() => undefined);
+    const row = await readBatch(store.sql, { tenantId: input.tenantId, id: owner, surfaces: ["anthropic"] });
+    if (row === null) throw fault("not-found", { message: `Message Batch ${owner} not found.` });
+    return row;
+  } catch (error) {
+    // A row that committed keeps its blob: only an input that no row names may go.
+    const kept = await readBatch(store.sql, { tenantId: input.tenantId, id, surfaces: ["anthropic"] }).catch(() => "unsure");
+    if (kept === null) await blob.remove(blobKey);
+    throw error;
+  }
+}
+
+/** The id that owns the caller's Idempotency-Key: ours when it is new or none was given. */
+async function claim(tx: Parameters<typeof claimIdempotency>[0], input: MessageBatchInput, made: { id: string; fingerprint: string; nowMs: number }): Promise<string> {
+  if (input.idempotencyKey === null) return made.id;
+  const claims = [{ tenantId: input.tenantId, route: ROUTE, key: input.idempotencyKey, fingerprint: made.fingerprint, responseId: made.id, nowMs: made.nowMs }];
+  const [owner] = await claimIdempotency(tx, claims, LIMITS.idempotencyTtlMs);
+  if (owner === undefined || owner.responseId === made.id) return made.id;
+  if (owner.fingerprint !== made.fingerprint) throw fault("idempotency-mismatch", { param: "Idempotency-Key" });
+  return owner.responseId;
+}
+
+/** Passes the body on while checking it; the fault of a bad one breaks the stream, so that nothing is stored. */
+function checking(chunks: AsyncIterable<Uint8Array>): { chunks: AsyncIterable<Uint8Array>; total(): number } {
+  const scanner = requestsScanner();
+  const unique = uniqueCustomIds();
+  let total = 0;
+  const check = async function* (): AsyncGenerator<Uint8Array> {
+    let size = 0;
+    for await (const chunk of chunks) {
+      size += chunk.byteLength;
+      if (size > LIMITS.messageBatchBytes) throw fault("body-too-large", { message: `A message batch may have at most ${LIMITS.messageBatchBytes} bytes.` });
+      for (const element of scanner.push(chunk)) unique(messageRequest(element).customId);
+      yield chunk;
+    }
+    total = scanner.end();
+  };
+  return { chunks: check(), total: () => total };
+}
