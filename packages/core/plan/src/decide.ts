@@ -53,8 +53,8 @@ function judge(job: PlanJob, snapshot: Snapshot, nowMs: number, strict: boolean)
     if (strict) return infeasible(runnable, nowMs);
     return place(fastest(runnable, false), job.deadlineAtMs <= nowMs ? "late: the deadline has passed, so the fastest lane" : "the deadline is too near for any other lane");
   }
-  const best = cheapest(feasible);
-  return place(best, `least expected cost: ${best.why}`);
+  const { option, tie } = cheapest(feasible);
+  return place(option, `${tie ? "costs the same and spares real-time capacity" : "least expected cost"}: ${option.why}`);
 }
 
 const mayRun = (o: Option): boolean => o.out === null || o.out === "too-late" || o.out === "kept";
@@ -67,21 +67,21 @@ function judgeLanes(job: PlanJob, snapshot: Snapshot, nowMs: number): Option[] {
 }
 
 /** The option of least expected cost; among equals the one that spends least real-time capacity, if it is likely in time by itself. */
-function cheapest(feasible: readonly Option[]): Option {
-  const cost = (o: Option): bigint | null => o.expectedNano;
+function cheapest(feasible: readonly Option[]): { option: Option; tie: boolean } {
   const sorted = [...feasible].sort((a, b) => {
-    const x = cost(a);
-    const y = cost(b);
+    const x = a.expectedNano;
+    const y = b.expectedNano;
     if (x === null || y === null) return (x === null ? 1 : 0) - (y === null ? 1 : 0) || a.finishMs - b.finishMs;
     return x < y ? -1 : x > y ? 1 : frugality(a.lane) - frugality(b.lane);
   });
   const [first] = sorted;
   if (first === undefined) throw new Error("invariant broken: nothing to choose from");
   const least = first.expectedNano;
-  if (least === null) return first;
+  if (least === null) return { option: first, tie: false };
   const bound = Number(least) * (1 + POLICY.equalCost);
   const equals = sorted.filter((o) => o.expectedNano !== null && Number(o.expectedNano) <= bound && o.inTime >= POLICY.equalInTime);
-  return equals.sort((a, b) => frugality(a.lane) - frugality(b.lane))[0] ?? first;
+  const option = equals.sort((a, b) => frugality(a.lane) - frugality(b.lane))[0] ?? first;
+  return { option, tie: option !== first };
 }
 
 /** The pool if it is as quick as real time's tail, else whichever finishes first. */
@@ -104,7 +104,7 @@ function infeasible(runnable: readonly Option[], nowMs: number): Refusal {
   const needs = runnable.reduce((least, o) => Math.min(least, o.needsMs), Number.POSITIVE_INFINITY);
   const atMs = Number.isFinite(needs) ? Math.ceil((nowMs + needs) / 1000) * 1000 : null;
   const lanes = runnable.map((o) => o.lane).join(", ");
-  const when = atMs === null ? "they promise no time at all" : `the earliest deadline they can make is ${new Date(atMs).toISOString()}`;
+  const when = atMs === null ? "they promise no time at all" : `the earliest deadline they can promise is ${new Date(atMs).toISOString()}`;
   return refusal("deadline-infeasible", `No allowed lane (${lanes}) can make this deadline; ${when}.`, atMs);
 }
 

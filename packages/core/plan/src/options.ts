@@ -178,13 +178,14 @@ function priced(context: Context, lane: LaneView, model: string, priceNano: bigi
   const variants = rescued(context, lane, priceNano, deadlineAtMs, speed);
   const kept = variants.filter((v) => !tooDear(v.worstNano));
   const best = kept.reduce<Variant | null>((a, b) => (a === null || b.expectedNano < a.expectedNano ? b : a), null);
-  if (best !== null) return { ...base, ...best, out: null };
-  // Nothing can rescue it within time and money: the lane must make the deadline by itself.
   const inTime = speed.cdf(deadlineAtMs - nowMs);
+  const needed = context.rescue === null ? POLICY.unrescuedInTime : POLICY.unrescuedBesideRealtime;
+  // Where the rescue instant is nearly now, the lane by itself may still be all but certain, and far cheaper.
+  const sure = inTime >= needed && !tooDear(priceNano);
+  if (best !== null && !(sure && best.expectedNano > share(priceNano, 1 + POLICY.equalCost))) return { ...base, ...best, out: null };
   const alone = { ...base, expectedNano: priceNano, worstNano: priceNano, inTime, latestStartAtMs: null };
   if (tooDear(priceNano)) return { ...alone, out: "too-dear", why: "above the job's cost bound" };
-  if (context.rescue !== null && kept.length === 0 && variants.length === 0) return { ...alone, out: "too-late", why: "no time left to rescue it" };
-  if (inTime >= POLICY.unrescuedInTime) return { ...alone, out: null, why: `no rescue behind it, in time with ${percent(inTime)}` };
+  if (sure) return { ...alone, out: null, why: `no rescue behind it, in time with ${percent(inTime)}` };
   return { ...alone, out: "too-late", why: `no rescue behind it, in time with only ${percent(inTime)}` };
 }
 

@@ -20,6 +20,8 @@ export const POLICY = {
   ticksOfGuard: 2,
   /** A lane that no rescue backs needs at least this probability to be in time. */
   unrescuedInTime: 0.9,
+  /** Where real time could still make it alone, a lane without a rescue must be as sure as real time's own tail. */
+  unrescuedBesideRealtime: 0.99,
   /** A real-time start is admitted while it is more likely in time than not. */
   admitInTime: 0.5,
   /** Lanes whose expected costs differ by less are equal, and the one that spends least real-time capacity is taken. */
