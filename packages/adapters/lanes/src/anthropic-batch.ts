@@ -5,7 +5,7 @@ import { accountOf } from "./account.ts";
 import { type AnthropicAccount, anthropicClient, on } from "./anthropic-client.ts";
 import { BOUNDS } from "./bounds.ts";
 import { act, lines, longBody, statusOf } from "./control.ts";
-import { outgoing } from "./edit.ts";
+import { outgoingAll } from "./edit.ts";
 import { type BatchLane, LaneError, type LaneProgress, type LaneRequest } from "./port.ts";
 import { anthropicRow, answersOf } from "./rows.ts";
 import { createAgent, type Wire } from "./wire.ts";
@@ -46,12 +46,13 @@ export function createAnthropicBatchLane(options: AnthropicBatchOptions): BatchL
   async function submit(dispatchId: string, requests: readonly LaneRequest[], signal: AbortSignal): Promise<{ ref: string }> {
     assert(requests.length >= 1 && requests.length <= LIMITS.messageBatchRequests, `a batch has 1 to ${LIMITS.messageBatchRequests} requests`);
     assert(requests.every((r) => r.endpoint === "/v1/messages"), "lane anthropic-batch serves /v1/messages");
+    const bodies = await outgoingAll(requests);
     const body = longBody(function* () {
       yield '{"requests":[';
-      for (const [index, r] of requests.entries()) yield `${index === 0 ? "" : ","}{"custom_id":"${r.attemptId}","params":${outgoing(r, "call", null)}}`;
+      for (const [index, r] of requests.entries()) yield `${index === 0 ? "" : ","}{"custom_id":"${r.attemptId}","params":${bodies[index]}}`;
       yield "]}";
     });
-    const headers = { "content-type": "application/json", "content-length": String(body.sizeBytes), "X-Client-Request-Id": dispatchId };
+    const headers = { "content-type": "application/json", "content-length": String(body.sizeBytes), "x-client-request-id": dispatchId };
     const batch = await act(agent, signal, { what: "create a batch", creates: true, timeoutMs: BOUNDS.uploadMs }, (wire, bounded) =>
       on(client, wire, BOUNDS.uploadMs).post<MessageBatch>("/v1/messages/batches", { body, headers, signal: bounded }),
     );

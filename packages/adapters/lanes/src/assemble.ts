@@ -14,9 +14,14 @@ export interface Assembler {
   end(): StreamEnd;
 }
 
-/** The HTTP status that an error inside a stream or a batch row would have had, by its type or code. */
-export function statusOfError(word: string): number {
-  return STATUS[word] ?? (/overloaded|slow_down|unavailable/.test(word) ? 503 : /rate_limit/.test(word) ? 429 : 500);
+/** The HTTP status that an error inside a stream or a batch row would have had: the first of its code and type that says so, or 500. */
+export function statusOfError(...words: readonly unknown[]): number {
+  for (const word of words) {
+    if (typeof word !== "string") continue;
+    const status = STATUS[word] ?? (/overloaded|slow_down|unavailable/.test(word) ? 503 : /rate_limit/.test(word) ? 429 : null);
+    if (status !== null) return status;
+  }
+  return 500;
 }
 
 const STATUS: Record<string, number> = {
@@ -52,7 +57,5 @@ export function errorEvent(event: SseEvent, data: Record<string, unknown>): { te
   const flat = data["type"] === "error" || event.event === "error" ? data : null;
   const error = nested ?? flat;
   if (!error || (nested === null && typeof error["message"] !== "string")) return null;
-  const words = [error["code"], error["type"]].filter((word): word is string => typeof word === "string" && word !== "error");
-  const known = words.find((word) => STATUS[word] !== undefined) ?? words[0] ?? "server_error";
-  return { text: nested ? (event.data ?? "") : JSON.stringify({ error: data }), status: statusOfError(known) };
+  return { text: nested ? (event.data ?? "") : JSON.stringify({ error: data }), status: statusOfError(error["code"], error["type"]) };
 }

@@ -1,9 +1,6 @@
 import { memberSpans, replaceSpans, type Span } from "@slowboat/kernel";
 import type { LaneRequest } from "./port.ts";
 
-/** How one request goes out. `null` takes a member off, a string is the raw JSON it is set to. */
-type Edits = Readonly<Record<string, string | null>>;
-
 /** Tiers that name how Slowboat runs a job; which one is asked of the provider is the lane's affair. */
 const OUR_TIERS = ['"flex"', '"batch"'];
 
@@ -53,21 +50,16 @@ function wholeMember(text: string, value: Span): Span {
 }
 
 /** Takes members off, repeated keys included. */
-function removeMembers(text: string, drop: (key: string) => boolean): string {
+function removeMembers(text: string, drop: ReadonlySet<string>): string {
   let out = text;
   for (;;) {
-    const found = [...memberSpans(out)].find(([key]) => drop(key));
+    const found = [...memberSpans(out)].find(([key]) => drop.has(key));
     if (!found) return out;
     out = replaceSpans(out, [{ span: wholeMember(out, found[1]), with: "" }]);
   }
 }
 
-function edit(text: string, edits: Edits): string {
-  const set: Record<string, string> = {};
-  for (const [key, value] of Object.entries(edits)) if (value !== null) set[key] = value;
-  const kept = removeMembers(text, (key) => edits[key] === null || /^slowboat(?:$|[_-])/.test(key));
-  return Object.keys(set).length === 0 ? kept : setMembers(kept, set);
-}
+const OURS = /^slowboat(?:$|[_-])/;
 
 /**
  * The body as it goes out: the caller's text byte for byte, but for the model this lane runs, `stream`, the usage of a
@@ -75,29 +67,51 @@ function edit(text: string, edits: Edits): string {
  */
 export function outgoing(request: LaneRequest, mode: "call" | "stream", tier: "flex" | null): string {
   const { body } = request;
-  const edits: Record<string, string | null> = {};
-  const model = memberText(body, "model");
-  if (model === null || JSON.parse(model) !== request.model) edits["model"] = JSON.stringify(request.model);
-  const given = memberText(body, "service_tier");
-  if (tier !== null && given !== `"${tier}"`) edits["service_tier"] = `"${tier}"`;
-  else if (tier === null && given !== null && OUR_TIERS.includes(given)) edits["service_tier"] = null;
-  const streams = memberText(body, "stream") === "true";
-  if (mode === "call" && streams) {
-    edits["stream"] = null;
-    edits["stream_options"] = null;
-  }
-  if (mode === "stream" && !streams) edits["stream"] = "true";
+  const spans = memberSpans(body);
+  const given = (key: string): string | null => {
+    const span = spans.get(key);
+    return span ? body.slice(span.start, span.end) : null;
+  };
+  const set: Record<string, string> = {};
+  const drop = new Set<string>();
+  for (const key of spans.keys()) if (OURS.test(key)) drop.add(key);
+  const model = given("model");
+  if (model === null || JSON.parse(model) !== request.model) set["model"] = JSON.stringify(request.model);
+  const asked = given("service_tier");
+  if (tier !== null && asked !== `"${tier}"`) set["service_tier"] = `"${tier}"`;
+  else if (tier === null && asked !== null && OUR_TIERS.includes(asked)) drop.add("service_tier");
+  const streams = given("stream") === "true";
+  if (mode === "call" && streams) for (const key of ["stream", "stream_options"]) drop.add(key);
+  if (mode === "stream" && !streams) set["stream"] = "true";
   if (mode === "stream" && request.endpoint === "/v1/chat/completions" && !asksForUsage(body)) {
-    const options = memberText(body, "stream_options");
-    edits["stream_options"] = options?.startsWith("{") ? setMembers(options, { include_usage: "true" }) : '{"include_usage":true}';
+    const options = given("stream_options");
+    set["stream_options"] = options?.startsWith("{") ? setMembers(options, { include_usage: "true" }) : '{"include_usage":true}';
   }
-  return edit(body, edits);
+  const kept = drop.size === 0 ? body : removeMembers(body, drop);
+  return Object.keys(set).length === 0 ? kept : setMembers(kept, set);
 }
 
 /** True when the caller wants the usage chunk of a chat stream; else it is ours alone. */
 export function asksForUsage(body: string): boolean {
   const options = memberText(body, "stream_options");
   return options !== null && memberText(options, "include_usage") === "true";
+}
+
+/** Characters prepared before other work gets a turn. */
+const TURN_CHARS = 2 * 1024 * 1024;
+
+/** The bodies of a batch as they go out. A body that needs no edit is the same string, so that no second copy stands in memory. */
+export async function outgoingAll(requests: readonly LaneRequest[], finish: (body: string) => string = (body) => body): Promise<string[]> {
+  const bodies: string[] = [];
+  let chars = 0;
+  for (const request of requests) {
+    bodies.push(finish(outgoing(request, "call", null)));
+    chars += request.body.length;
+    if (chars < TURN_CHARS) continue;
+    chars = 0;
+    await new Promise((done) => setImmediate(done));
+  }
+  return bodies;
 }
 
 /** The body on one line of JSONL: line breaks between tokens become spaces; inside strings JSON has none. */

@@ -1,10 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { assert, LIMITS } from "@slowboat/kernel";
 import type OpenAI from "openai";
 import type { Agent } from "undici";
 import { accountOf } from "./account.ts";
 import { BOUNDS } from "./bounds.ts";
 import { act, lines, longBody, statusOf } from "./control.ts";
-import { oneLine, outgoing } from "./edit.ts";
+import { oneLine, outgoingAll } from "./edit.ts";
 import { on, type OpenAiAccount, openAiClient } from "./openai-client.ts";
 import { type BatchLane, LaneError, type LaneProgress, type LaneRequest } from "./port.ts";
 import { answersOf, openAiRow } from "./rows.ts";
@@ -35,12 +36,16 @@ export function createOpenAiBatchLane(options: OpenAiBatchOptions): BatchLane {
     assert(requests.every((r) => r.endpoint === first.endpoint && r.model === first.model), "a batch has one endpoint and one model");
     const { endpoint } = first;
     assert(endpoint !== "/v1/messages" && endpoint !== "/v1/classifications", `lane openai-batch serves ${endpoint}`);
-    const file = await act(agent, signal, { what: "upload a batch file", timeoutMs: BOUNDS.uploadMs }, (wire, bounded) => upload(client, wire, dispatchId, requests, bounded));
+    const bodies = await outgoingAll(requests, oneLine);
+    const pieces = function* (): Generator<string> {
+      for (const [index, r] of requests.entries()) yield `{"custom_id":"${r.attemptId}","method":"POST","url":"${r.endpoint}","body":${bodies[index]}}\n`;
+    };
+    const file = await act(agent, signal, { what: "upload a batch file", timeoutMs: BOUNDS.uploadMs }, (wire, bounded) => upload(client, wire, dispatchId, pieces, bounded));
     try {
       const batch = await act(agent, signal, { what: "create a batch", creates: true }, (wire, bounded) =>
         on(client, wire).batches.create(
           { input_file_id: file.id, endpoint, completion_window: "24h", metadata: { [TAG]: dispatchId } },
-          { signal: bounded, headers: { "X-Client-Request-Id": dispatchId } },
+          { signal: bounded, headers: { "x-client-request-id": dispatchId } },
         ),
       );
       return { ref: refOf(batch) };
@@ -93,16 +98,16 @@ export function createOpenAiBatchLane(options: OpenAiBatchOptions): BatchLane {
   return { shape: "batch", id: "openai-batch", account, emulated: options.emulated, submit, find, poll, collect, cancel };
 }
 
-/** Uploads the JSONL as multipart in one pass over the bodies, so that the file never stands in memory a second time. */
-function upload(client: OpenAI, wire: Wire, dispatchId: string, requests: readonly LaneRequest[], signal: AbortSignal): Promise<OpenAI.FileObject> {
-  const boundary = `----${dispatchId}${requests[0]?.attemptId ?? ""}`;
+/** Uploads the JSONL as multipart piece by piece, so that the file never stands in memory a second time. */
+function upload(client: OpenAI, wire: Wire, dispatchId: string, pieces: () => Iterable<string>, signal: AbortSignal): Promise<OpenAI.FileObject> {
+  const boundary = `slowboat-${randomUUID()}`;
   const body = longBody(function* () {
     yield `--${boundary}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n`;
     yield `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="slowboat-${dispatchId}.jsonl"\r\nContent-Type: application/jsonl\r\n\r\n`;
-    for (const r of requests) yield `{"custom_id":"${r.attemptId}","method":"POST","url":"${r.endpoint}","body":${oneLine(outgoing(r, "call", null))}}\n`;
+    yield* pieces();
     yield `\r\n--${boundary}--\r\n`;
   });
-  const headers = { "content-type": `multipart/form-data; boundary=${boundary}`, "content-length": String(body.sizeBytes), "X-Client-Request-Id": dispatchId };
+  const headers = { "content-type": `multipart/form-data; boundary=${boundary}`, "content-length": String(body.sizeBytes), "x-client-request-id": dispatchId };
   return on(client, wire, BOUNDS.uploadMs).post<OpenAI.FileObject>("/files", { body, headers, signal });
 }
 

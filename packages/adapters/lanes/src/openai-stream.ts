@@ -127,5 +127,5 @@ function failedResponse(text: string, started: boolean): StreamEnd {
   const response = parseObject(text);
   if (asRecord(response?.["usage"])) return { kind: "whole", body: text };
   const error = asRecord(response?.["error"]) ?? {};
-  return { kind: "error", text: JSON.stringify({ error }), status: statusOfError(String(error["code"] ?? "server_error")), started };
+  return { kind: "error", text: JSON.stringify({ error }), status: statusOfError(error["code"], error["type"]), started };
 }

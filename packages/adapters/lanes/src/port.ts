@@ -5,6 +5,7 @@ export interface LaneRequest {
   /** Doubles as the batch line's custom_id and the client request id. */
   readonly attemptId: string;
   readonly endpoint: Endpoint;
+  /** The model that this lane runs; it replaces the body's where they differ (an alias, a routed request). */
   readonly model: string;
   /** Raw JSON text; never re-serialised. */
   readonly body: string;
@@ -18,7 +19,8 @@ export interface LaneRequest {
  * - `refused`: the provider said no and charges nothing; `retry` says whether the same request may go again:
  *   `never` (the request itself is wrong), `later` (rate, overload), `park` (quota or spend cap: stop the lane)
  * - `void`: never executed and not charged (expired, cancelled, or it never left this process)
- * - `unknown`: it may have been executed and charged, and nothing was heard
+ * - `unknown`: it may have been executed and charged, and nothing was heard. A batch row so broken that it names no
+ *   request has the attemptId ""
  */
 export type LaneAnswer =
   | { readonly kind: "answered"; readonly attemptId: string; readonly statusCode: number; readonly body: string; readonly requestId: string | null }
@@ -78,8 +80,12 @@ export interface BatchLane extends LaneBase {
   readonly shape: "batch";
   /** Uploads and creates. `dispatchId` is written into what the provider stores, so that `find` can adopt an orphan. */
   submit(dispatchId: string, requests: readonly LaneRequest[], signal: AbortSignal): Promise<{ readonly ref: string }>;
-  /** Looks for a batch of this dispatch that was created since `sinceMs` (job time) although its reply was lost. */
+  /**
+   * Looks for a batch of this dispatch that was created since `sinceMs` (job time) although its reply was lost. `null` also where
+   * a provider without names of ours leaves several batches possible (Anthropic): none is adopted by guess.
+   */
   find(dispatchId: string, attemptIds: readonly string[], sinceMs: number, signal: AbortSignal): Promise<{ readonly ref: string } | null>;
+  /** A batch that the provider does not know (a 404) throws, so that the caller counts it: reads may lag behind a create. */
   poll(ref: string, signal: AbortSignal): Promise<LaneProgress>;
   /** Every line of an ended batch, in any order, streamed from the provider's output and error files. */
   collect(ref: string, signal: AbortSignal): AsyncIterable<LaneAnswer>;

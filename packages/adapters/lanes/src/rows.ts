@@ -72,7 +72,7 @@ export function anthropicRow(line: string | null): LaneAnswer {
       const inner = asRecord(outer["error"]) ?? outer;
       const text = textAt(line, ["result", "error"]) ?? "{}";
       const body = inner === outer ? `{"type":"error","error":${text}}` : text;
-      const refusal = { status: statusOfError(String(inner["type"] ?? "api_error")), headers: null, text: body };
+      const refusal = { status: statusOfError(inner["type"]), headers: null, text: body };
       const requestId = typeof outer["request_id"] === "string" ? outer["request_id"] : null;
       return refused(attemptId, refusal, classify(refusal, Date.now()), requestId);
     }
