@@ -80,6 +80,8 @@ export function options(job: PlanJob, snapshot: Snapshot, nowMs: number): Option
     const bar = barred(job, lane);
     const cost = quote(snapshot.book, job, lane.id, nowMs);
     const price = cost.unpriced ? null : cost.nano;
+    // A known model without a price for this tier is not sold there: the lane does not serve it.
+    if (price === null && laneClass(lane.id) !== "realtime" && snapshot.book.names.has(served.model)) continue;
     if (bar !== null) judged.push(left(lane.id, served.model, price, bar.out, bar.why));
     else if (price === null) judged.push(unpricedOption(context, lane, served.model));
     else judged.push(priced(context, lane, served.model, price));
