@@ -40,3 +40,4 @@ export { type JobRow, listAttempts, listJobs, type ReceiptRow, readJob, readJobR
 export { type ListedKey, listKeys, setRetention } from "./list-keys.ts";
 export { cancelOrphanedBatches, type PlacedAttempt, readBacklog, readPlaced, readTried, requestCancel, type TriedAttempt } from "./plan-reads.ts";
 export { type KeptAnswer, readAnswer } from "./read-answer.ts";
+export { type BatchOverview, type JobOverview, type LaneOverview, type Overview, readOverview } from "./read-overview.ts";
