@@ -1,7 +1,9 @@
+import { assert } from "@slowboat/kernel";
+
 /**
  * Joins writes that arrive close together into one transaction: callers wait until the flush that holds their item has
- * committed. A flush starts at once when none is running, and otherwise when the running one ends or `waitMs` has passed with
- * room for one more; so a lone caller pays one commit and a crowd shares it. A failed flush fails every item in it.
+ * committed. A flush starts in this turn of the loop while fewer than `maxInFlight` run, and otherwise when one of them ends; so a
+ * lone caller pays one commit and a crowd shares it. `flush` answers one result an item, in order; a failed flush fails every item in it.
  */
 export function groupCommit<I, O>(flush: (items: readonly I[]) => Promise<readonly O[]>, options: { readonly maxItems: number; readonly maxInFlight: number }): (item: I) => Promise<O> {
   interface Waiting {
@@ -9,6 +11,11 @@ export function groupCommit<I, O>(flush: (items: readonly I[]) => Promise<readon
     readonly resolve: (value: O) => void;
     readonly reject: (error: unknown) => void;
   }
+  const run = async (items: readonly I[]): Promise<readonly O[]> => {
+    const results = await flush(items);
+    assert(results.length === items.length, `a flush of ${items.length} items answered ${results.length}`);
+    return results;
+  };
   let waiting: Waiting[] = [];
   let inFlight = 0;
   const pump = (): void => {
@@ -16,7 +23,7 @@ export function groupCommit<I, O>(flush: (items: readonly I[]) => Promise<readon
       const group = waiting.slice(0, options.maxItems);
       waiting = waiting.slice(options.maxItems);
       inFlight++;
-      flush(group.map((w) => w.item))
+      run(group.map((w) => w.item))
         .then(
           (results) => {
             for (const [index, entry] of group.entries()) entry.resolve(results[index] as O);

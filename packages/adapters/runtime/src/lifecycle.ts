@@ -7,16 +7,19 @@ export interface Service {
 }
 
 /**
- * Starts services in order, then waits for SIGTERM, SIGINT or the loss of the parent process, and stops them in reverse. A second
- * signal, or a stop that takes longer than `graceMs`, ends the process at once. Sends `ready` to a parent that listens.
+ * Starts services in order, then waits for SIGTERM, SIGINT or the loss of the parent process, and stops them in reverse. The same
+ * signal again, or a stop that takes longer than `graceMs`, ends the process at once with code 1. Sends `ready` to a parent that listens.
  */
 export async function runServices(services: readonly Service[], logger: Logger, graceMs = 10_000): Promise<void> {
   const started: Service[] = [];
   const { promise: asked, resolve: ask } = Promise.withResolvers<string>();
-  let signals = 0;
-  const onSignal = (why: string) => (): void => {
-    if (++signals > 1) process.exit(1);
-    ask(why);
+  const onSignal = (why: string): (() => void) => {
+    let times = 0;
+    // Somebody insists; another signal may only be our supervisor, who heard the first one too.
+    return () => {
+      if (++times > 1) process.exit(1);
+      ask(why);
+    };
   };
   process.on("SIGTERM", onSignal("SIGTERM"));
   process.on("SIGINT", onSignal("SIGINT"));
@@ -33,7 +36,10 @@ export async function runServices(services: readonly Service[], logger: Logger, 
   process.send?.({ kind: "ready" });
   const why = await asked;
   logger.info({ why }, "process-stopping");
-  const timer = setTimeout(() => process.exit(1), graceMs);
+  const timer = setTimeout(() => {
+    logger.error({ graceMs }, "process-stop-late");
+    process.exit(1);
+  }, graceMs);
   for (const service of started.reverse()) await service.stop();
   clearTimeout(timer);
   // Our own farewell is not the loss of the parent: counted as a second signal it would end an orderly stop with code 1.

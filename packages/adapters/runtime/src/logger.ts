@@ -3,10 +3,13 @@ import { type Logger as PinoLogger, pino } from "pino";
 /** Object first, then a noun-verb name from the closed list of events; never a prompt, an answer or a key. */
 export type Logger = Pick<PinoLogger, "debug" | "info" | "warn" | "error">;
 
+/** Never written, at the top of an event or one level down. */
+const SECRET = ["authorization", "apiKey", "body", "secret", "password"];
+
 /** JSON lines on stderr, with the service's name; `level` as in pino. */
 export function createLogger(service: string, level = "info"): Logger {
   return pino(
-    { level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime, redact: ["*.authorization", "*.apiKey", "*.body", "*.secret"] },
+    { level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime, redact: SECRET.flatMap((name) => [name, `*.${name}`]) },
     pino.destination({ dest: 2, sync: false }),
   );
 }
