@@ -1,0 +1,106 @@
+import { type Asking } from "./model/asking.ts";
+import { digest, diceOf } from "./model/dice.ts";
+import { createEmbedder } from "./model/embedding.ts";
+import { createFaults, type Faults } from "./model/faults.ts";
+import { chargeNanoUsd } from "./model/prices.ts";
+import { createPromptCache } from "./model/prompt-cache.ts";
+import { createTokenizer } from "./model/tokens.ts";
+import { drawWait, type Latency, type Plan, drawPlan, type Wait } from "./model/turnaround.ts";
+import type { Answered, Charge, Provider } from "./model/types.ts";
+import { apply, createWorld, type World, type WorldEvent } from "./model/world.ts";
+import type { Keep } from "./keep.ts";
+
+/** How the emulator behaves where the real providers differ or were not seen. */
+export interface Behaviour {
+  readonly seed: number;
+  readonly latency: Latency;
+  /** Every batch takes exactly so long, instead of a draw. */
+  readonly batchTurnaroundMs: number | null;
+  /** Chance that a flex request is refused for lack of capacity. */
+  readonly flexRefusals: number;
+  /** How many bad lines a failed batch lists: the first only, or all. */
+  readonly listedErrors: "one" | "all";
+  /** Whether the counters of a message batch move before it ends. */
+  readonly countersMove: boolean;
+  /** Prompt tokens that may wait in batches of one model. */
+  readonly enqueuedTokenLimit: number;
+  /** Synchronous requests and tokens a minute of job time for one model, enforced; null: shown and never reached. */
+  readonly requestsPerMinute: number | null;
+  readonly tokensPerMinute: number | null;
+}
+
+/** The provider's memory, dice and clock: what the routes and the batches work with. */
+export interface ProviderCore {
+  readonly behaviour: Behaviour;
+  readonly world: World;
+  readonly keep: Keep;
+  readonly faults: Faults;
+  nowMs(): number;
+  /** Journals an event, then lets the world change. `extra` replaces the event's charges by texts encoded before. */
+  commit(event: WorldEvent, encodedCharges?: readonly string[]): void;
+  /** A fresh id of so many hex digits; never the same twice, also after a restart. */
+  serial(kind: string, digits: number): string;
+  /** Who asks, as the answering functions want it. `begins` is the delay until the response begins. */
+  asking(input: { serial: string; inBatch: boolean; mayRead?: boolean; beginsMs?: number; atMs?: number }): Asking;
+  wait(serial: string, kind: "text" | "flex" | "embedding", outputTokens: number): Wait;
+  plan(id: string, lines: number): Plan;
+}
+
+export function createCore(behaviour: Behaviour, keep: Keep, now: () => number): ProviderCore {
+  const { seed } = behaviour;
+  const world = createWorld();
+  keep.replay(world);
+  const tokens = createTokenizer();
+  const embed = createEmbedder(seed);
+  const cache = createPromptCache();
+  let serials = 0;
+  let latestMs = 0;
+  const nowMs = (): number => {
+    latestMs = Math.max(latestMs, Math.floor(now()));
+    return latestMs;
+  };
+  const commit = (event: WorldEvent, encodedCharges?: readonly string[]): void => {
+    const line = encodedCharges === undefined ? JSON.stringify(event) : `${JSON.stringify({ ...event, charges: undefined }).slice(0, -1)},"charges":[${encodedCharges.join(",")}]}`;
+    keep.append(line);
+    apply(world, event);
+  };
+  commit({ kind: "booted", boots: world.boots + 1 });
+  return {
+    behaviour,
+    world,
+    keep,
+    faults: createFaults(diceOf(seed, "faults")),
+    nowMs,
+    commit,
+    serial: (kind, digits) => {
+      const from = `${seed}|${world.boots}|${kind}|${serials++}`;
+      return (digest(from) + digest(`${from}+`)).slice(0, digits);
+    },
+    asking: ({ serial, inBatch, mayRead = true, beginsMs = 0, atMs }) => {
+      const at = atMs ?? nowMs();
+      return { seed, nowMs: at, serial, time: { nowMs: at, beginsAtMs: at + beginsMs, mayRead }, cache, tokens, embed, inBatch };
+    },
+    wait: (serial, kind, outputTokens) => drawWait(diceOf(seed, "wait", serial), kind, outputTokens, behaviour.latency),
+    plan: (id, lines) => drawPlan(diceOf(seed, "plan", id), lines, world.regime, behaviour.latency, behaviour.batchTurnaroundMs),
+  };
+}
+
+/** The invoice line of an answer. */
+export function chargeOf(
+  answered: Answered,
+  at: { nowMs: number; provider: Provider; endpoint: string; requestId: string; clientRequestId?: string | null; batchId?: string; customId?: string },
+): Charge {
+  return {
+    atMs: at.nowMs,
+    provider: at.provider,
+    model: answered.model,
+    tier: answered.tier,
+    endpoint: at.endpoint,
+    requestId: at.requestId,
+    clientRequestId: at.clientRequestId ?? null,
+    batchId: at.batchId ?? null,
+    customId: at.customId ?? null,
+    usage: answered.usage,
+    nanoUsd: chargeNanoUsd(answered.model, answered.tier, answered.classes).toString(),
+  };
+}
