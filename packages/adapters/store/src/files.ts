@@ -9,12 +9,16 @@ export async function insertFile(tx: Sql, row: typeof file.$inferInsert): Promis
   await orm(tx).insert(file).values(row);
 }
 
-/** A tenant's live file, neither deleted nor expired at `nowMs`; `null` otherwise. */
-export async function readFileRow(tx: Sql, input: { readonly tenantId: string; readonly id: string; readonly nowMs: number }): Promise<FileRow | null> {
-  const rows = await orm(tx)
+/** A tenant's live file, neither deleted nor expired at `nowMs`; `null` otherwise. `lock` keeps it from being deleted until the transaction ends. */
+export async function readFileRow(
+  tx: Sql,
+  input: { readonly tenantId: string; readonly id: string; readonly nowMs: number; readonly lock?: boolean },
+): Promise<FileRow | null> {
+  const query = orm(tx)
     .select()
     .from(file)
     .where(and(eq(file.tenantId, input.tenantId), eq(file.id, input.id), isNull(file.deletedAtMs), or(isNull(file.expiresAtMs), gt(file.expiresAtMs, input.nowMs))));
+  const rows = await (input.lock ? query.for("share") : query);
   return rows[0] ?? null;
 }
 

@@ -1,0 +1,41 @@
+import { newId } from "@slowboat/kernel";
+import { Hono } from "hono";
+import type { App, AppDeps, AppEnv, Mount } from "./http/env.ts";
+import { EMULATED_LABEL } from "./http/env.ts";
+import { errorReply, isAnthropicPath } from "./http/errors.ts";
+import { refuseTheRest } from "./http/paths.ts";
+import { nativeRoutes } from "./native/routes.ts";
+import { openaiRoutes } from "./openai/routes.ts";
+
+/**
+ * The intake API as one Hono app: request ids, authentication and the error shapes around the native API, the OpenAI-compatible one
+ * and whatever `mounts` add. The APIs are told apart by path.
+ */
+export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
+  const app: App = new Hono<AppEnv>();
+  app.onError((thrown, c) => errorReply(thrown, c, deps.logger));
+  app.use(async (c, next) => {
+    const requestId = newId("request", deps.clock.real(), deps.rng);
+    c.set("requestId", requestId);
+    c.header(isAnthropicPath(c.req.path) ? "request-id" : "x-request-id", requestId);
+    if (deps.house.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
+    await next();
+  });
+  app.get("/healthz", (c) => c.json({ status: "ok" }));
+  app.get("/readyz", async (c) => {
+    const ready = await deps.store.sql`select 1`.then(
+      () => true,
+      () => false,
+    );
+    return c.json({ status: ready ? "ok" : "unavailable" }, ready ? 200 : 503);
+  });
+  app.use("/v1/*", async (c, next) => {
+    const authorization = c.req.header("authorization");
+    const bearer = authorization === undefined ? undefined : /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
+    c.set("caller", await deps.verify(bearer ?? c.req.header("x-api-key")));
+    await next();
+  });
+  for (const mount of [nativeRoutes, openaiRoutes, ...mounts]) mount(app, deps);
+  refuseTheRest(app);
+  return app;
+}

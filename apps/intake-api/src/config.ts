@@ -1,0 +1,48 @@
+import type { LaneId } from "@slowboat/contract";
+import type { LaneSettings } from "@slowboat/lanes";
+import { parseSettings } from "@slowboat/runtime";
+import { z } from "zod";
+
+const optional = z.string().optional().transform((text) => (text === "" ? undefined : text));
+
+const schema = z.object({
+  DATABASE_URL: z.string().min(1),
+  REDIS_URL: optional,
+  SLOWBOAT_DATA_DIR: z.string().min(1),
+  SLOWBOAT_HOST: z.string().default("127.0.0.1"),
+  SLOWBOAT_PORT: z.coerce.number().int().min(0).max(65_535),
+  SLOWBOAT_SECRET: z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits"),
+  OPENAI_API_KEY: optional,
+  OPENAI_BASE_URL: optional,
+  ANTHROPIC_API_KEY: optional,
+  ANTHROPIC_BASE_URL: optional,
+  SLOWBOAT_EMULATED: z.enum(["0", "1"]).default("0").transform((text) => text === "1"),
+  SLOWBOAT_POOL_URL: optional,
+  SLOWBOAT_CALLBACK_ALLOW: z
+    .string()
+    .default("")
+    .transform((text) => text.split(",").map((one) => one.trim()).filter((one) => one !== "")),
+  SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
+});
+
+export type Config = z.infer<typeof schema>;
+
+/** Reads the settings of the intake API from its environment. */
+export const readConfig = (env: Record<string, string | undefined>): Config => parseSettings(schema, env);
+
+/** The lanes that these settings make usable: a provider without a key is absent. */
+export function lanesOf(config: Config): LaneId[] {
+  const lanes: LaneId[] = ["cache"];
+  if (config.SLOWBOAT_POOL_URL) lanes.push("pool");
+  if (config.OPENAI_API_KEY) lanes.push("openai-batch", "openai-flex", "openai");
+  if (config.ANTHROPIC_API_KEY) lanes.push("anthropic-batch", "anthropic");
+  return lanes;
+}
+
+/** What the lanes of interactive calls are built from. */
+export const laneSettings = (config: Config): LaneSettings => ({
+  ...(config.OPENAI_API_KEY ? { openai: { apiKey: config.OPENAI_API_KEY, baseURL: config.OPENAI_BASE_URL } } : {}),
+  ...(config.ANTHROPIC_API_KEY ? { anthropic: { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } } : {}),
+  poolUrl: config.SLOWBOAT_POOL_URL,
+  emulated: config.SLOWBOAT_EMULATED,
+});

@@ -1,0 +1,38 @@
+import type { HttpBindings } from "@hono/node-server";
+import type { BlobStore } from "@slowboat/blob";
+import type { Caller, House, JobDesk } from "@slowboat/intake";
+import type { Rng } from "@slowboat/kernel";
+import type { PriceBook } from "@slowboat/pricing";
+import type { Queue } from "@slowboat/queue";
+import type { Clock, Logger } from "@slowboat/runtime";
+import type { Store } from "@slowboat/store";
+import type { Hono } from "hono";
+
+/** What a request carries once it is known: its id, and who calls. `caller` stands on every path below /v1. */
+export interface AppEnv {
+  readonly Bindings: HttpBindings;
+  readonly Variables: { requestId: string; caller: Caller };
+}
+
+export type App = Hono<AppEnv>;
+
+/** What every route gets. */
+export interface AppDeps {
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly blob: BlobStore;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly logger: Logger;
+  readonly house: House;
+  readonly book: PriceBook;
+  readonly desk: JobDesk;
+  /** Checks a presented API key. */
+  readonly verify: (presented: string | undefined) => Promise<Caller>;
+}
+
+/** Adds a family of routes to the app. */
+export type Mount = (app: App, deps: AppDeps) => void;
+
+/** How emulated answers and costs are labelled, everywhere. */
+export const EMULATED_LABEL = "emulated provider: no money is spent";

@@ -1,0 +1,55 @@
+import { join } from "node:path";
+import { diskBlobs } from "@slowboat/blob";
+import { createInteractive } from "@slowboat/dispatch";
+import { keyVerifier, openDesk } from "@slowboat/intake";
+import { createLanes } from "@slowboat/lanes";
+import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
+import { createQueue } from "@slowboat/queue";
+import { createLogger, jobClock, runServices, systemRng } from "@slowboat/runtime";
+import { openStore, readClock } from "@slowboat/store";
+import { anthropicRoutes } from "./anthropic/routes.ts";
+import { createApp } from "./app.ts";
+import { laneSettings, lanesOf, readConfig } from "./config.ts";
+import { httpService } from "./http/serve.ts";
+import { interactiveRoutes } from "./interactive/routes.ts";
+
+const config = readConfig(process.env);
+const logger = createLogger("intake-api", config.SLOWBOAT_LOG_LEVEL);
+const store = openStore(config.DATABASE_URL, { name: "intake-api", max: 8 });
+const row = await readClock(store.sql);
+if (row === null) throw new Error("the clock is not set: the supervisor writes it before the apps start");
+const clock = jobClock(row);
+const queue = await createQueue({
+  ...(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 2 }),
+  onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
+});
+const desk = openDesk({ store, queue, clock });
+const rng = systemRng();
+const book = loadPriceBook(STANDARD_PRICES);
+const interactive = createInteractive({ store, queue, lanes: createLanes(laneSettings(config)), book, time: { clock, rng }, logger });
+const app = createApp(
+  {
+    store,
+    queue,
+    blob: await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs")),
+    clock,
+    rng,
+    logger,
+    house: { lanes: lanesOf(config), emulated: config.SLOWBOAT_EMULATED, callbackAllow: config.SLOWBOAT_CALLBACK_ALLOW },
+    book,
+    desk,
+    verify: keyVerifier({ sql: store.sql, secret: config.SLOWBOAT_SECRET, clock }),
+  },
+  [interactiveRoutes(interactive), anthropicRoutes],
+);
+
+await runServices(
+  [
+    { start: async () => undefined, stop: () => store.close() },
+    { start: async () => undefined, stop: () => queue.close() },
+    { start: async () => undefined, stop: () => desk.close() },
+    { start: async () => undefined, stop: () => interactive.close() },
+    httpService(app, { host: config.SLOWBOAT_HOST, port: config.SLOWBOAT_PORT, logger }),
+  ],
+  logger,
+);

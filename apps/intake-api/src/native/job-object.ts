@@ -1,0 +1,114 @@
+import { ACCOUNTS } from "@slowboat/contract";
+import { formatUsd, nano } from "@slowboat/kernel";
+import type { ReceiptRow, ShownAttempt, ShownJob, ShownResult } from "@slowboat/store";
+import { EMULATED_LABEL } from "../http/env.ts";
+
+const instant = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+const stored = (json: string | null): unknown => (json === null ? null : JSON.parse(json));
+
+/** What of a job never changes after it was accepted. */
+type Fixed = Pick<
+  ShownJob,
+  "id" | "endpoint" | "model" | "batchId" | "customId" | "deadlineAtMs" | "acceptedAtMs" | "callbackUrl" | "metadata" | "maxCostNano" | "lanesAllow" | "lanesDeny"
+>;
+
+const fixedMembers = (job: Fixed): Record<string, unknown> => ({
+  endpoint: job.endpoint,
+  model: job.model,
+  batch_id: job.batchId,
+  custom_id: job.customId,
+  deadline: instant(job.deadlineAtMs),
+  accepted_at: instant(job.acceptedAtMs),
+  allow: job.lanesAllow,
+  deny: job.lanesDeny,
+  max_cost_usd: job.maxCostNano === null ? null : formatUsd(nano(job.maxCostNano)),
+  callback_url: job.callbackUrl,
+  metadata: stored(job.metadata),
+});
+
+/** The answer to an accepted job. Made of what never changes, so that a replayed request gets the same answer. */
+export const acceptedObject = (job: Fixed): Record<string, unknown> => ({ id: job.id, object: "job", state: "accepted", ...fixedMembers(job) });
+
+/** A job in a list. */
+export const jobObject = (job: ShownJob): Record<string, unknown> => ({
+  id: job.id,
+  object: "job",
+  state: job.state,
+  ...fixedMembers(job),
+  lane: job.lane,
+  attempts: job.attempts,
+  ended_at: instant(job.endedAtMs),
+  deadline_met: job.deadlineAtMs === null || job.endedAtMs === null ? null : job.endedAtMs <= job.deadlineAtMs,
+  error: stored(job.error),
+});
+
+const attemptObject = (attempt: ShownAttempt): Record<string, unknown> => ({
+  id: attempt.id,
+  seq: attempt.seq,
+  lane: attempt.lane,
+  state: attempt.state,
+  role: attempt.role,
+  status_code: attempt.statusCode,
+  request_id: attempt.requestId,
+  service_tier: attempt.tier,
+  error_code: attempt.errorCode,
+  usage: stored(attempt.usage),
+  emulated: attempt.emulated,
+  created_at: instant(attempt.createdAtMs),
+  sent_at: instant(attempt.sentAtMs),
+  answered_at: instant(attempt.answeredAtMs),
+  settled_at: instant(attempt.settledAtMs),
+});
+
+const money = (name: string, amount: bigint): Record<string, string> => ({ [`${name}_nano`]: amount.toString(), [`${name}_usd`]: formatUsd(nano(amount)) });
+
+/**
+ * A job's receipt as the ledger has it: list price, one line a mechanism in fixed order (savings positive, waste negative), paid:
+ * list − Σ lines = paid. `null` before the first settlement; an unpriced job says so instead of showing 0.
+ */
+export function receiptObject(rows: readonly ReceiptRow[]): Record<string, unknown> | null {
+  if (rows.length === 0) return null;
+  const emulated = rows.some((row) => row.emulated);
+  const label = emulated ? { emulated, note: EMULATED_LABEL } : { emulated };
+  const priced = rows.every((row) => row.priced);
+  if (!priced) return { priced, ...label };
+  const sums = new Map(rows.map((row) => [row.account, row.amountNano ?? 0n]));
+  const of = (account: string): bigint => sums.get(account) ?? 0n;
+  const lines = ACCOUNTS.filter((account) => (account.startsWith("saving.") || account === "waste") && of(account) !== 0n);
+  const paid = ACCOUNTS.filter((account) => account.startsWith("payable.")).reduce((sum, account) => sum + of(account), 0n);
+  return {
+    priced,
+    ...label,
+    ...money("list", -of("list")),
+    lines: lines.map((account) => ({ account, ...money("amount", of(account)) })),
+    ...money("paid", paid),
+  };
+}
+
+/** A whole job as JSON text. The answer is spliced in as the provider wrote it, never parsed and written again. */
+export function jobDetail(job: ShownJob, parts: { readonly attempts: readonly ShownAttempt[]; readonly result: ShownResult | null; readonly receipt: readonly ReceiptRow[] }): string {
+  const detail = {
+    ...jobObject(job),
+    decision: stored(parts.attempts.at(-1)?.decision ?? null),
+    attempts: parts.attempts.map(attemptObject),
+    receipt: receiptObject(parts.receipt),
+  };
+  return `${JSON.stringify(detail).slice(0, -1)},"result":${resultText(parts.result)}}`;
+}
+
+function resultText(result: ShownResult | null): string {
+  if (result === null) return "null";
+  const head = JSON.stringify({ status_code: result.statusCode, source: result.source, created_at: instant(result.createdAtMs), expires_at: instant(result.expiresAtMs) });
+  return `${head.slice(0, -1)},"body":${bodyText(result.answer)}}`;
+}
+
+/** A provider's answer is JSON but for the odd gateway page, which is shown as a text. */
+function bodyText(answer: string | null): string {
+  if (answer === null) return "null";
+  try {
+    JSON.parse(answer);
+    return answer;
+  } catch {
+    return JSON.stringify(answer);
+  }
+}

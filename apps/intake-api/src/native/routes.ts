@@ -1,0 +1,90 @@
+import { readJobRequest } from "@slowboat/contract";
+import { type IntakeTerms, nativeJob } from "@slowboat/intake";
+import { type JobState, jobMay } from "@slowboat/job";
+import { fault, isId, LIMITS } from "@slowboat/kernel";
+import { listAttempts, listJobs, readJob, readJobReceipt, readResult, type ShownJob } from "@slowboat/store";
+import type { Context } from "hono";
+import type { AppDeps, AppEnv, Mount } from "../http/env.ts";
+import { EMULATED_LABEL } from "../http/env.ts";
+import { idempotencyOf, pageAfter, pageLimit, pageObject } from "../http/query.ts";
+import { readJsonBody } from "../interactive/read-body.ts";
+import { cancelJob } from "./cancel-job.ts";
+import { acceptedObject, jobDetail, jobObject } from "./job-object.ts";
+
+const ROUTE = "POST /v1/jobs";
+const STATES: readonly JobState[] = ["accepted", "placed", "completed", "failed", "cancelled"];
+
+/** The native API: one request a job, what became of it, the list, and cancelling. */
+export const nativeRoutes: Mount = (app, deps) => {
+  const terms: IntakeTerms = { book: deps.book, clock: deps.clock, rng: deps.rng, house: deps.house };
+
+  app.get("/v1/clock", (c) => {
+    const jobMs = deps.clock.job();
+    return c.json({
+      object: "clock",
+      job_time: new Date(jobMs).toISOString(),
+      job_time_ms: jobMs,
+      scale: deps.clock.scale,
+      emulated: deps.house.emulated,
+      label: deps.house.emulated ? EMULATED_LABEL : null,
+    });
+  });
+
+  app.post("/v1/jobs", async (c) => {
+    const { caller } = c.var;
+    const body = await readJsonBody(c.req.raw);
+    const claim = idempotencyOf(c, body.text);
+    const job = nativeJob(terms, caller, body.text, readJobRequest(body.value));
+    const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null });
+    if (!accepted.replayed) {
+      deps.logger.info({ jobId: job.id, tenantId: caller.tenantId, endpoint: job.endpoint, model: job.model, deadlineAtMs: job.deadlineAtMs }, "job-accepted");
+      return c.json(acceptedObject(job), 202);
+    }
+    c.header("idempotent-replayed", "true");
+    return c.json(acceptedObject(await found(deps, c, accepted.jobId)), 202);
+  });
+
+  app.get("/v1/jobs", async (c) => {
+    const limit = pageLimit(c, 20, LIMITS.listPage);
+    const state = c.req.query("state");
+    const batchId = c.req.query("batch_id");
+    const states = state?.split(",").map((one) => {
+      if ((STATES as readonly string[]).includes(one)) return one;
+      throw fault("invalid-request", { param: "state", message: `'${one.slice(0, 32)}' is not a state of a job; known: ${STATES.join(", ")}.` });
+    });
+    if (batchId !== undefined && !isId("batch", batchId) && !isId("messageBatch", batchId)) throw fault("not-found", { param: "batch_id", message: "No such batch." });
+    const rows = await listJobs(deps.store.sql, {
+      tenantId: c.var.caller.tenantId,
+      limit,
+      ...pageAfter(c, ["job"]),
+      ...(states ? { states } : {}),
+      ...(batchId === undefined ? {} : { batchId }),
+    });
+    return c.json(pageObject(rows, limit, jobObject));
+  });
+
+  app.get("/v1/jobs/:id", async (c) => detail(deps, c, await found(deps, c, c.req.param("id"))));
+
+  app.post("/v1/jobs/:id/cancel", async (c) => {
+    const job = await found(deps, c, c.req.param("id"));
+    const cancelled = await cancelJob(deps, { tenantId: job.tenantId, id: job.id });
+    const now = await found(deps, c, job.id);
+    if (!cancelled && now.state !== "cancelled" && !jobMay(now.state as JobState, "cancelled")) {
+      throw fault("wrong-state", { message: `The job has already ${now.state === "failed" ? "failed" : "completed"}; there is nothing to cancel.` });
+    }
+    return await detail(deps, c, now);
+  });
+};
+
+async function found(deps: AppDeps, c: Context<AppEnv>, id: string): Promise<ShownJob> {
+  const row = isId("job", id) ? await readJob(deps.store.sql, { tenantId: c.var.caller.tenantId, id }) : null;
+  if (row === null) throw fault("not-found", { message: `No job found with id '${id.slice(0, 64)}'.` });
+  return row;
+}
+
+async function detail(deps: AppDeps, c: Context<AppEnv>, job: ShownJob): Promise<Response> {
+  const of = { tenantId: job.tenantId, jobId: job.id };
+  const { sql } = deps.store;
+  const [attempts, result, receipt] = await Promise.all([listAttempts(sql, of), readResult(sql, of), readJobReceipt(sql, of)]);
+  return c.body(jobDetail(job, { attempts, result, receipt }), 200, { "content-type": "application/json" });
+}

@@ -1,0 +1,119 @@
+import { type Endpoint, ENDPOINTS, expandLanes, isEndpoint, metadataSchema, nearestWord } from "@slowboat/contract";
+import { readCallback, readDeadline, readWindow } from "@slowboat/intake";
+import { fault, LIMITS, newId } from "@slowboat/kernel";
+import { type BatchRow, claimIdempotency, insertBatch, readBatch, readFileRow, type Sql } from "@slowboat/store";
+import { isReuseMode } from "@slowboat/reuse";
+import type { Context } from "hono";
+import type { AppDeps, AppEnv } from "../http/env.ts";
+import { idempotencyOf } from "../http/query.ts";
+import { readJsonBody } from "../interactive/read-body.ts";
+
+const ROUTE = "POST /v1/batches";
+const FIELDS = ["input_file_id", "endpoint", "completion_window", "metadata"] as const;
+const CREATE_BYTES = 1024 * 1024;
+
+/** What a caller asks for, read and checked; the input itself is judged later, as the provider does. */
+interface Wanted {
+  readonly inputFileId: string;
+  readonly endpoint: Endpoint;
+  readonly window: string;
+  readonly metadata: Readonly<Record<string, string>> | null;
+}
+
+/**
+ * Creates a batch, which is `validating` when this returns. What is wrong with the call is a fault; what is wrong with the file makes
+ * the batch fail, so that clients which poll find it where they look.
+ */
+export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ readonly batch: BatchRow; readonly replayed: boolean }> {
+  const { store, clock, rng, queue } = deps;
+  const { tenantId, keyId } = c.var.caller;
+  const body = await readJsonBody(c.req.raw, CREATE_BYTES);
+  const wanted = readWanted(body.value);
+  const nowMs = clock.job();
+  const terms = readTerms(deps, c, wanted, nowMs);
+  const idempotency = idempotencyOf(c, body.text);
+  const id = newId("batch", nowMs, rng);
+  const owner = await store.begin(async (tx) => {
+    if (idempotency !== null) {
+      const [first] = await claimIdempotency(tx, [{ tenantId, route: ROUTE, ...idempotency, responseId: id, nowMs }], LIMITS.idempotencyTtlMs);
+      if (first && first.responseId !== id) {
+        if (first.fingerprint !== idempotency.fingerprint) throw fault("idempotency-mismatch", { param: "Idempotency-Key" });
+        return first.responseId;
+      }
+    }
+    const inputBlobKey = await batchInput(tx, { tenantId, id: wanted.inputFileId, nowMs });
+    await insertBatch(tx, {
+      id,
+      tenantId,
+      keyId,
+      surface: "openai",
+      endpoint: wanted.endpoint,
+      state: "validating",
+      inputFileId: wanted.inputFileId,
+      inputBlobKey,
+      completionWindow: wanted.window,
+      metadata: wanted.metadata === null ? null : JSON.stringify(wanted.metadata),
+      createdAtMs: nowMs,
+      ...terms,
+    });
+    return id;
+  });
+  const batch = await readBatch(store.sql, { tenantId, id: owner, surfaces: ["openai", "native"] });
+  if (batch === null) throw fault("internal", { inside: { batchId: owner } });
+  if (owner === id) {
+    deps.logger.info({ batchId: id, tenantId, endpoint: batch.endpoint, deadlineAtMs: batch.deadlineAtMs }, "batch-accepted");
+    await queue.ring("populate", [{ batchId: id }]).catch(() => undefined);
+  }
+  return { batch, replayed: owner !== id };
+}
+
+/** The blob of an input file; empty for a file that is not there or not for batches, which fails the batch. The row stays locked until the batch names it. */
+async function batchInput(tx: Sql, of: { readonly tenantId: string; readonly id: string; readonly nowMs: number }): Promise<string> {
+  const file = await readFileRow(tx, { ...of, lock: true });
+  return file?.purpose === "batch" ? file.blobKey : "";
+}
+
+function readWanted(value: Readonly<Record<string, unknown>>): Wanted {
+  const unknown = Object.keys(value).find((key) => !(FIELDS as readonly string[]).includes(key));
+  for (const name of FIELDS.slice(0, 3)) {
+    if (value[name] === undefined || value[name] === null) throw fault("missing-parameter", { param: name, message: `Missing required parameter: '${name}'.` });
+  }
+  if (unknown === "output_expires_after") {
+    throw fault("invalid-request", { param: unknown, message: "'output_expires_after' is not supported: output files are kept for 30 days." });
+  }
+  if (unknown !== undefined) {
+    throw fault("invalid-request", { param: unknown.slice(0, 64), message: `Unknown parameter: '${unknown.slice(0, 64)}'. Did you mean '${nearestWord(unknown, FIELDS)}'?` });
+  }
+  const { input_file_id: file, endpoint, completion_window: window } = value as Record<(typeof FIELDS)[number], unknown>;
+  if (typeof file !== "string" || !/^[\x21-\x7e]{1,100}$/.test(file)) throw fault("invalid-request", { param: "input_file_id", message: "'input_file_id' must be the id of a file." });
+  if (typeof endpoint !== "string" || !isEndpoint(endpoint)) {
+    throw fault("invalid-request", { param: "endpoint", message: `Invalid value for 'endpoint'. Supported values are: ${ENDPOINTS.map((one) => `'${one}'`).join(", ")}.` });
+  }
+  const metadata = metadataSchema.nullish().safeParse(value["metadata"]);
+  if (!metadata.success) {
+    const bounds = `at most ${LIMITS.metadataPairs} pairs of text, keys of ${LIMITS.metadataKeyChars} and values of ${LIMITS.metadataValueChars} characters`;
+    throw fault("invalid-request", { param: "metadata", message: `'metadata' must hold ${bounds}.` });
+  }
+  return { inputFileId: file, endpoint, window: String(window), metadata: metadata.data ?? null };
+}
+
+const words = (text: string | undefined): string[] | null => (text === undefined ? null : text.split(",").map((one) => one.trim()).filter((one) => one !== ""));
+
+/** Deadline, lanes, reuse and callback: from the headers, else from `metadata`, else (for the deadline) from the window. */
+function readTerms(deps: AppDeps, c: Context<AppEnv>, wanted: Wanted, nowMs: number): Pick<BatchRow, "deadlineAtMs" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl"> {
+  const { metadata } = wanted;
+  const windowAtMs = readWindow(wanted.window, nowMs, "completion_window");
+  const header = ["slowboat-deadline", "offpeak-deadline"].find((name) => c.req.header(name) !== undefined);
+  const deadline = header ? c.req.header(header) : metadata?.["deadline"];
+  const reuseMode = c.req.header("slowboat-cache") ?? metadata?.["cache"] ?? "auto";
+  if (!isReuseMode(reuseMode)) throw fault("invalid-request", { param: "metadata.cache", message: `'${reuseMode.slice(0, 32)}' is not a cache mode; known: auto, exact, off.` });
+  const allow = words(c.req.header("slowboat-allow") ?? metadata?.["allow"]);
+  const deny = words(c.req.header("slowboat-deny") ?? metadata?.["deny"]);
+  return {
+    deadlineAtMs: deadline === undefined ? windowAtMs : readDeadline(deadline, nowMs, header ?? "metadata.deadline"),
+    lanesAllow: allow === null ? null : expandLanes(allow, "metadata.allow"),
+    lanesDeny: deny === null ? null : expandLanes(deny, "metadata.deny"),
+    reuseMode,
+    callbackUrl: readCallback(metadata?.["callback_url"], deps.house.callbackAllow, "metadata.callback_url"),
+  };
+}

@@ -1,0 +1,97 @@
+import { type IdempotencyClaim, insertJobs, type NewJob, claimIdempotency, type Store } from "@slowboat/store";
+import { fault, LIMITS } from "@slowboat/kernel";
+import { type Clock, groupCommit } from "@slowboat/runtime";
+import type { Queue } from "@slowboat/queue";
+
+/** One job at the door, with the claim of its Idempotency-Key where the caller sent one. */
+export interface Arrival {
+  readonly job: NewJob;
+  readonly claim: Pick<IdempotencyClaim, "route" | "key" | "fingerprint"> | null;
+}
+
+/** Which job the caller gets: the new one, or the one that the same key made before. */
+export interface Acceptance {
+  readonly jobId: string;
+  readonly replayed: boolean;
+}
+
+/** Takes single jobs in; `accept` returns once they are committed. */
+export interface JobDesk {
+  accept(arrival: Arrival): Promise<Acceptance>;
+  /** Wakes the planner soon: at most one ring is in flight and one leaves in 20 ms, however many ask. */
+  wakePlanner(): void;
+  /** Waits for a ring in flight. */
+  close(): Promise<void>;
+}
+
+const RING_EVERY_MS = 20;
+
+/**
+ * Opens the desk. Jobs that arrive together share one transaction, so that a crowd pays few commits and a lone caller one; a claim
+ * commits with its job.
+ */
+export function openDesk(deps: { readonly store: Store; readonly queue: Queue; readonly clock: Clock }): JobDesk {
+  const accept = groupCommit<Arrival, Acceptance | "mismatch">((arrivals) => commitArrivals(deps.store, arrivals), { maxItems: LIMITS.chunkJobs, maxInFlight: 2 });
+  let timer: NodeJS.Timeout | null = null;
+  let ringing: Promise<void> | null = null;
+  let again = false;
+  const ring = (): void => {
+    timer = null;
+    if (ringing) {
+      again = true;
+      return;
+    }
+    // A lost ring delays a job until the planner's next sweep; it is no reason to fail what is committed.
+    ringing = deps.queue
+      .ring("plan", [{}])
+      .catch(() => undefined)
+      .finally(() => {
+        ringing = null;
+        if (again) {
+          again = false;
+          wakePlanner();
+        }
+      });
+  };
+  const wakePlanner = (): void => {
+    timer ??= setTimeout(ring, RING_EVERY_MS);
+  };
+  return {
+    wakePlanner,
+    accept: async (arrival) => {
+      const owner = await accept(arrival);
+      if (owner === "mismatch") throw fault("idempotency-mismatch");
+      if (!owner.replayed) wakePlanner();
+      return owner;
+    },
+    close: async () => {
+      if (timer) {
+        clearTimeout(timer);
+        ring();
+      }
+      await ringing;
+    },
+  };
+}
+
+async function commitArrivals(store: Store, arrivals: readonly Arrival[]): Promise<(Acceptance | "mismatch")[]> {
+  const claims = arrivals.flatMap(({ job, claim }) =>
+    claim ? [{ ...claim, tenantId: job.tenantId, responseId: job.id, nowMs: job.acceptedAtMs }] : [],
+  );
+  return await store.begin(async (tx) => {
+    const owners = await claimIdempotency(tx, claims, LIMITS.idempotencyTtlMs);
+    const byJob = new Map(claims.map((claim, index) => [claim.responseId, { claim, owner: owners[index] }]));
+    const jobs: NewJob[] = [];
+    const outcomes = arrivals.map(({ job }): Acceptance | "mismatch" => {
+      const claimed = byJob.get(job.id);
+      if (claimed?.owner && claimed.owner.responseId !== job.id) {
+        // Said to its own caller only: the others of the group go on.
+        return claimed.owner.fingerprint === claimed.claim.fingerprint ? { jobId: claimed.owner.responseId, replayed: true } : "mismatch";
+      }
+      jobs.push(job);
+      return { jobId: job.id, replayed: false };
+    });
+    await insertJobs(tx, jobs);
+    return outcomes;
+  });
+}

@@ -1,0 +1,178 @@
+import type { BlobStore } from "@slowboat/blob";
+import { eventPayload } from "@slowboat/contract";
+import { LIMITS, newId, type Rng } from "@slowboat/kernel";
+import type { PriceBook } from "@slowboat/pricing";
+import type { Queue } from "@slowboat/queue";
+import type { Clock } from "@slowboat/runtime";
+import {
+  announceEvents,
+  beginProgress,
+  failBatch,
+  findUnpopulated,
+  forgettableFiles,
+  holdPopulate,
+  insertJobs,
+  leasePopulate,
+  markBlobGone,
+  type NewJob,
+  type PopulatingBatch,
+  releasePopulate,
+  type Store,
+  sweepIdempotency,
+} from "@slowboat/store";
+import { type CheckedInput, type CheckedLine, checkInput } from "./batch-input.ts";
+import { inputError, type InputError } from "./batch-line.ts";
+import { type House, refuseHopeless } from "./submit.ts";
+
+/** What populating stands on. */
+export interface PopulateDeps {
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly blob: BlobStore;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly book: PriceBook;
+  readonly house: House;
+}
+
+/** What became of one round: how many jobs it inserted, or why there were none. */
+export type Populated = { readonly outcome: "in_progress"; readonly jobs: number } | { readonly outcome: "failed"; readonly errors: number } | { readonly outcome: "not-mine" | "stopped" };
+
+const LEASE_MS = 120_000;
+/** Rows in one insert: beyond a thousand the statement grows and the rate does not. */
+const INSERT_ROWS = 1000;
+
+/**
+ * Turns a validating batch into jobs, under a lease: reads the whole input, and only when every line is good inserts them, a thousand at
+ * a time, each group in a transaction that holds the batch row, so that a cancel falls between two groups and never inside. Safe
+ * to run again at any point: lines that are in are passed over. A bad input fails the batch with every bad line listed.
+ */
+export async function populateBatch(deps: PopulateDeps, batchId: string, signal: AbortSignal): Promise<Populated> {
+  const { store, clock, blob } = deps;
+  const batch = await leasePopulate(store.sql, { batchId, realMs: clock.real(), leaseMs: LEASE_MS });
+  if (batch === null) return { outcome: "not-mine" };
+  const lease = { batchId, leaseGen: batch.leaseGen };
+  const keeping = setInterval(() => {
+    void holdPopulate(store.sql, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }).catch(() => undefined);
+  }, LEASE_MS / 4);
+  try {
+    const input = judgeHopes(deps, batch, await checkInput(blob, deps.book, batch, signal));
+    if ("errors" in input) return await fail(deps, batch, input.errors);
+    return await insertAll(deps, batch, input, signal);
+  } catch (error) {
+    // Whoever comes next need not wait for the lease to run out.
+    await releasePopulate(store.sql, lease).catch(() => undefined);
+    throw error;
+  } finally {
+    clearInterval(keeping);
+  }
+}
+
+/** A batch whose lanes cannot make its deadline fails as a whole, judged from when it was accepted by one line of each model. */
+function judgeHopes(deps: PopulateDeps, batch: PopulatingBatch, input: CheckedInput): CheckedInput {
+  if ("errors" in input) return input;
+  const judgedModels = new Set<string>();
+  for (const { judged } of input.lines) {
+    if (judged === null || judgedModels.has(judged.model.model)) continue;
+    judgedModels.add(judged.model.model);
+    try {
+      const hopes = { deadlineAtMs: batch.deadlineAtMs, lanesAllow: batch.lanesAllow, lanesDeny: batch.lanesDeny, maxCostNano: null };
+      refuseHopeless(deps, batch, judged, hopes, batch.createdAtMs, input.lines.length);
+    } catch (thrown) {
+      // What no lane can do just now, one may be able to do later: the planner asks again.
+      if (thrown instanceof Error && "code" in thrown && thrown.code === "lane-unavailable") continue;
+      return { errors: [inputError(thrown, null)] };
+    }
+  }
+  return input;
+}
+
+async function fail(deps: PopulateDeps, batch: PopulatingBatch, errors: readonly InputError[]): Promise<Populated> {
+  const { store, clock, rng } = deps;
+  const nowMs = clock.job();
+  const done = await store.begin(async (tx) => {
+    const version = await failBatch(tx, { batchId: batch.id, leaseGen: batch.leaseGen, errors: JSON.stringify(errors), nowMs });
+    if (version === null) return false;
+    if (batch.callbackUrl !== null) {
+      const id = newId("event", nowMs, rng);
+      const payload = eventPayload({ eventId: id, type: "batch.failed", createdAtMs: nowMs, subjectId: batch.id, version, metadata: batch.metadata });
+      const event = { id, tenantId: batch.tenantId, keyId: batch.keyId, subjectId: batch.id, url: batch.callbackUrl, type: "batch.failed", payload };
+      await announceEvents(tx, [event], { nowMs, realMs: clock.real() });
+    }
+    return true;
+  });
+  if (!done) return { outcome: "stopped" };
+  if (batch.callbackUrl !== null) await deps.queue.ring("deliver", [{}]).catch(() => undefined);
+  return { outcome: "failed", errors: errors.length };
+}
+
+async function insertAll(deps: PopulateDeps, batch: PopulatingBatch, input: { lines: readonly CheckedLine[]; model: string | null }, signal: AbortSignal): Promise<Populated> {
+  const { store, clock, queue } = deps;
+  const lease = { batchId: batch.id, leaseGen: batch.leaseGen };
+  for (let at = 0; at < input.lines.length; at += INSERT_ROWS) {
+    signal.throwIfAborted();
+    const nowMs = clock.job();
+    const rows = input.lines.slice(at, at + INSERT_ROWS).map((line) => jobOf(batch, line, nowMs, deps.rng));
+    const mine = await store.begin(async (tx) => {
+      if (!(await holdPopulate(tx, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }))) return false;
+      await insertJobs(tx, rows);
+      return true;
+    });
+    if (!mine) return { outcome: "stopped" };
+    await queue.ring("plan", [{}]).catch(() => undefined);
+  }
+  const begun = await beginProgress(store.sql, { ...lease, total: input.lines.length, model: input.model, nowMs: clock.job() });
+  if (!begun) return { outcome: "stopped" };
+  // The last job may have ended before its batch was in progress.
+  await Promise.allSettled([queue.ring("plan", [{}]), queue.ring("finalise", [{ batchId: batch.id }])]);
+  return { outcome: "in_progress", jobs: input.lines.length };
+}
+
+function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rng): NewJob {
+  const { judged, error } = line;
+  return {
+    id: newId("job", nowMs, rng),
+    tenantId: batch.tenantId,
+    keyId: batch.keyId,
+    surface: batch.surface,
+    batchId: batch.id,
+    lineNo: line.no,
+    customId: line.customId,
+    endpoint: batch.endpoint,
+    provider: judged?.model.provider ?? "anthropic",
+    model: judged?.model.model ?? "",
+    baselineModel: judged?.model.baselineModel ?? "",
+    state: error === null ? "accepted" : "failed",
+    body: null,
+    bodyBlobKey: batch.inputBlobKey,
+    bodyOffset: line.offset,
+    bodyBytes: line.bytes,
+    inputTokensEst: judged?.inputTokens ?? 0,
+    outputTokensEst: judged?.outputTokens ?? 0,
+    deadlineAtMs: batch.deadlineAtMs,
+    lanesAllow: batch.lanesAllow,
+    lanesDeny: batch.lanesDeny,
+    maxCostNano: null,
+    callbackUrl: null,
+    metadata: null,
+    reuseKey: judged?.reuseKey ?? null,
+    nextDecisionAtMs: error === null ? nowMs : null,
+    acceptedAtMs: batch.createdAtMs,
+    error: error === null ? null : JSON.stringify(error),
+    endedAtMs: error === null ? null : nowMs,
+  };
+}
+
+const SWEEP_ROWS = 200;
+
+/** The intake's share of the sweep: batches nobody populates are rung again, blobs nobody needs go, old Idempotency-Keys are forgotten. */
+export async function sweepIntake(deps: Pick<PopulateDeps, "store" | "queue" | "blob" | "clock">): Promise<{ rung: number; blobs: number }> {
+  const { store, queue, blob, clock } = deps;
+  const waiting = await findUnpopulated(store.sql, { realMs: clock.real(), limit: SWEEP_ROWS });
+  await queue.ring("populate", waiting.map((batchId) => ({ batchId })));
+  const gone = await forgettableFiles(store.sql, { nowMs: clock.job(), limit: SWEEP_ROWS });
+  for (const file of gone) await blob.remove(file.blobKey);
+  if (gone.length > 0) await markBlobGone(store.sql, gone.map((file) => file.id));
+  await sweepIdempotency(store.sql, clock.job() - LIMITS.idempotencyTtlMs);
+  return { rung: waiting.length, blobs: gone.length };
+}

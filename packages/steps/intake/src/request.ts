@@ -1,0 +1,94 @@
+import { type Endpoint, expandLanes, type LaneId } from "@slowboat/contract";
+import { fault } from "@slowboat/kernel";
+import { estimateTokens } from "@slowboat/plan";
+import { type PriceBook, resolveModel } from "@slowboat/pricing";
+import { mayReuse, type ReuseMode, reuseKey } from "@slowboat/reuse";
+import { type ChosenModel, chooseModel } from "./models.ts";
+
+/** A request as intake reads it: parsed to look at, raw to pass on. */
+export interface RawRequest {
+  readonly endpoint: Endpoint;
+  readonly value: Readonly<Record<string, unknown>>;
+  readonly text: string;
+  readonly bytes: number;
+}
+
+/** What intake knows of a request that may run. */
+export interface JudgedRequest {
+  readonly endpoint: Endpoint;
+  readonly model: ChosenModel;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly reuseKey: Uint8Array | null;
+}
+
+/** The members without which a request cannot mean anything; the provider judges the rest. */
+const REQUIRED: Record<Endpoint, readonly string[]> = {
+  "/v1/chat/completions": ["messages"],
+  "/v1/embeddings": ["input"],
+  "/v1/responses": [],
+  "/v1/messages": ["messages", "max_tokens"],
+  "/v1/classifications": ["input", "labels"],
+};
+
+const isText = (value: unknown): value is string => typeof value === "string";
+const isTextList = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isText);
+
+/** Judges a request by what every provider would refuse; throws a fault whose `param` begins with `body.`. */
+export function judgeRequest(
+  book: PriceBook,
+  request: RawRequest,
+  who: { readonly tenantId: string; readonly allowUnpriced: boolean; readonly reuseMode: ReuseMode },
+): JudgedRequest {
+  const { endpoint, value, text, bytes } = request;
+  const model = chooseModel(book, { name: value["model"], endpoint, allowUnpriced: who.allowUnpriced, param: "body.model" });
+  for (const name of REQUIRED[endpoint]) {
+    if (value[name] === undefined) throw fault("missing-parameter", { param: `body.${name}`, message: `Missing required parameter: '${name}'.` });
+  }
+  if (endpoint === "/v1/chat/completions" || endpoint === "/v1/messages") {
+    if (!Array.isArray(value["messages"]) || value["messages"].length === 0) {
+      throw fault("invalid-request", { param: "body.messages", message: "'messages' must be a list with at least one message." });
+    }
+  }
+  if (endpoint === "/v1/classifications") {
+    const { input, labels } = value as { input?: unknown; labels?: unknown };
+    if (!isText(input) && !isTextList(input)) throw fault("invalid-request", { param: "body.input", message: "'input' must be a text or a list of texts." });
+    if (!isTextList(labels)) throw fault("invalid-request", { param: "body.labels", message: "'labels' must be a list of texts." });
+  }
+  if (value["stream"] === true) throw fault("invalid-request", { param: "body.stream", message: "A job is not streamed; leave 'stream' out." });
+  const { inputTokens, outputTokens } = estimateTokens(endpoint, bytes, outputBound(value));
+  const reusable = mayReuse(endpoint, value, who.reuseMode);
+  return { endpoint, model, inputTokens, outputTokens, reuseKey: reusable ? reuseKey({ tenantId: who.tenantId, endpoint, model: model.model, body: text }) : null };
+}
+
+const outputBound = (value: Readonly<Record<string, unknown>>): number | null => {
+  for (const name of ["max_completion_tokens", "max_output_tokens", "max_tokens"]) {
+    const bound = value[name];
+    if (typeof bound === "number") return bound;
+  }
+  return null;
+};
+
+/**
+ * The endpoint of a native request that names none: `labels` means classification, a model that serves one endpoint means that one, and
+ * between the two of a chat model `messages` or `input` tells. Anything else is a fault that asks for `endpoint`.
+ */
+export function inferEndpoint(book: PriceBook, value: Readonly<Record<string, unknown>>): Endpoint {
+  if (value["labels"] !== undefined) return "/v1/classifications";
+  const known = typeof value["model"] === "string" ? resolveModel(book, value["model"]) : null;
+  const [only, second] = known?.endpoints ?? [];
+  if (only && !second) return only;
+  const fitting = (["/v1/chat/completions", "/v1/messages"] as const).filter((one) => known?.endpoints.includes(one));
+  if (value["messages"] !== undefined && known === null) return "/v1/chat/completions";
+  if (value["messages"] !== undefined && fitting[0]) return fitting[0];
+  if (value["input"] !== undefined && known?.endpoints.includes("/v1/responses")) return "/v1/responses";
+  if (value["input"] !== undefined && known?.endpoints.includes("/v1/embeddings")) return "/v1/embeddings";
+  throw fault("missing-parameter", { param: "endpoint", message: "The endpoint cannot be told from the request; name it in 'endpoint'." });
+}
+
+/** Lanes and window that a request's `service_tier` asks for; `null` where it asks for nothing special. */
+export function tierWishes(tier: unknown): { readonly allow: readonly LaneId[]; readonly windowMs: number | null } | null {
+  if (tier === "flex") return { allow: expandLanes(["cache", "pool", "flex", "realtime"], "service_tier"), windowMs: null };
+  if (tier === "batch") return { allow: expandLanes(["cache", "pool", "batch"], "service_tier"), windowMs: 24 * 3_600_000 };
+  return null;
+}

@@ -1,0 +1,156 @@
+import type { Endpoint, JobRequest, LaneId } from "@slowboat/contract";
+import { expandLanes } from "@slowboat/contract";
+import { fault, memberSpans, newId, parseUsd, replaceSpans, type Rng } from "@slowboat/kernel";
+import { admit, type LaneView, type PoolView } from "@slowboat/plan";
+import type { PriceBook } from "@slowboat/pricing";
+import { checkCallbackUrl, type Clock } from "@slowboat/runtime";
+import type { NewJob } from "@slowboat/store";
+import { readDeadline } from "./deadline.ts";
+import type { Caller } from "./keys.ts";
+import { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
+
+/** What an installation can do and allows; from an app's settings. */
+export interface House {
+  /** Lanes that can be used at all. */
+  readonly lanes: readonly LaneId[];
+  /** True when the providers' lanes lead to the emulator: answers and costs are labelled. */
+  readonly emulated: boolean;
+  /** Exact `host:port` pairs that a callback may name although they are not public. */
+  readonly callbackAllow: readonly string[];
+}
+
+/** What a request is judged by. */
+export interface IntakeTerms {
+  readonly book: PriceBook;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly house: House;
+}
+
+/** Checks a callback address by its text; returns its normal form or throws `callback-refused`. */
+export function readCallback(text: string | null | undefined, allowed: readonly string[], param: string): string | null {
+  if (text === null || text === undefined) return null;
+  const checked = checkCallbackUrl(text, allowed);
+  if ("refused" in checked) throw fault("callback-refused", { param, message: `The callback address is refused. ${checked.refused}` });
+  return checked.url;
+}
+
+/** The request inside a native envelope: its raw text, cut out of the envelope's, and its value. */
+function requestOf(envelopeText: string, envelope: JobRequest): { text: string; value: Record<string, unknown>; endpoint: Endpoint | undefined } {
+  const outer = memberSpans(envelopeText);
+  const nested = outer.get("request");
+  const span = nested ? memberSpans(envelopeText, nested.start).get("body") : outer.get("body");
+  const text = span ? envelopeText.slice(span.start, span.end) : "{}";
+  const named = [envelope.endpoint, envelope.request?.endpoint, envelope.request?.url].filter((one) => one !== undefined);
+  if (named.some((one) => one !== named[0])) throw fault("invalid-request", { param: "endpoint", message: "'endpoint' is given twice with different values." });
+  return { text, value: envelope.body ?? envelope.request?.body ?? {}, endpoint: named[0] };
+}
+
+/** `service_tier: "batch"` is a word of ours: no provider knows it, so it does not travel on. */
+function withoutBatchTier(text: string): string {
+  const members = memberSpans(text);
+  const tier = members.get("service_tier");
+  return tier ? replaceSpans(text, [{ span: tier, with: '"auto"' }]) : text;
+}
+
+/**
+ * Turns a native request into the job that will be committed, or throws the fault that names what is wrong: the body, the model, the
+ * deadline, the callback, the price bound, or the lanes that cannot make it.
+ */
+export function nativeJob(terms: IntakeTerms, caller: Caller, envelopeText: string, envelope: JobRequest): NewJob {
+  const { book, clock, rng } = terms;
+  const nowMs = clock.job();
+  const request = requestOf(envelopeText, envelope);
+  const tier = tierWishes(request.value["service_tier"]);
+  const text = request.value["service_tier"] === "batch" ? withoutBatchTier(request.text) : request.text;
+  const endpoint = request.endpoint ?? inferEndpoint(book, request.value);
+  const judged = judgeRequest(
+    book,
+    { endpoint, value: request.value, text, bytes: Buffer.byteLength(text) },
+    { tenantId: caller.tenantId, allowUnpriced: caller.allowUnpriced, reuseMode: envelope.cache ?? "auto" },
+  );
+  const written = envelope.deadline ?? null;
+  const deadlineAtMs = written !== null ? readDeadline(written, nowMs, "deadline") : tier?.windowMs ? nowMs + tier.windowMs : null;
+  const callbackUrl = readCallback(envelope.callback_url, terms.house.callbackAllow, "callback_url");
+  const lanesAllow = envelope.allow ? expandLanes(envelope.allow, "allow") : (tier?.allow ?? null);
+  const lanesDeny = envelope.deny ? expandLanes(envelope.deny, "deny") : null;
+  const maxCostNano = readMaxCost(envelope.max_cost_usd);
+  const job: NewJob = {
+    id: newId("job", nowMs, rng),
+    tenantId: caller.tenantId,
+    keyId: caller.keyId,
+    surface: "native",
+    batchId: null,
+    lineNo: null,
+    customId: null,
+    endpoint,
+    provider: judged.model.provider,
+    model: judged.model.model,
+    baselineModel: judged.model.baselineModel,
+    state: "accepted",
+    body: text,
+    bodyBlobKey: null,
+    bodyOffset: null,
+    bodyBytes: Buffer.byteLength(text),
+    inputTokensEst: judged.inputTokens,
+    outputTokensEst: judged.outputTokens,
+    deadlineAtMs,
+    lanesAllow: lanesAllow === null ? null : [...lanesAllow],
+    lanesDeny,
+    maxCostNano,
+    callbackUrl,
+    metadata: envelope.metadata ? JSON.stringify(envelope.metadata) : null,
+    reuseKey: judged.reuseKey,
+    nextDecisionAtMs: nowMs,
+    acceptedAtMs: nowMs,
+  };
+  refuseHopeless(terms, caller, judged, job, nowMs);
+  return job;
+}
+
+function readMaxCost(value: number | string | null | undefined): bigint | null {
+  if (value === null || value === undefined) return null;
+  const amount = parseUsd(value);
+  if (amount === null) throw fault("invalid-request", { param: "max_cost_usd", message: "'max_cost_usd' must be an amount in dollars, such as 0.25." });
+  return amount;
+}
+
+/** What admission needs to know of a job or of a batch's typical line. */
+export type Hopes = Pick<NewJob, "deadlineAtMs" | "lanesAllow" | "lanesDeny" | "maxCostNano">;
+
+/** Throws when no allowed lane could run this in time and within its price bound, with the earliest time that could be met. */
+export function refuseHopeless(terms: IntakeTerms, caller: Pick<Caller, "allowUnpriced">, judged: JudgedRequest, hopes: Hopes, nowMs: number, lines = 1): void {
+  const verdict = admit(
+    {
+      model: judged.model.model,
+      candidates: judged.model.candidates,
+      endpoint: judged.endpoint,
+      inputTokens: judged.inputTokens,
+      outputTokens: judged.outputTokens,
+      deadlineAtMs: hopes.deadlineAtMs,
+      allow: hopes.lanesAllow as LaneId[] | null,
+      deny: hopes.lanesDeny as LaneId[] | null,
+      maxCostNano: hopes.maxCostNano,
+      allowUnpriced: caller.allowUnpriced,
+      cached: false,
+      interactive: false,
+      attempts: 0,
+      lanesTried: [],
+      role: "try",
+    },
+    { book: terms.book, lanes: terms.house.lanes.map((id) => laneAtRest(id, terms.house.emulated)), pool: POOL_AT_REST, tickMs: TICK_MS, scale: terms.clock.scale, batchLines: lines },
+    nowMs,
+  );
+  if (verdict.kind !== "refuse") return;
+  const earliest = verdict.earliestFeasibleAtMs;
+  throw fault(verdict.code, {
+    message: verdict.message,
+    ...(verdict.code === "deadline-infeasible" ? { param: "deadline" } : {}),
+    ...(earliest === null ? {} : { extra: { earliest_feasible_deadline: new Date(earliest).toISOString() } }),
+  });
+}
+
+/** Admission asks what is possible at all; how full the lanes are is the planner's business a moment later. */
+const laneAtRest = (id: LaneId, emulated: boolean): LaneView => ({ id, emulated: emulated && id !== "pool" && id !== "cache", available: true, concurrency: 16, queued: 0 });
+const POOL_AT_REST: PoolView = { tokensPerSecond: 20_000, backlogTokens: 0 };
+const TICK_MS = 250;
