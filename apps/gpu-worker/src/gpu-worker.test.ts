@@ -38,17 +38,35 @@ afterAll(async () => {
 });
 
 const post = (path: string, body: unknown): Promise<Response> | Response =>
-  app.request(path, { method: "POST", headers: { "content-type": "application/json" }, body: typeof body === "string" ? body : JSON.stringify(body) });
-const lane = (endpoint: LaneRequest["endpoint"], body: unknown, signal = new AbortController().signal) =>
-  createLocalLane(answer).call({ attemptId: "att_1", endpoint, model: "use-lite-en", body: typeof body === "string" ? body : JSON.stringify(body) }, signal);
+  app.request(path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+
+/** Through the lane, with the model that the body names. */
+const lane = (endpoint: LaneRequest["endpoint"], body: unknown, signal = new AbortController().signal) => {
+  const { model = "use-lite-en" } = body as { model?: string };
+  return createLocalLane(answer).call({ attemptId: "att_1", endpoint, model, body: typeof body === "string" ? body : JSON.stringify(body) }, signal);
+};
 
 describe("embeddings over HTTP", () => {
   test("a text and a list of texts get the OpenAI shape, in order, with the tokens computed", async () => {
     const one = await post("/v1/embeddings", { model: "slowboat-embed", input: "A cat sat on the mat." });
     expect(one.status).toBe(200);
-    expect(await one.json()).toMatchObject({ object: "list", model: "use-lite-en", data: [{ object: "embedding", index: 0 }], usage: { prompt_tokens: 8, total_tokens: 8 } });
-    const two = (await (await post("/v1/embeddings", { model: "use-lite-en", input: ["A cat sat on the mat.", "How do I reset my password?"] })).json()) as Embeddings;
-    expect(two.data.map((item) => [item.index, item.embedding.length])).toEqual([[0, 512], [1, 512]]);
+    expect(await one.json()).toMatchObject({
+      object: "list",
+      model: "use-lite-en",
+      data: [{ object: "embedding", index: 0 }],
+      usage: { prompt_tokens: 8, total_tokens: 8 },
+    });
+    const two = (await (
+      await post("/v1/embeddings", { model: "use-lite-en", input: ["A cat sat on the mat.", "How do I reset my password?"] })
+    ).json()) as Embeddings;
+    expect(two.data.map((item) => [item.index, item.embedding.length])).toEqual([
+      [0, 512],
+      [1, 512],
+    ]);
     expect(two.usage).toEqual({ prompt_tokens: 16, total_tokens: 16 });
   });
 
@@ -65,7 +83,9 @@ describe("embeddings over HTTP", () => {
   test("concurrent requests share batches and get what they would get alone", async () => {
     const texts = Array.from({ length: 40 }, (_, i) => `Invoice number ${i} is due on day ${i % 30}.`);
     const before = batcher.stats().batches;
-    const together = await Promise.all(texts.map(async (input) => (await (await post("/v1/embeddings", { model: "use-lite-en", input })).json()) as Embeddings));
+    const together = await Promise.all(
+      texts.map(async (input) => (await (await post("/v1/embeddings", { model: "use-lite-en", input })).json()) as Embeddings),
+    );
     expect(batcher.stats().batches - before).toBeLessThan(8);
     const list = (await (await post("/v1/embeddings", { model: "use-lite-en", input: texts })).json()) as Embeddings;
     for (const [i, item] of list.data.entries()) {
@@ -80,14 +100,31 @@ describe("classifications over HTTP", () => {
     const input = ["My card was charged twice for one order.", "How do I install the package with npm?"];
     const named = { model: "slowboat-classify", input, labels: ["billing and payments", "software installation"] };
     const body = (await (await post("/v1/classifications", named)).json()) as { data: { label: string; scores: Record<string, number> }[] };
-    expect(body).toMatchObject({ object: "list", model: "use-lite-en", data: [{ index: 0, label: "billing and payments" }, { index: 1, label: "software installation" }] });
+    expect(body).toMatchObject({
+      object: "list",
+      model: "use-lite-en",
+      data: [
+        { index: 0, label: "billing and payments" },
+        { index: 1, label: "software installation" },
+      ],
+    });
     for (const { scores } of body.data) expect(Object.values(scores).reduce((sum, score) => sum + score, 0)).toBeCloseTo(1, 9);
     const described = { ...named, input: input[0], labels: { money: "a question about a payment", setup: "a question about installing software" } };
-    expect(await (await post("/v1/classifications", described)).json()).toMatchObject({ data: [{ index: 0, label: "money" }], usage: { prompt_tokens: 9 } });
+    expect(await (await post("/v1/classifications", described)).json()).toMatchObject({
+      data: [{ index: 0, label: "money" }],
+      usage: { prompt_tokens: 9 },
+    });
   });
 });
 
-const BAD: readonly (readonly [what: string, endpoint: "/v1/embeddings" | "/v1/classifications", body: unknown, status: number, code: string | null, param: string | null])[] = [
+const BAD: readonly (readonly [
+  what: string,
+  endpoint: "/v1/embeddings" | "/v1/classifications",
+  body: unknown,
+  status: number,
+  code: string | null,
+  param: string | null,
+])[] = [
   ["no JSON", "/v1/embeddings", '{"model": "use-lite-en", "input": ', 400, "invalid_json", null],
   ["JSON that is no object", "/v1/embeddings", "[]", 400, null, "body"],
   ["an unknown model", "/v1/embeddings", { model: "text-embedding-3-small", input: "x" }, 404, "model_not_found", "model"],
@@ -106,13 +143,23 @@ const BAD: readonly (readonly [what: string, endpoint: "/v1/embeddings" | "/v1/c
 ];
 
 describe("bad requests", () => {
-  test.each(BAD)("%s: an OpenAI-shaped error over HTTP, the same text refused for good on the lane", async (_what, endpoint, body, status, code, param) => {
-    const response = await post(endpoint, body);
-    const text = await response.text();
-    expect(response.status).toBe(status);
-    expect(JSON.parse(text)).toEqual({ error: { message: expect.any(String), type: "invalid_request_error", param, code } });
-    expect(await lane(endpoint, body)).toMatchObject({ kind: "refused", attemptId: "att_1", statusCode: status, body: text, retry: "never", retryAfterMs: null });
-  });
+  test.each(BAD)(
+    "%s: an OpenAI-shaped error over HTTP, the same text refused for good on the lane",
+    async (_what, endpoint, body, status, code, param) => {
+      const response = await post(endpoint, body);
+      const text = await response.text();
+      expect(response.status).toBe(status);
+      expect(JSON.parse(text)).toEqual({ error: { message: expect.any(String), type: "invalid_request_error", param, code } });
+      expect(await lane(endpoint, body)).toMatchObject({
+        kind: "refused",
+        attemptId: "att_1",
+        statusCode: status,
+        body: text,
+        retry: "never",
+        retryAfterMs: null,
+      });
+    },
+  );
 
   test("a body over the limit is a 413 before it is read whole", async () => {
     const endless = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(1024 * 1024).fill(32)) });
@@ -137,8 +184,25 @@ describe("the lane inside the process", () => {
     expect("body" in result && result.body).toBe(await (await post("/v1/embeddings", body)).text());
   });
 
+  test("runs the model that the scheduler chose, whatever the body names", async () => {
+    const body = '{"model":"slowboat-embed","input":"x","user":"kept"}';
+    const request = { attemptId: "att_4", endpoint: "/v1/embeddings", body } as const;
+    const lane = createLocalLane(answer);
+    const { signal } = new AbortController();
+    expect(await lane.call({ ...request, model: "use-lite-en" }, signal)).toMatchObject({ kind: "answered" });
+    expect(await lane.call({ ...request, model: "gpt-x" }, signal)).toMatchObject({
+      kind: "refused",
+      statusCode: 404,
+      code: "unknown_model",
+      retry: "never",
+    });
+  });
+
   test("an aborted call is void, and an endpoint that the pool lacks is refused for good", async () => {
-    expect(await lane("/v1/embeddings", { model: "use-lite-en", input: "x" }, AbortSignal.abort())).toMatchObject({ kind: "void", code: "cancelled" });
+    expect(await lane("/v1/embeddings", { model: "use-lite-en", input: "x" }, AbortSignal.abort())).toMatchObject({
+      kind: "void",
+      code: "cancelled",
+    });
     expect(await lane("/v1/messages", {})).toMatchObject({ kind: "refused", retry: "never", statusCode: 400 });
     const request = { attemptId: "att_2", endpoint: "/v1/embeddings", model: "use-lite-en", body: "{}" } as const;
     expect(await createLocalLane(answer).stream(request, new AbortController().signal)).toMatchObject({ kind: "refused", retry: "never" });

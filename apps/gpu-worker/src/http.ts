@@ -30,9 +30,12 @@ const reply = ({ status, body, fault: cause }: PoolAnswer): Response => {
 /** The pool over HTTP: embeddings and classifications, models, health and figures. Errors have the OpenAI API's shape. */
 export function createApp({ answer, ready, stats, logger }: HttpDeps): Hono {
   const app = new Hono();
-  const tooLarge = (): Response => reply(errorAnswer(fault("body-too-large", { message: `The request body is over ${LIMITS.requestBodyBytes} bytes.` })));
+  const tooLarge = (): Response =>
+    reply(errorAnswer(fault("body-too-large", { message: `The request body is over ${LIMITS.requestBodyBytes} bytes.` })));
   for (const endpoint of Object.keys(POOL_MODELS) as PoolEndpoint[]) {
-    app.post(endpoint, bodyLimit({ maxSize: LIMITS.requestBodyBytes, onError: tooLarge }), async (c) => reply(await answer(endpoint, await c.req.text(), c.req.raw.signal)));
+    app.post(endpoint, bodyLimit({ maxSize: LIMITS.requestBodyBytes, onError: tooLarge }), async (c) =>
+      reply(await answer({ endpoint, body: await c.req.text() }, c.req.raw.signal)),
+    );
     app.all(endpoint, () => reply(errorAnswer(fault("method-not-allowed"))));
   }
   app.get("/healthz", (c) => c.json({ ok: true }));
@@ -44,7 +47,15 @@ export function createApp({ answer, ready, stats, logger }: HttpDeps): Hono {
   app.get("/stats", (c) => {
     const { tokensPerSecond, backlogTexts, backlogChars, batches, texts, tokens } = stats();
     const rate = Math.round(tokensPerSecond);
-    return c.json({ object: "pool.stats", tokens_per_second: rate, backlog_texts: backlogTexts, backlog_chars: backlogChars, batches, texts, tokens });
+    return c.json({
+      object: "pool.stats",
+      tokens_per_second: rate,
+      backlog_texts: backlogTexts,
+      backlog_chars: backlogChars,
+      batches,
+      texts,
+      tokens,
+    });
   });
   app.notFound((c) => reply(errorAnswer(fault("not-found", { message: `There is nothing at ${c.req.path}.` }))));
   app.onError((err, c) => {

@@ -19,19 +19,30 @@ export function createLocalLane(answer: PoolApi): CallLane {
         const message = `The pool serves ${Object.keys(POOL_MODELS).join(" and ")}, not ${request.endpoint}.`;
         return toLaneAnswer(request, errorAnswer(fault("invalid-request", { param: "endpoint", message })));
       }
+      const { endpoint, body, model } = request;
       try {
-        return toLaneAnswer(request, await answer(request.endpoint, request.body, signal));
+        return toLaneAnswer(request, await answer({ endpoint, body, model }, signal));
       } catch (error) {
         if (!signal.aborted) throw error;
         return { kind: "void", attemptId: request.attemptId, code: "cancelled", message: "the call was given up before the pool had answered" };
       }
     },
-    stream: async (request) => toLaneAnswer(request, errorAnswer(fault("invalid-request", { param: "stream", message: "The pool does not stream." }))),
+    stream: async (request) =>
+      toLaneAnswer(request, errorAnswer(fault("invalid-request", { param: "stream", message: "The pool does not stream." }))),
   };
 }
 
 function toLaneAnswer({ attemptId }: LaneRequest, { status, body, fault: cause }: PoolAnswer): LaneAnswer {
   if (!cause) return { kind: "answered", attemptId, statusCode: status, body, requestId: null };
   const retry = cause.retryable ? "later" : "never";
-  return { kind: "refused", attemptId, statusCode: status, body, requestId: null, code: cause.code.replaceAll("-", "_"), retry, retryAfterMs: cause.retryable ? 1_000 : null };
+  return {
+    kind: "refused",
+    attemptId,
+    statusCode: status,
+    body,
+    requestId: null,
+    code: cause.code.replaceAll("-", "_"),
+    retry,
+    retryAfterMs: cause.retryable ? 1_000 : null,
+  };
 }

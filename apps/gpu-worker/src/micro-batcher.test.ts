@@ -6,7 +6,10 @@ import { type BatcherLimits, createMicroBatcher } from "./micro-batcher.ts";
 const LIMITS: BatcherLimits = { windowMs: 1, batchTexts: 8, batchChars: 1_000, backlogTexts: 40, backlogChars: 4_000 };
 
 /** What any engine must give back for these texts, made from the texts themselves so that a mix-up shows. */
-const answerTo = (texts: readonly string[]): Embedded => ({ vectors: texts.map((text) => Float32Array.of(text.length, text.charCodeAt(0))), tokens: texts.map((text) => text.length) });
+const answerTo = (texts: readonly string[]): Embedded => ({
+  vectors: texts.map((text) => Float32Array.of(text.length, text.charCodeAt(0))),
+  tokens: texts.map((text) => text.length),
+});
 
 /** An engine whose batches end when the test says so. */
 function steppedEngine() {
@@ -23,7 +26,13 @@ function steppedEngine() {
   const arrival = async (n: number): Promise<void> => {
     while (batches.length < n) await new Promise<void>((resolve) => arrivals.push(resolve));
   };
-  return { embed, batches, arrival, finish: (n: number) => ends[n]?.resolve(answerTo(batches[n] ?? [])), fail: (n: number, error: Error) => ends[n]?.reject(error) };
+  return {
+    embed,
+    batches,
+    arrival,
+    finish: (n: number) => ends[n]?.resolve(answerTo(batches[n] ?? [])),
+    fail: (n: number, error: Error) => ends[n]?.reject(error),
+  };
 }
 
 describe("micro-batcher", () => {
@@ -60,23 +69,26 @@ describe("micro-batcher", () => {
 
   test("batches keep their bounds, whatever the calls", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.array(fc.integer({ min: 1, max: 600 }), { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 6 }), async (shapes) => {
-        const seen: (readonly string[])[] = [];
-        const { embed, stats } = createMicroBatcher(
-          async (texts) => {
-            seen.push(texts);
-            return answerTo(texts);
-          },
-          { ...LIMITS, backlogChars: 1e6 },
-        );
-        const calls = shapes.map((shape) => shape.map((length, i) => String.fromCharCode(97 + i).repeat(length)));
-        expect(await Promise.all(calls.map((texts) => embed(texts)))).toEqual(calls.map(answerTo));
-        for (const batch of seen) {
-          expect(batch.length).toBeLessThanOrEqual(LIMITS.batchTexts);
-          if (batch.length > 1) expect(batch.join("").length).toBeLessThanOrEqual(LIMITS.batchChars);
-        }
-        expect(stats()).toMatchObject({ backlogTexts: 0, backlogChars: 0, texts: calls.flat().length });
-      }),
+      fc.asyncProperty(
+        fc.array(fc.array(fc.integer({ min: 1, max: 600 }), { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 6 }),
+        async (shapes) => {
+          const seen: (readonly string[])[] = [];
+          const { embed, stats } = createMicroBatcher(
+            async (texts) => {
+              seen.push(texts);
+              return answerTo(texts);
+            },
+            { ...LIMITS, backlogChars: 1e6 },
+          );
+          const calls = shapes.map((shape) => shape.map((length, i) => String.fromCharCode(97 + i).repeat(length)));
+          expect(await Promise.all(calls.map((texts) => embed(texts)))).toEqual(calls.map(answerTo));
+          for (const batch of seen) {
+            expect(batch.length).toBeLessThanOrEqual(LIMITS.batchTexts);
+            if (batch.length > 1) expect(batch.join("").length).toBeLessThanOrEqual(LIMITS.batchChars);
+          }
+          expect(stats()).toMatchObject({ backlogTexts: 0, backlogChars: 0, texts: calls.flat().length });
+        },
+      ),
       { seed: 20261125, numRuns: 60, verbose: 1 },
     );
   });
@@ -101,7 +113,10 @@ describe("micro-batcher", () => {
     const good = embed(["good"]);
     await expect(embed(["fine", ""])).rejects.toMatchObject({ code: "empty-input", detail: { param: "input[1]" } });
     const controller = new AbortController();
-    const aborted = embed(Array.from({ length: 20 }, () => "gone"), controller.signal);
+    const aborted = embed(
+      Array.from({ length: 20 }, () => "gone"),
+      controller.signal,
+    );
     controller.abort(new Error("hung up"));
     await expect(aborted).rejects.toThrow("hung up");
     expect(stats().backlogTexts).toBeLessThanOrEqual(1);

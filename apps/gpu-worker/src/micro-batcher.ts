@@ -18,7 +18,7 @@ export interface BatcherLimits {
  * About 10,000 tokens a batch, 0.2 s on one thread: long enough to fill the engine's runs, short enough that a call that just missed a batch does
  * not notice. The backlog is about ten minutes of work of one thread.
  */
-export const BATCHER_LIMITS: BatcherLimits = { windowMs: 2, batchTexts: 128, batchChars: 40_000, backlogTexts: 50_000, backlogChars: 128 * 1024 * 1024 };
+const BATCHER_LIMITS: BatcherLimits = { windowMs: 2, batchTexts: 128, batchChars: 40_000, backlogTexts: 50_000, backlogChars: 128 * 1024 * 1024 };
 
 /** What the batcher has done and what waits. */
 export interface BatcherStats {

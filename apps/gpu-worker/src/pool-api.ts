@@ -3,7 +3,7 @@ import { type Fault, type FaultCode, fault, isFault } from "@slowboat/kernel";
 import { z } from "zod";
 
 /** The model that computes everything the pool serves; it is what answers name. */
-export const POOL_MODEL = "use-lite-en";
+const POOL_MODEL = "use-lite-en";
 
 /** Model ids that the pool takes, by endpoint. */
 export const POOL_MODELS: Readonly<Record<PoolEndpoint, readonly string[]>> = {
@@ -20,8 +20,15 @@ export interface PoolAnswer {
   readonly fault: Fault | null;
 }
 
-/** Answers one request body. Rejects only with the reason of `signal`; everything else is an answer. */
-export type PoolApi = (endpoint: PoolEndpoint, body: string, signal: AbortSignal) => Promise<PoolAnswer>;
+/** One request: raw JSON as the caller wrote it. `model`, where the scheduler chose one, stands in place of the body's. */
+export interface PoolRequest {
+  readonly endpoint: PoolEndpoint;
+  readonly body: string;
+  readonly model?: string;
+}
+
+/** Answers one request. Rejects only with the reason of `signal`; everything else is an answer. */
+export type PoolApi = (request: PoolRequest, signal: AbortSignal) => Promise<PoolAnswer>;
 
 const input = z.union([z.string(), z.array(z.string())], { error: "must be a string or an array of strings" });
 
@@ -36,7 +43,9 @@ const classificationBody = z.looseObject({
   model: z.string(),
   input,
   /** Names, or names with the descriptions that texts are compared with. */
-  labels: z.union([z.array(z.string()), z.record(z.string(), z.string())], { error: "must be an array of strings, or an object of descriptions by label" }),
+  labels: z.union([z.array(z.string()), z.record(z.string(), z.string())], {
+    error: "must be an array of strings, or an object of descriptions by label",
+  }),
 });
 
 /**
@@ -45,16 +54,16 @@ const classificationBody = z.looseObject({
  * at most 1,024 of each text; labels are free.
  */
 export function createPoolApi(engine: { readonly embed: Embed; readonly classify: Classify }, onError: (error: unknown) => void): PoolApi {
-  const embeddings = async (body: string, signal: AbortSignal): Promise<string> => {
-    const request = parseBody(embeddingBody, body);
+  const embeddings = async (raw: PoolRequest, signal: AbortSignal): Promise<string> => {
+    const request = parseBody(embeddingBody, raw);
     checkModel("/v1/embeddings", request.model);
     const { vectors, tokens } = await engine.embed(textsOf(request.input), signal);
     const write = request.encoding_format === "base64" ? base64Json : floatJson;
     const data = vectors.map((vector, index) => `{"object":"embedding","index":${index},"embedding":${write(vector)}}`);
     return `{"object":"list","data":[${data.join(",")}],"model":"${POOL_MODEL}","usage":${usageJson(tokens)}}`;
   };
-  const classifications = async (body: string, signal: AbortSignal): Promise<string> => {
-    const request = parseBody(classificationBody, body);
+  const classifications = async (raw: PoolRequest, signal: AbortSignal): Promise<string> => {
+    const request = parseBody(classificationBody, raw);
     checkModel("/v1/classifications", request.model);
     const labels = Array.isArray(request.labels)
       ? request.labels.map((name) => ({ name, description: name }))
@@ -63,9 +72,9 @@ export function createPoolApi(engine: { readonly embed: Embed; readonly classify
     const data = results.map(({ label, scores }, index) => JSON.stringify({ index, label, scores }));
     return `{"object":"list","model":"${POOL_MODEL}","data":[${data.join(",")}],"usage":${usageJson(results.map((result) => result.tokens))}}`;
   };
-  return async (endpoint, body, signal) => {
+  return async (request, signal) => {
     try {
-      return { status: 200, body: await (endpoint === "/v1/embeddings" ? embeddings : classifications)(body, signal), fault: null };
+      return { status: 200, body: await (request.endpoint === "/v1/embeddings" ? embeddings : classifications)(request, signal), fault: null };
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (!isFault(error)) onError(error);
@@ -89,25 +98,30 @@ export function errorAnswer(cause: Fault): PoolAnswer {
   return { status: cause.status, body: JSON.stringify({ error }), fault: cause };
 }
 
-function parseBody<T extends z.ZodType>(schema: T, body: string): z.infer<T> {
+function parseBody<T extends z.ZodType>(schema: T, { body, model }: PoolRequest): z.infer<T> {
   let value: unknown;
   try {
     value = JSON.parse(body);
   } catch (cause) {
     throw fault("invalid-json", { cause });
   }
+  if (model !== undefined && typeof value === "object" && value !== null && !Array.isArray(value)) value = { ...value, model };
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const param = issue?.path.join(".") ?? "";
   const absent = typeof value === "object" && value !== null && param !== "" && !(param in value) && !param.includes(".");
   if (absent) throw fault("missing-parameter", { param, message: `'${param}' is missing.` });
-  throw fault("invalid-request", { param: param === "" ? "body" : param, message: `'${param === "" ? "body" : param}': ${issue?.message ?? "not valid"}.` });
+  throw fault("invalid-request", {
+    param: param === "" ? "body" : param,
+    message: `'${param === "" ? "body" : param}': ${issue?.message ?? "not valid"}.`,
+  });
 }
 
 function checkModel(endpoint: PoolEndpoint, model: string): void {
   const known = POOL_MODELS[endpoint];
-  if (!known.includes(model)) throw fault("unknown-model", { param: "model", message: `The pool does not serve '${model}' at ${endpoint}; it serves ${known.join(" and ")}.` });
+  if (!known.includes(model))
+    throw fault("unknown-model", { param: "model", message: `The pool does not serve '${model}' at ${endpoint}; it serves ${known.join(" and ")}.` });
 }
 
 function textsOf(value: string | readonly string[]): readonly string[] {

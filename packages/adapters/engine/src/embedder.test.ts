@@ -41,7 +41,12 @@ describe("embedder", () => {
   test("fp32 puts paraphrases near and strangers far, as the model's own runtime does", async () => {
     const { vectors, tokens } = await fp32.embed(SENTENCES);
     expect(tokens).toEqual(SENTENCE_TOKENS);
-    const pairs = [[0, 1, 0.726], [3, 4, 0.709], [0, 2, 0.095], [3, 5, 0.109]] as const;
+    const pairs = [
+      [0, 1, 0.726],
+      [3, 4, 0.709],
+      [0, 2, 0.095],
+      [3, 5, 0.109],
+    ] as const;
     for (const [a, b, expected] of pairs) expect(cosine(vectors[a], vectors[b])).toBeCloseTo(expected, 2);
     for (const vector of vectors) expect(cosine(vector, vector)).toBeCloseTo(1, 5);
   });
@@ -64,7 +69,7 @@ describe("embedder", () => {
   });
 
   test("many texts of mixed length come back in the order they went in", async () => {
-    const texts = Array.from({ length: 300 }, (_, i) => `${SENTENCES[i % 6]} `.repeat(1 + (i % 5)) + `Number ${i}.`);
+    const texts = Array.from({ length: 300 }, (_, i) => `${`${SENTENCES[i % 6]} `.repeat(1 + (i % 5))}Number ${i}.`);
     const [all, some] = await Promise.all([fp32.embed(texts), fp32.embed(texts.filter((_, i) => i % 37 === 0))]);
     expect(all.vectors).toHaveLength(300);
     for (const [n, vector] of some.vectors.entries()) {
@@ -97,7 +102,10 @@ describe("embedder", () => {
     const reason = new Error("enough");
     await expect(int8.embed(["x"], AbortSignal.abort(reason))).rejects.toBe(reason);
     const controller = new AbortController();
-    const long = int8.embed(Array.from({ length: 2_000 }, () => "word ".repeat(128)), controller.signal);
+    const long = int8.embed(
+      Array.from({ length: 2_000 }, () => "word ".repeat(128)),
+      controller.signal,
+    );
     controller.abort(reason);
     await expect(long).rejects.toBe(reason);
     expect((await int8.embed(["after"])).vectors).toHaveLength(1);

@@ -6,7 +6,7 @@ import { isBlank, readablePart } from "./tokenizer.ts";
 import { EMBEDDING_DIMENSIONS, type Precision } from "./use-lite.ts";
 
 /** Texts of one call; an embeddings request of the OpenAI API has the same bound. */
-export const EMBED_TEXTS_MAX = 2_048;
+const EMBED_TEXTS_MAX = 2_048;
 
 /** What `embed` gives back, in the order of the texts. */
 export interface Embedded {
@@ -46,7 +46,11 @@ interface Waiting {
  * one long text stays comparable with short ones, and the bound keeps one document from holding up the others. An int8 vector depends in its third
  * decimal on what it was computed together with: store a vector, do not compute it again to compare.
  */
-export async function createEmbedder(options: { readonly cacheDir: string; readonly threads: number; readonly precision?: Precision }): Promise<Embedder> {
+export async function createEmbedder(options: {
+  readonly cacheDir: string;
+  readonly threads: number;
+  readonly precision?: Precision;
+}): Promise<Embedder> {
   const workerData: ThreadSettings = { cacheDir: options.cacheDir, threads: options.threads, precision: options.precision ?? "int8" };
   const thread = new Worker(new URL("./engine-thread.ts", import.meta.url), { name: "engine", workerData });
   const [first] = (await once(thread, "message")) as [FromThread];
@@ -107,10 +111,14 @@ export async function createEmbedder(options: { readonly cacheDir: string; reado
 /** Throws the fault that says what is wrong with the texts of a call, naming the first bad one as `input[i]`. */
 export function checkTexts(texts: readonly string[]): void {
   if (texts.length > EMBED_TEXTS_MAX) {
-    throw fault("invalid-request", { param: "input", message: `The input has ${texts.length} texts; at most ${EMBED_TEXTS_MAX} may go in one call.` });
+    throw fault("invalid-request", {
+      param: "input",
+      message: `The input has ${texts.length} texts; at most ${EMBED_TEXTS_MAX} may go in one call.`,
+    });
   }
   const blank = texts.findIndex(isBlank);
-  if (blank >= 0) throw fault("empty-input", { param: `input[${blank}]`, message: `Text ${blank} of the input is empty: there is nothing to embed.` });
+  if (blank >= 0)
+    throw fault("empty-input", { param: `input[${blank}]`, message: `Text ${blank} of the input is empty: there is nothing to embed.` });
 }
 
 function rowsOf(flat: Float32Array): Float32Array[] {

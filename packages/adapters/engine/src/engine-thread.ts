@@ -21,7 +21,9 @@ export interface ThreadSettings {
 }
 
 /** Mail to the thread. Texts are already cut to the part that the tokenizer reads. */
-export type ToThread = { readonly kind: "embed"; readonly id: number; readonly texts: readonly string[] } | { readonly kind: "cancel"; readonly id: number };
+export type ToThread =
+  | { readonly kind: "embed"; readonly id: number; readonly texts: readonly string[] }
+  | { readonly kind: "cancel"; readonly id: number };
 
 /** Mail from the thread. `vectors` holds one row of 512 for each text; `tokens` the tokens computed for it, 0 where it had none. */
 export type FromThread =

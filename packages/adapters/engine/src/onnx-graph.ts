@@ -69,7 +69,13 @@ export class OnnxGraph {
 
   #push(opType: string, input: readonly string[], attributes: Readonly<Record<string, Attribute>>, domain: string, results: number): string[] {
     const output = Array.from({ length: results }, () => `v${this.#next++}`);
-    this.#nodes.push({ opType, domain, input: [...input], output, attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)) });
+    this.#nodes.push({
+      opType,
+      domain,
+      input: [...input],
+      output,
+      attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
+    });
     return output;
   }
 

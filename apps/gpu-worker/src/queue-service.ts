@@ -1,0 +1,40 @@
+import { join } from "node:path";
+import { diskBlobs } from "@slowboat/blob";
+import { runCallDispatch } from "@slowboat/dispatch";
+import type { CallLane } from "@slowboat/lanes";
+import { type Consumer, createQueue, type Queue } from "@slowboat/queue";
+import { jobClock, type Logger, type Service, systemRng } from "@slowboat/runtime";
+import { openStore, readClock, type Store } from "@slowboat/store";
+
+/** Requests of a chunk that wait for the engine at a time: enough to fill its batches of texts. */
+const POLICY = { concurrency: 64, timeoutMs: 120_000 };
+
+interface QueueSettings {
+  readonly databaseUrl: string;
+  readonly redisUrl: string | undefined;
+  readonly dataDir: string;
+}
+
+/** Takes the pool's chunks off the queue and runs them on the lane of this process. */
+export function createQueueService(lane: CallLane, settings: QueueSettings, logger: Logger): Service {
+  let open: { readonly store: Store; readonly queue: Queue; readonly consumer: Consumer } | null = null;
+  return {
+    start: async () => {
+      const store = openStore(settings.databaseUrl, { max: 4, name: "gpu-worker" });
+      const row = await readClock(store.sql);
+      if (!row) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
+      const queue = await createQueue(settings.redisUrl ? { backend: "redis", url: settings.redisUrl } : { backend: "postgres", url: settings.databaseUrl, max: 3 });
+      const blob = await diskBlobs(join(settings.dataDir, "blobs"));
+      const deps = { store, queue, blob, lanes: new Map([[lane.id, lane]]), time: { clock: jobClock(row), rng: systemRng() }, logger };
+      const consumer = await queue.consume("lane-pool", 2, ({ dispatchId }, signal) => runCallDispatch(deps, POLICY, dispatchId, signal));
+      open = { store, queue, consumer };
+    },
+    stop: async () => {
+      const closing = open;
+      open = null;
+      await closing?.consumer.stop(5_000);
+      await closing?.queue.close();
+      await closing?.store.close();
+    },
+  };
+}
