@@ -23,7 +23,9 @@ export function parseDeadline(text: string, nowMs: number, zone?: string): { atM
   if (wall) return nextWallClock(Number(wall[1]), Number(wall[2]), wall[3] ?? zone, nowMs);
   if (!/^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[+-]\d{2}:\d{2})$/.test(trimmed)) return { problem: "unreadable" };
   const atMs = Date.parse(trimmed.replace(" ", "T"));
-  if (!Number.isFinite(atMs)) return { problem: "unreadable" };
+  // The engine's parser rolls 30 February over into March; a day that does not exist is nobody's deadline.
+  const [year = 0, month = 0, day = 0] = trimmed.slice(0, 10).split("-").map(Number);
+  if (!Number.isFinite(atMs) || new Date(Date.UTC(year, month - 1, day)).getUTCDate() !== day) return { problem: "unreadable" };
   return atMs <= nowMs ? { problem: "past" } : { atMs };
 }
 
