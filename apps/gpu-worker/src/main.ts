@@ -5,7 +5,9 @@ import { readConfig } from "./config.ts";
 import { createEngineService } from "./engine-service.ts";
 import { createApp, createHttpService } from "./http.ts";
 import { createMicroBatcher } from "./micro-batcher.ts";
+import { createLocalLane } from "./local-lane.ts";
 import { createPoolApi } from "./pool-api.ts";
+import { createQueueService } from "./queue-service.ts";
 
 const config = readConfig();
 const logger = createLogger("gpu-worker", config.SLOWBOAT_LOG_LEVEL);
@@ -16,5 +18,9 @@ const app = createApp({ answer, ready: engine.ready, stats, logger });
 const http = createHttpService(app, { host: config.SLOWBOAT_HOST, port: config.SLOWBOAT_PORT }, logger);
 
 const services: Service[] = [engine, http];
+if (config.DATABASE_URL !== undefined) {
+  const settings = { databaseUrl: config.DATABASE_URL, redisUrl: config.REDIS_URL, dataDir: config.SLOWBOAT_DATA_DIR };
+  services.push(createQueueService(createLocalLane(answer), settings, logger));
+}
 
 await runServices(services, logger);

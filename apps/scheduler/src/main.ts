@@ -67,7 +67,10 @@ const bells: Service = (() => {
     start: async () => {
       consumers = [
         await queue.consume("plan", 1, (_payload, signal) => plan(signal)),
-        await queue.consume("populate", 1, ({ batchId }, signal) => populateBatch({ store, queue, blob, book, clock, rng, logger }, batchId, signal)),
+        await queue.consume("populate", 1, async ({ batchId }, signal) => {
+          const populated = await populateBatch({ store, queue, blob, book, clock, rng }, batchId, signal);
+          logger.info({ batchId, ...populated }, "batch-populated");
+        }),
         await queue.consume("lane-call", 2, ({ dispatchId }, signal) => runCallDispatch(laneDeps, callPolicy, dispatchId, signal)),
         await queue.consume("lane-batch", BATCHES_AT_ONCE, ({ dispatchId }, signal) => runBatchDispatch(laneDeps, dispatchId, signal)),
       ];

@@ -1,5 +1,8 @@
 import type { BlobStore } from "@slowboat/blob";
-import type { ChunkRow } from "@slowboat/store";
+import type { Endpoint } from "@slowboat/contract";
+import { memberSpans, replaceSpans } from "@slowboat/kernel";
+import type { LaneRequest } from "@slowboat/lanes";
+import type { ChunkRow, DispatchRow } from "@slowboat/store";
 
 /** Bytes of request bodies held in memory at a time. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
@@ -55,4 +58,11 @@ async function readRange(blob: BlobStore, key: string, start: number, end: numbe
   const chunks: Uint8Array[] = [];
   for await (const chunk of blob.get(key, { start, end })) chunks.push(chunk);
   return Buffer.concat(chunks, end - start);
+}
+
+/** A row as its lane takes it. Where the caller named an alias, the text carries the model that the decision chose; nothing else changes. */
+export function toRequest(dispatch: DispatchRow, row: ChunkRow, body: string): LaneRequest {
+  const endpoint = row.endpoint as Endpoint;
+  const span = dispatch.model === row.model || dispatch.lane === "pool" ? undefined : memberSpans(body).get("model");
+  return { attemptId: row.attemptId, endpoint, model: dispatch.model, body: span ? replaceSpans(body, [{ span, with: JSON.stringify(dispatch.model) }]) : body };
 }

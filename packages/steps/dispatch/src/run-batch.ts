@@ -1,6 +1,6 @@
 import { type BatchLane, type LaneAnswer, LaneError, type LaneProgress } from "@slowboat/lanes";
 import { type DispatchPatch, type DispatchRow, endAttempts, leaseDispatch, moveAttempts, readChunk, releaseDispatch, replanJobs } from "@slowboat/store";
-import { readBodies } from "./bodies.ts";
+import { readBodies, toRequest } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { takeAnswers } from "./take-answers.ts";
 
@@ -41,7 +41,7 @@ async function submit(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, si
     if (ref === undefined) {
       await moveAttempts(deps.store.sql, { dispatchId: dispatch.id, from: ["intent"], to: "sending", nowMs: deps.time.clock.job() });
       const bodies = await readBodies(deps.blob, rows);
-      const requests = rows.map((row, index) => ({ attemptId: row.attemptId, endpoint: row.endpoint as never, model: row.model, body: bodies[index] ?? "" }));
+      const requests = rows.map((row, index) => toRequest(dispatch, row, bodies[index] ?? ""));
       ref = (await lane.submit(dispatch.id, requests, signal)).ref;
     }
     const nowMs = deps.time.clock.job();

@@ -1,7 +1,7 @@
 import type { LaneAnswer } from "@slowboat/lanes";
 import { type ChunkRow, type DispatchRow, endAttempts, leaseDispatch, markSending, readChunk, releaseDispatch, renewLease, replanJobs } from "@slowboat/store";
 import { groupCommit } from "@slowboat/runtime";
-import { readBodies, windows } from "./bodies.ts";
+import { readBodies, toRequest, windows } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { takeAnswers } from "./take-answers.ts";
 
@@ -58,7 +58,7 @@ export async function runCallDispatch(deps: LaneDeps, policy: CallPolicy, dispat
       const bodies = await readBodies(deps.blob, window);
       await eachBounded(window, policy.concurrency, signal, async (row, index) => {
         if (!(await mark(row.attemptId))) return;
-        const request = { attemptId: row.attemptId, endpoint: row.endpoint as never, model: row.model, body: bodies[index] ?? "" };
+        const request = toRequest(dispatch, row, bodies[index] ?? "");
         const answer = await lane.call(request, AbortSignal.any([signal, AbortSignal.timeout(policy.timeoutMs)]));
         await save(answer);
       });
@@ -77,7 +77,8 @@ async function suspendOrphans(deps: LaneDeps, dispatch: DispatchRow): Promise<vo
   if (dispatch.leaseGen <= 1) return;
   const orphans = await readChunk(deps.store.sql, { dispatchId: dispatch.id, states: ["sending"] });
   if (orphans.length === 0) return;
-  await endOrphans(deps, orphans, "unknown", "worker_lost");
+  // Our own machine sends no invoice: work lost in the pool is simply done again.
+  await endOrphans(deps, orphans, dispatch.lane === "pool" ? "void" : "unknown", "worker_lost");
   deps.logger.warn({ dispatchId: dispatch.id, lane: dispatch.lane, attempts: orphans.length }, "attempts-suspended");
 }
 
