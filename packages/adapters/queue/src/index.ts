@@ -5,3 +5,4 @@
 export { createQueue, type QueueOptions } from "./create-queue.ts";
 export { type Payload, QUEUES, type QueueName } from "./names.ts";
 export type { Consumer, Queue } from "./port.ts";
+export { redisPolicy } from "./redis-policy.ts";

@@ -3,7 +3,7 @@
  * verbs take the tenant and filter by it.
  */
 export { type Orm, openStore, orm, type Sql, type Store } from "./connect.ts";
-export { migrate } from "./migrate.ts";
+export { migrate, migrationNames } from "./migrate.ts";
 export * as table from "./schema.ts";
 export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attempts.ts";
 export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
@@ -25,7 +25,7 @@ export { chooseLaunch } from "./embedded-user.ts";
 export { type EmbeddedOptions, type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
 export { type BatchLine, beginFinalise, endBatch, type FinalisingBatch, findFinalisable, leaseBatch, readBatchLines } from "./finalise-batch.ts";
 export { readClock, type StoredClock, touchClock, writeClock } from "./clock-row.ts";
-export { type ReceiptFacts, readReceipt } from "./read-receipt.ts";
+export { findBatchTenant, type ReceiptFacts, readReceipt } from "./read-receipt.ts";
 export { countLiveJobs, readHealth, type StoreHealth } from "./read-health.ts";
 export { recordPriceBook } from "./price-books.ts";
 export { expireResults } from "./retention.ts";

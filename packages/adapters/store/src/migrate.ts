@@ -11,7 +11,7 @@ const LOCK = 728_110_231;
  * migration which we do not was written by a newer Slowboat and is refused. Returns the names applied now.
  */
 export async function migrate(store: Store, nowMs: number): Promise<string[]> {
-  const names = (await readdir(FOLDER)).filter((name) => name.endsWith(".sql")).sort();
+  const names = await migrationNames();
   return await store.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(${LOCK}::int)`;
     await tx`create table if not exists schema_migration (name text primary key, applied_real_ms float8 not null)`;
@@ -28,3 +28,6 @@ export async function migrate(store: Store, nowMs: number): Promise<string[]> {
     return applied;
   });
 }
+
+/** The migrations that this version brings, in order. */
+export const migrationNames = async (): Promise<string[]> => (await readdir(FOLDER)).filter((name) => name.endsWith(".sql")).sort();

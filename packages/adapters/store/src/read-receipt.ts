@@ -63,3 +63,9 @@ export async function readReceipt(tx: Sql, input: { readonly tenantId: string; r
     emulated: row.emulated,
   };
 }
+
+/** Whose batch it is; `null` when there is none. For the operator of the installation, who may look at every receipt. */
+export async function findBatchTenant(tx: Sql, batchId: string): Promise<string | null> {
+  const [row] = await tx<{ tenantId: string }[]>`select tenant_id as "tenantId" from batch where id = ${batchId}`;
+  return row?.tenantId ?? null;
+}

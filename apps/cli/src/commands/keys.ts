@@ -1,0 +1,64 @@
+import { createKey, createTenant, revokeKey } from "@slowboat/intake";
+import { jobClock, systemRng } from "@slowboat/runtime";
+import { listKeys, readClock, type Store } from "@slowboat/store";
+import type { Config } from "../config.ts";
+import { EXIT, Ended, type ExitCode } from "../exit.ts";
+import type { DataFolder } from "../supervisor/data-folder.ts";
+import { data, say } from "../terminal.ts";
+import { type GlobalFlags, withStore } from "./place.ts";
+
+/** What the key commands may be told. */
+export interface KeyFlags extends GlobalFlags {
+  readonly name: string;
+  readonly tenant: string;
+}
+
+/** Makes a key, and its tenant when it is new; prints the key and its webhook secret this once. */
+export async function keysCreate(config: Config, flags: KeyFlags): Promise<ExitCode> {
+  return await withStore(config, flags, async (store, folder) => {
+    const nowMs = await jobNow(store);
+    const rng = systemRng();
+    const made = await store.begin(async (tx) => {
+      const tenantId = await createTenant(tx, { name: flags.tenant, nowMs, rng });
+      return await createKey(tx, { tenantId, name: flags.name, secret: secretOf(config, folder), nowMs, rng });
+    });
+    if (!made) throw new Error("a generated key is never there already");
+    if (flags.json) await data(JSON.stringify({ key_id: made.keyId, key: made.key, webhook_secret: made.webhookSecret, tenant: flags.tenant }));
+    else {
+      say(`Key ${made.keyId} of tenant ${flags.tenant}. Both lines are shown this once: the key, and the secret that signs its webhooks.`);
+      await data(`${made.key}\n${made.webhookSecret}`);
+    }
+    return EXIT.ok;
+  });
+}
+
+/** Revokes a key by its id; every process notices within ten seconds. */
+export async function keysRevoke(config: Config, flags: GlobalFlags, keyId: string): Promise<ExitCode> {
+  return await withStore(config, flags, async (store) => {
+    const found = (await listKeys(store.sql, null)).find((key) => key.keyId === keyId);
+    if (!found) throw new Ended(EXIT.error, `There is no key with the id '${keyId}'; see: npx slowboat keys list`);
+    const nowMs = await jobNow(store);
+    const done = await store.begin((tx) => revokeKey(tx, { tenantId: found.tenantId, keyId, nowMs }));
+    say(done ? `Key ${keyId} is revoked; every process notices within ten seconds.` : `Key ${keyId} was revoked before.`);
+    return EXIT.ok;
+  });
+}
+
+/** Lists keys by id; their texts are not stored. */
+export async function keysList(config: Config, flags: GlobalFlags): Promise<ExitCode> {
+  return await withStore(config, flags, async (store) => {
+    for (const key of await listKeys(store.sql, null)) {
+      const created = new Date(key.createdAtMs).toISOString();
+      const state = key.revokedAtMs === null ? "live" : "revoked";
+      await data(flags.json ? JSON.stringify({ key_id: key.keyId, tenant: key.tenantName, name: key.name, state, created_at: created }) : `${key.keyId}  ${state.padEnd(7)}  ${created}  ${key.tenantName}  ${key.name}`);
+    }
+    return EXIT.ok;
+  });
+}
+
+async function jobNow(store: Store): Promise<number> {
+  const clock = await readClock(store.sql);
+  return clock ? jobClock(clock).job() : Date.now();
+}
+
+const secretOf = (config: Config, folder: DataFolder): string => config.SLOWBOAT_SECRET ?? folder.secret();

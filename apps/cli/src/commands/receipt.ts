@@ -1,0 +1,66 @@
+import { formatUsd, nano } from "@slowboat/kernel";
+import { jobClock } from "@slowboat/runtime";
+import { findBatchTenant, readClock, readReceipt, type ReceiptFacts } from "@slowboat/store";
+import type { Config } from "../config.ts";
+import { EXIT, Ended, type ExitCode } from "../exit.ts";
+import { drawReceipt, ledgerWaterfall } from "../nightly/receipt.ts";
+import { data, look } from "../terminal.ts";
+import { apiOf, type GlobalFlags, withStore } from "./place.ts";
+import { kindOf, readSubject } from "./subject.ts";
+
+/** Shows what a job or a batch cost, line by line, out of the ledger. */
+export async function receipt(config: Config, flags: GlobalFlags, id: string): Promise<ExitCode> {
+  const facts = kindOf(id) === "job" ? await jobFacts(config, flags, id) : await batchFacts(config, flags, id);
+  if (facts.accounts.length === 0 && facts.unpriced === 0) throw new Ended(EXIT.error, `${id} has no receipt yet: nothing of it is settled.`);
+  const money = ledgerWaterfall(facts.accounts);
+  const usd = (amount: bigint): string => formatUsd(nano(amount));
+  if (flags.json) {
+    const lines = money.lines.map((line) => ({ account: line.account, usd: usd(line.amountNano) }));
+    await data(JSON.stringify({ id, emulated: facts.emulated, jobs: facts.jobs, deadlines_missed: facts.deadlinesMissed, list_usd: usd(money.listNano), lines, paid_usd: usd(money.paidNano), unpriced: facts.unpriced }));
+  } else await data(drawReceipt({ title: `Receipt of ${id}`, facts, resultFiles: [], consoleUrl: null, ...look(process.stdout, config.NO_COLOR) }));
+  return EXIT.ok;
+}
+
+interface JobReceipt {
+  readonly priced: boolean;
+  readonly emulated: boolean;
+  readonly list_nano?: string;
+  readonly paid_nano?: string;
+  readonly lines?: readonly { readonly account: string; readonly amount_nano: string }[];
+}
+
+/** A job's receipt comes through the API. */
+async function jobFacts(config: Config, flags: GlobalFlags, id: string): Promise<ReceiptFacts> {
+  const { raw, state } = await readSubject(apiOf(config, flags), id);
+  const shown = raw["receipt"] as JobReceipt | null;
+  const accounts =
+    shown?.priced === true
+      ? [
+          { account: "list", amountNano: -BigInt(shown.list_nano ?? 0) },
+          ...(shown.lines ?? []).map((line) => ({ account: line.account, amountNano: BigInt(line.amount_nano) })),
+          // To whom it was paid the API does not say, and the receipt does not ask.
+          { account: "payable.pool", amountNano: BigInt(shown.paid_nano ?? 0) },
+        ]
+      : [];
+  return {
+    jobs: [{ state, lane: raw["lane"] as string | null, jobs: 1 }],
+    accounts,
+    deadlinesMissed: raw["deadline_met"] === false ? 1 : 0,
+    withDeadline: raw["deadline"] === null ? 0 : 1,
+    suspense: { attempts: 0, amountNano: 0n },
+    unpriced: shown?.priced === false ? 1 : 0,
+    unsettled: 0,
+    emulated: shown?.emulated === true,
+  };
+}
+
+/** A batch's receipt is read from the ledger itself. */
+async function batchFacts(config: Config, flags: GlobalFlags, id: string): Promise<ReceiptFacts> {
+  return await withStore(config, flags, async (store) => {
+    const tenantId = await findBatchTenant(store.sql, id);
+    if (tenantId === null) throw new Ended(EXIT.error, `No batch found with id '${id}'.`);
+    const clock = await readClock(store.sql);
+    const nowMs = clock ? jobClock(clock).job() : Date.now();
+    return await store.begin((tx) => readReceipt(tx, { tenantId, batchIds: [id], nowMs }));
+  });
+}

@@ -1,0 +1,24 @@
+import { type Config, dataDir } from "../config.ts";
+import { EXIT, Ended } from "../exit.ts";
+import type { StackOptions } from "../supervisor/stack.ts";
+import { say } from "../terminal.ts";
+
+/** The options of every command that starts a stack, as commander leaves them. */
+export interface StackFlags {
+  readonly port: string;
+  readonly dataDir?: string;
+  readonly timeScale?: string;
+}
+
+export const DEFAULT_PORT = "8787";
+const SCALE_MAX = 86_400;
+
+/** Reads the flags; an impossible value is a usage error that says what is possible. */
+export function stackOptions(config: Config, flags: StackFlags, defaults: { readonly timeScale: number; readonly evening: boolean }): StackOptions {
+  const port = Number(flags.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Ended(EXIT.usage, `--port ${flags.port} is not a port: give 0 to 65535.`);
+  const pinned = config.OPENAI_API_KEY !== undefined || config.ANTHROPIC_API_KEY !== undefined;
+  const timeScale = flags.timeScale === undefined ? (pinned ? 1 : defaults.timeScale) : Number(flags.timeScale);
+  if (!(timeScale >= 1 && timeScale <= SCALE_MAX)) throw new Ended(EXIT.usage, `--time-scale ${flags.timeScale} is not possible: give a number from 1 to ${SCALE_MAX}.`);
+  return { dir: dataDir(config, flags.dataDir), port, timeScale, evening: defaults.evening && !pinned, say };
+}

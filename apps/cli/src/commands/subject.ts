@@ -1,0 +1,69 @@
+import { EXIT, Ended } from "../exit.ts";
+import type { Api } from "./place.ts";
+
+/** What an id of ours names. */
+export type SubjectKind = "job" | "batch" | "messages";
+
+/** One job or batch, as far as it has come. */
+export interface Subject {
+  readonly id: string;
+  readonly kind: SubjectKind;
+  readonly state: string;
+  readonly ended: boolean;
+  readonly done: number;
+  readonly failed: number;
+  readonly total: number;
+  /** The API's own object. */
+  readonly raw: Record<string, unknown>;
+}
+
+const VERSION = { "anthropic-version": "2023-06-01" };
+
+/** Which kind of thing an id names; another text is a usage error. */
+export function kindOf(id: string): SubjectKind {
+  if (/^job_[0-9a-f]{32}$/.test(id)) return "job";
+  if (/^batch_[0-9a-f]{32}$/.test(id)) return "batch";
+  if (/^msgbatch_[0-9a-f]{32}$/.test(id)) return "messages";
+  throw new Ended(EXIT.usage, `'${id.slice(0, 64)}' is no id of a job (job_...) or a batch (batch_..., msgbatch_...).`);
+}
+
+/** Asks the API where a job or batch stands. */
+export async function readSubject(api: Api, id: string, signal?: AbortSignal): Promise<Subject> {
+  const kind = kindOf(id);
+  const options = { headers: kind === "messages" ? VERSION : {}, ...(signal ? { signal } : {}) };
+  if (kind === "job") {
+    const raw = await api.json<Record<string, unknown> & { state: string }>("GET", `/v1/jobs/${id}`, options);
+    const ended = ["completed", "failed", "cancelled"].includes(raw.state);
+    return { id, kind, state: raw.state, ended, done: ended ? 1 : 0, failed: ended && raw.state !== "completed" ? 1 : 0, total: 1, raw };
+  }
+  if (kind === "batch") {
+    const raw = await api.json<Record<string, unknown> & { status: string; request_counts: { total: number; completed: number; failed: number } }>("GET", `/v1/batches/${id}`, options);
+    const { total, completed, failed } = raw.request_counts;
+    const ended = ["completed", "failed", "cancelled", "expired"].includes(raw.status);
+    const lost = raw.status === "completed" ? 0 : Math.max(1, total - completed - failed);
+    return { id, kind, state: raw.status, ended, done: completed + failed, failed: failed + (ended ? lost : 0), total, raw };
+  }
+  const raw = await api.json<Record<string, unknown> & { processing_status: string; request_counts: Record<string, number> }>("GET", `/v1/messages/batches/${id}`, options);
+  const { processing = 0, succeeded = 0, errored = 0, canceled = 0, expired = 0 } = raw.request_counts;
+  const failed = errored + canceled + expired;
+  return { id, kind, state: raw.processing_status, ended: raw.processing_status === "ended", done: succeeded + failed, failed, total: processing + succeeded + failed, raw };
+}
+
+const PAGE = 100;
+/** Pages looked through for a missed deadline; a batch has at most 100,000 requests. */
+const PAGES = 1000;
+
+/** How many of its jobs ended after their deadline. */
+export async function missedDeadlines(api: Api, subject: Subject): Promise<number> {
+  if (subject.kind === "job") return subject.raw["deadline_met"] === false ? 1 : 0;
+  let missed = 0;
+  let after = "";
+  for (let page = 0; page < PAGES; page++) {
+    const { data, has_more } = await api.json<{ data: { id: string; deadline_met: boolean | null }[]; has_more: boolean }>("GET", `/v1/jobs?batch_id=${subject.id}&limit=${PAGE}${after}`);
+    missed += data.filter((job) => job.deadline_met === false).length;
+    const last = data.at(-1);
+    if (!has_more || last === undefined) break;
+    after = `&after=${last.id}`;
+  }
+  return missed;
+}

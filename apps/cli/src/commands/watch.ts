@@ -1,0 +1,57 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { type Config } from "../config.ts";
+import { EXIT, Ended, type ExitCode } from "../exit.ts";
+import { progressOut } from "../nightly/progress.ts";
+import { askedToStop, data, say } from "../terminal.ts";
+import { type Api, apiOf, type GlobalFlags } from "./place.ts";
+import { missedDeadlines, readSubject, type Subject } from "./subject.ts";
+
+const POLL_MS = 1000;
+const PLAIN_EVERY_MS = 30_000;
+
+/** Watches jobs and batches until they end. */
+export async function watch(config: Config, flags: GlobalFlags, ids: readonly string[]): Promise<ExitCode> {
+  return await waitFor(apiOf(config, flags), ids, flags.json === true);
+}
+
+/** Waits for the end of some jobs or batches; the worst of their ends is the exit code. Ctrl-C stops the watching alone. */
+export async function waitFor(api: Api, ids: readonly string[], json: boolean): Promise<ExitCode> {
+  const stop = new AbortController();
+  askedToStop().then(() => stop.abort());
+  const out = progressOut(process.stderr, PLAIN_EVERY_MS, () => performance.now());
+  try {
+    for (;;) {
+      const subjects = await Promise.all(ids.map((id) => readSubject(api, id, stop.signal)));
+      out.show(json && !process.stderr.isTTY ? JSON.stringify(subjects.map(({ raw: _raw, ...rest }) => rest)) : subjects.map(lineOf).join("   "));
+      if (subjects.every((subject) => subject.ended)) {
+        out.end();
+        return await verdict(api, subjects, json);
+      }
+      await pause(POLL_MS, undefined, { signal: stop.signal });
+    }
+  } catch (error) {
+    out.end();
+    if (stop.signal.aborted) throw new Ended(EXIT.interrupted, `The work goes on without us. Look again with: npx slowboat watch ${ids.join(" ")}`);
+    throw error;
+  }
+}
+
+const CELLS = 20;
+
+function lineOf(subject: Subject): string {
+  const cells = subject.total === 0 ? 0 : Math.floor((subject.done / subject.total) * CELLS);
+  const bar = `▕${"█".repeat(cells)}${" ".repeat(CELLS - cells)}▏ ${subject.done}/${subject.total}`;
+  return `${subject.id.slice(0, 14)}… ${bar} ${subject.state}${subject.failed > 0 ? `, ${subject.failed} failed` : ""}`;
+}
+
+async function verdict(api: Api, subjects: readonly Subject[], json: boolean): Promise<ExitCode> {
+  let code: ExitCode = EXIT.ok;
+  for (const subject of subjects) {
+    const missed = await missedDeadlines(api, subject);
+    if (json) await data(JSON.stringify({ id: subject.id, state: subject.state, done: subject.done, failed: subject.failed, total: subject.total, deadlines_missed: missed }));
+    else say(`${subject.id} ${subject.state}: ${subject.done - subject.failed} of ${subject.total} answered${missed > 0 ? `, ${missed} after the deadline` : ""}`);
+    if (missed > 0 && code === EXIT.ok) code = EXIT.deadlineMissed;
+    if (subject.failed > 0) code = EXIT.failedItems;
+  }
+  return code;
+}

@@ -1,0 +1,49 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseSettings } from "@slowboat/runtime";
+import { z } from "zod";
+
+/** The checkout: where the other apps and the data folder of the default lie. */
+export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+
+const text = z.string().trim().min(1).optional();
+const schema = z.object({
+  DATABASE_URL: text,
+  REDIS_URL: text,
+  OPENAI_API_KEY: text,
+  OPENAI_BASE_URL: z.url().optional(),
+  ANTHROPIC_API_KEY: text,
+  ANTHROPIC_BASE_URL: z.url().optional(),
+  /** The first tenant's key; else one is made and printed once. */
+  SLOWBOAT_API_KEY: text,
+  /** Where the CLI finds the API; else the running stack of the data folder. */
+  SLOWBOAT_URL: z.url().optional(),
+  SLOWBOAT_DATA_DIR: text,
+  /** 64 hex digits; else made once and kept in the data folder. */
+  SLOWBOAT_SECRET: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hex digits").optional(),
+  SLOWBOAT_CALLBACK_ALLOW: text,
+  SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  SLOWBOAT_RETENTION_DAYS: z.coerce.number().int().min(0).max(3650).optional(),
+  NO_COLOR: z.string().optional(),
+});
+
+/** The CLI's settings: everything it reads of the environment. */
+export type Config = z.infer<typeof schema>;
+
+/** Reads the environment; an empty value counts as not set. */
+export function readConfig(): Config {
+  return parseSettings(schema, Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== "")));
+}
+
+/** What every child process gets of our environment: enough to run and to reach the network, no key. */
+export function plainEnvironment(): Record<string, string> {
+  const names = ["PATH", "HOME", "TZ", "LANG", "LC_ALL", "TMPDIR", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] as string]])));
+}
+
+/** The data folder as an absolute path: the option, else the environment, else `.slowboat` in the checkout. */
+export function dataDir(config: Config, option: string | undefined): string {
+  const chosen = option ?? config.SLOWBOAT_DATA_DIR;
+  return chosen === undefined ? join(ROOT, ".slowboat") : resolve(chosen.replace(/^~(?=\/)/, homedir()));
+}

@@ -1,0 +1,71 @@
+import type { ReceiptFacts } from "@slowboat/store";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { drawReceipt, ledgerWaterfall } from "./receipt.ts";
+
+const FACTS: ReceiptFacts = {
+  jobs: [
+    { state: "completed", lane: "openai-batch", jobs: 1200 },
+    { state: "completed", lane: "cache", jobs: 30 },
+    { state: "failed", lane: "openai", jobs: 1 },
+  ],
+  accounts: [
+    { account: "list", amountNano: -1_000_000_001n },
+    { account: "saving.cache", amountNano: 100_000_001n },
+    { account: "saving.batch", amountNano: 450_000_000n },
+    { account: "waste", amountNano: -10_000_000n },
+    { account: "payable.openai", amountNano: 400_000_000n },
+    { account: "payable.anthropic", amountNano: 60_000_000n },
+  ],
+  deadlinesMissed: 2,
+  withDeadline: 1231,
+  suspense: { attempts: 0, amountNano: 0n },
+  unpriced: 0,
+  unsettled: 0,
+  emulated: true,
+};
+
+const view = (facts: ReceiptFacts) => ({ title: "The night", facts, resultFiles: ["/d/results/x.jsonl"], consoleUrl: "http://127.0.0.1:8788/", columns: 80, colour: false });
+
+test("list price, less every line, is what was paid", () => {
+  const waterfall = ledgerWaterfall(FACTS.accounts);
+  expect(waterfall.listNano).toBe(1_000_000_001n);
+  expect(waterfall.paidNano).toBe(460_000_000n);
+  expect(waterfall.listNano - waterfall.lines.reduce((sum, line) => sum + line.amountNano, 0n)).toBe(waterfall.paidNano);
+});
+
+test("a receipt shows every figure to the nano-dollar, and who answered", () => {
+  const text = drawReceipt(view(FACTS));
+  expect(text).toContain("emulated provider: no money is spent");
+  expect(text).toContain("1 231: 1 230 completed · 1 failed");
+  expect(text).toContain("1 200 openai-batch · 30 cache · 1 openai");
+  expect(text).toContain("1 229 of 1 231 met, 2 missed");
+  for (const figure of ["$1.000000001", "-$0.100000001", "-$0.45", "$0.01", "$0.46"]) expect(text).toContain(figure);
+  expect(text).not.toContain("\u001b");
+});
+
+test("a ledger that does not balance gives no receipt", () => {
+  expect(() => ledgerWaterfall(FACTS.accounts.slice(1))).toThrow(/does not balance/);
+});
+
+test("the drawn figures sum exactly and fit the terminal, whatever the amounts", () => {
+  const amount = fc.bigInt({ min: 0n, max: 10n ** 15n });
+  fc.assert(
+    fc.property(amount, amount, amount, amount, fc.integer({ min: 60, max: 200 }), (cache, batch, waste, paid, columns) => {
+      const list = cache + batch - waste + paid;
+      fc.pre(list >= 0n);
+      const accounts = [
+        { account: "list", amountNano: -list },
+        { account: "saving.cache", amountNano: cache },
+        { account: "saving.batch", amountNano: batch },
+        { account: "waste", amountNano: -waste },
+        { account: "payable.pool", amountNano: paid },
+      ];
+      const text = drawReceipt({ ...view({ ...FACTS, accounts }), columns });
+      const figures = [...text.matchAll(/(-?)\$(\d+)\.(\d+)/g)].map((m) => BigInt(`${m[1]}${m[2]}${(m[3] ?? "").padEnd(9, "0")}`));
+      const shown = figures.slice(0, -1).reduce((sum, figure) => sum + figure, 0n);
+      expect(shown).toBe(figures.at(-1));
+      for (const line of text.split("\n").filter((one) => one.includes("$"))) expect([...line].length).toBeLessThanOrEqual(Math.max(columns, 70));
+    }),
+  );
+});

@@ -1,0 +1,127 @@
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import type { NightlyFlags } from "./commands/nightly.ts";
+import type { GlobalFlags } from "./commands/place.ts";
+import type { StackFlags } from "./commands/stack-options.ts";
+import { type Config, readConfig } from "./config.ts";
+import { EXIT } from "./exit.ts";
+
+/** Every command loads its code when it runs: help and completion stay quick. */
+type Run = (config: Config) => Promise<number>;
+
+/** Parses the command line and runs the command; returns its exit code. */
+export async function program(argv: readonly string[]): Promise<number> {
+  let run: Run | null = null;
+  const cli = new Command("slowboat")
+    .description("Runs LLM jobs on the cheapest lane that still makes their deadline.")
+    .option("--json", "data as JSON")
+    .option("--url <url>", "the API to talk to (SLOWBOAT_URL; else the stack that runs here)")
+    .option("--key <key>", "the API key (SLOWBOAT_API_KEY; else the first key of this checkout)")
+    .option("--data-dir <dir>", "the data folder (SLOWBOAT_DATA_DIR; else .slowboat in the checkout)")
+    .exitOverride()
+    .showHelpAfterError("(see: npx slowboat --help)");
+  const later = (start: (config: Config) => Promise<number>): void => {
+    run = start;
+  };
+  addServing(cli, later);
+  addWork(cli, later);
+  addKeys(cli, later);
+  try {
+    await cli.parseAsync([...argv]);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  return run === null ? EXIT.usage : await (run as Run)(readConfig());
+}
+
+type Later = (start: Run) => void;
+
+const all = <T>(command: Command): T & GlobalFlags => command.optsWithGlobals();
+
+const stackFlags = (command: Command): Command =>
+  command
+    .option("--port <port>", "of the API on 127.0.0.1; the console takes the next one; 0: any", "8787")
+    .option("--time-scale <n>", "job time runs this much faster than the machine's (only with the emulator)")
+    .addHelpText("after", "\nEnvironment: DATABASE_URL, REDIS_URL, OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, SLOWBOAT_API_KEY.");
+
+function addServing(cli: Command, later: Later): void {
+  stackFlags(cli.command("up").description("start everything and serve until Ctrl-C")).action((_flags, command: Command) =>
+    later(async (config) => (await import("./commands/up.ts")).up(config, all<StackFlags>(command), all(command).json === true)),
+  );
+  stackFlags(cli.command("nightly").description("run the nightly job over the READMEs of the installed packages, print its receipt, then serve"))
+    .option("--once", "end after the receipt: 0 only if every job ended well")
+    .option("--serve", "start the stack without the job")
+    .option("--max-cost <usd>", "what a real provider may be paid at most")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/nightly.ts")).nightly(config, all<NightlyFlags>(command), all(command).json === true)));
+  cli
+    .command("emulator")
+    .description("run the provider emulator alone; arguments go on to it")
+    .argument("[args...]")
+    .allowUnknownOption()
+    .helpOption(false)
+    .action((args: string[]) => later(async () => (await import("./commands/emulator.ts")).emulator(args)));
+  cli
+    .command("doctor")
+    .description("look at everything a running installation needs")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/doctor.ts")).doctor(config, all(command))));
+}
+
+const positive = (text: string): string => {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("give a whole number from 1.");
+  return text;
+};
+
+function addWork(cli: Command, later: Later): void {
+  cli
+    .command("submit")
+    .description("send a JSONL file as a batch, or a JSON file as a job; prints its id")
+    .argument("<file>", "path, or - for stdin")
+    .option("--deadline <when>", '"06:00" (this machine\'s zone), "4h", or RFC 3339')
+    .option("--max-cost <usd>", "refuse a job that could cost more")
+    .option("--allow <lanes>", "comma list: cache, pool, batch, flex, realtime, or single lanes")
+    .option("--deny <lanes>", "comma list, as --allow")
+    .option("--idempotency-key <key>", "a repeated call with it makes nothing new")
+    .option("--wait", "wait for the end; Ctrl-C stops the waiting alone")
+    .action((file: string, _flags, command: Command) => later(async (config) => (await import("./commands/submit.ts")).submit(config, all(command), file)));
+  cli
+    .command("watch")
+    .description("watch jobs and batches until they end")
+    .argument("<id...>")
+    .action((ids: string[], _flags, command: Command) => later(async (config) => (await import("./commands/watch.ts")).watch(config, all(command), ids)));
+  cli
+    .command("results")
+    .description("write a job's answer, or a batch's result lines, to stdout")
+    .argument("<id>")
+    .action((id: string, _flags, command: Command) => later(async (config) => (await import("./commands/results.ts")).results(config, all(command), id)));
+  cli
+    .command("jobs")
+    .description("list the newest jobs")
+    .option("--limit <n>", "at most this many", positive, "20")
+    .option("--state <states>", "comma list: accepted, placed, completed, failed, cancelled")
+    .option("--batch <id>", "only of this batch")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/jobs.ts")).jobs(config, all(command))));
+  cli
+    .command("receipt")
+    .description("show what a job or batch cost and what was saved, out of the ledger")
+    .argument("<id>")
+    .action((id: string, _flags, command: Command) => later(async (config) => (await import("./commands/receipt.ts")).receipt(config, all(command), id)));
+}
+
+function addKeys(cli: Command, later: Later): void {
+  const keys = cli.command("keys").description("API keys, by the operator of the installation");
+  keys
+    .command("create")
+    .description("make a key; it and its webhook secret are shown once")
+    .option("--name <name>", "what it is for", "key")
+    .option("--tenant <name>", "whose it is; made when new", "default")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/keys.ts")).keysCreate(config, all(command))));
+  keys
+    .command("revoke")
+    .argument("<key-id>")
+    .description("revoke a key by its id")
+    .action((id: string, _flags, command: Command) => later(async (config) => (await import("./commands/keys.ts")).keysRevoke(config, all(command), id)));
+  keys
+    .command("list")
+    .description("list keys by id")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/keys.ts")).keysList(config, all(command))));
+}
