@@ -39,6 +39,7 @@ const concurrency = (lane: LaneId): number => (laneClass(lane) === "batch" ? BAT
 const offers: LaneOffer[] = [...lanes.values()].map(({ id, account, emulated }) => ({ id, account, emulated, concurrency: concurrency(id) }));
 const laneDeps: LaneDeps = { store, queue, blob, lanes, time: { clock, rng }, logger };
 const planDeps: PlanDeps = { store, queue, book, lanes: offers, time: { clock, rng, tickMs: TICK_MS, poolTokensPerSecond: POOL_TOKENS_PER_SECOND }, logger };
+const populateDeps = { store, queue, blob, book, clock, rng, logger, house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED === "1" } };
 
 /** One plan at a time in this process: a bell that rings meanwhile makes it look once more. */
 let planning: Promise<void> | null = null;
@@ -67,10 +68,7 @@ const bells: Service = (() => {
     start: async () => {
       consumers = [
         await queue.consume("plan", 1, (_payload, signal) => plan(signal)),
-        await queue.consume("populate", 1, async ({ batchId }, signal) => {
-          const populated = await populateBatch({ store, queue, blob, book, clock, rng }, batchId, signal);
-          logger.info({ batchId, ...populated }, "batch-populated");
-        }),
+        await queue.consume("populate", 1, ({ batchId }, signal) => populateBatch(populateDeps, batchId, signal)),
         await queue.consume("lane-call", 2, ({ dispatchId }, signal) => runCallDispatch(laneDeps, callPolicy, dispatchId, signal)),
         await queue.consume("lane-batch", BATCHES_AT_ONCE, ({ dispatchId }, signal) => runBatchDispatch(laneDeps, dispatchId, signal)),
       ];
