@@ -1,15 +1,28 @@
 import { testRedisUrl, until } from "@slowboat/testkit";
 import { Queue as BullMq } from "bullmq";
 import { Redis } from "ioredis";
-import { expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { createQueue } from "./index.ts";
 import { type Place, queueConformance } from "./queue.conformance.ts";
 
+const PREFIX = "slowboat-test";
 let places = 0;
 const url = testRedisUrl();
 
+/** Forgets this suite's keys. Somebody else's keys are a reason to stop: this suite empties the server. */
+async function empty(redis: Redis): Promise<void> {
+  const keys = await redis.keys("*");
+  const foreign = keys.filter((key) => !key.startsWith(PREFIX));
+  if (foreign.length > 0) throw new Error(`REDIS_URL names a server with ${foreign.length} keys of others; give the tests one of their own`);
+  if (keys.length > 0) await redis.del(keys);
+}
+beforeAll(async () => {
+  const redis = new Redis(url);
+  await empty(redis).finally(() => redis.quit());
+});
+
 queueConformance(async (): Promise<Place> => {
-  const prefix = `test-${process.pid}-${++places}`;
+  const prefix = `${PREFIX}-${++places}`;
   const redis = new Redis(url);
   const clients = async (): Promise<number> => String(await redis.client("LIST")).trim().split("\n").length;
   const before = await clients();
@@ -21,13 +34,18 @@ queueConformance(async (): Promise<Place> => {
       await queue.close();
     },
     end: async () => {
-      await until(async () => (await clients()) <= before, "every connection closed", 3000).finally(() => redis.quit());
+      try {
+        await until(async () => (await clients()) <= before, "every connection closed", 3000);
+        await empty(redis);
+      } finally {
+        await redis.quit();
+      }
     },
   };
 });
 
 test("a consumer outlives FLUSHALL in the middle of its work, and later rings are handled", async () => {
-  const queue = await createQueue({ backend: "redis", url, prefix: "flushed", onError: () => undefined });
+  const queue = await createQueue({ backend: "redis", url, prefix: `${PREFIX}-flushed`, onError: () => undefined });
   const redis = new Redis(url);
   try {
     const seen = new Set<string>();
@@ -38,13 +56,13 @@ test("a consumer outlives FLUSHALL in the middle of its work, and later rings ar
     });
     await queue.ring("populate", Array.from({ length: 50 }, (_, i) => ({ batchId: `lost_${i}` })));
     await until(() => seen.size === 3, "three in hand");
-    await redis.flushall();
+    await redis.flushall(); // of a server that holds nothing else: see beforeAll
     emptied.resolve();
     await queue.ring("populate", Array.from({ length: 20 }, (_, i) => ({ batchId: `later_${i}` })));
     await until(() => [...seen].filter((id) => id.startsWith("later_")).length === 20, "the later ones handled");
   } finally {
     await queue.close();
-    await redis.quit();
+    await empty(redis).finally(() => redis.quit());
   }
 });
 
