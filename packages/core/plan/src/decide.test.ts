@@ -142,6 +142,7 @@ test("what keeps a job from every lane is named: not allowed, or not there right
   expect(admit(job("gpt-6-luna", HOUR, { allow: ["anthropic"] }), world(), NOW)).toMatchObject({ code: "lanes-empty" });
   expect(admit(job("gpt-6-luna", HOUR, { allow: ["openai"] }), without("openai"), NOW)).toMatchObject({ code: "lane-unavailable" });
   expect(admit(job("gpt-6-luna", HOUR, { allow: ["openai"], lanesTried: [{ lane: "openai", outcome: "parked" }] }), world(), NOW)).toMatchObject({ code: "lane-unavailable" });
+  expect(decide(job("use-lite-en", HOUR), world({ pool: null }), NOW)).toMatchObject({ code: "lane-unavailable" });
   expect(decide(job("gpt-6-luna", HOUR, { attempts: 6 }), world(), NOW)).toMatchObject({ code: "attempts-exhausted" });
 });
 

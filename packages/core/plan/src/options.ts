@@ -46,10 +46,10 @@ interface Context {
 }
 
 /** Why the job may not use a lane at all, whatever its price and speed; `null` when it may. */
-function barred(job: PlanJob, lane: LaneView): { out: Out; why: string } | null {
+function barred(job: PlanJob, lane: LaneView, snapshot: Snapshot): { out: Out; why: string } | null {
   if (job.deny?.includes(lane.id) || (job.allow !== null && !job.allow.includes(lane.id))) return { out: "not-allowed", why: "not among the allowed lanes" };
   if (job.interactive && laneClass(lane.id) === "batch") return { out: "not-allowed", why: "a caller is waiting on the connection" };
-  if (!lane.available) return { out: "unavailable", why: "not available right now" };
+  if (!lane.available || (lane.id === "pool" && snapshot.pool === null)) return { out: "unavailable", why: "not available right now" };
   const tried = job.lanesTried.filter((t) => t.lane === lane.id);
   if (tried.some((t) => t.outcome === "parked")) return { out: "unavailable", why: "its quota or spend cap is reached" };
   if (laneClass(lane.id) === "batch" && tried.some((t) => t.outcome === "void")) return { out: "tried", why: "a batch of it ended without this answer" };
@@ -65,7 +65,6 @@ function servable(job: PlanJob, snapshot: Snapshot, lane: LaneId): { model: stri
   if (known !== undefined && !known.endpoints.includes(job.endpoint)) return null;
   // The flex tier exists for generated text only.
   if (lane === "openai-flex" && job.endpoint !== "/v1/chat/completions" && job.endpoint !== "/v1/responses") return null;
-  if (lane === "pool" && snapshot.pool === null) return null;
   return { model: route.model };
 }
 
@@ -77,7 +76,7 @@ export function options(job: PlanJob, snapshot: Snapshot, nowMs: number): Option
   for (const lane of snapshot.lanes) {
     const served = lane.id === "cache" ? null : servable(job, snapshot, lane.id);
     if (served === null) continue;
-    const bar = barred(job, lane);
+    const bar = barred(job, lane, snapshot);
     const cost = quote(snapshot.book, job, lane.id, nowMs);
     const price = cost.unpriced ? null : cost.nano;
     // A known model without a price for this tier is not sold there: the lane does not serve it.
@@ -106,7 +105,7 @@ const left = (lane: LaneId, model: string, priceNano: bigint | null, out: Out, w
 function rescueFor(job: PlanJob, snapshot: Snapshot, nowMs: number): Rescue | null {
   let best: Rescue | null = null;
   for (const view of snapshot.lanes) {
-    if (laneClass(view.id) !== "realtime" || servable(job, snapshot, view.id) === null || barred(job, view) !== null) continue;
+    if (laneClass(view.id) !== "realtime" || servable(job, snapshot, view.id) === null || barred(job, view, snapshot) !== null) continue;
     const cost = quote(snapshot.book, job, view.id, nowMs);
     if (cost.unpriced || (job.maxCostNano !== null && cost.nano > job.maxCostNano)) continue;
     if (best === null || queueMs(view, job.outputTokens, snapshot.scale) < queueMs(best.view, job.outputTokens, snapshot.scale)) best = { view, priceNano: cost.nano };

@@ -51,6 +51,9 @@ test("a batch is left alone until its rescue instant, cancelled while that still
   while (due(first) === "wait") first += 1000;
   expect(due(first)).toBe("cancel");
   expect(job.deadlineAtMs - first).toBeGreaterThanOrEqual(rescueMs("openai-batch", "cancel", realtime, job, tick, first) - 1000);
+  // Looked at a minute late, the cancel still fits; too late for it, the batch is left alone until the hedge.
+  expect(due(first + 60_000)).toBe("cancel");
+  expect(due(first + 400_000)).toBe("wait");
   expect(due(job.deadlineAtMs - 30_000)).toBe("hedge");
   expect(due(job.deadlineAtMs + 1)).toBe("hedge");
 });

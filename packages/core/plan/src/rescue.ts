@@ -50,12 +50,12 @@ export const rescueAtMs = (lane: LaneId, how: "cancel" | "hedge", rescueLane: La
 
 /**
  * What to do with work on a batch lane when its rescue instant has come: cancel the batch and run what it did not finish,
- * while there is time to wait for that; else leave it and run the urgent lines beside it (`hedge`). `wait` when it is not yet time.
+ * while that is likely to end in time (cancels mostly take less than half of the longest documented one, and the hedge still
+ * stands behind them); else leave it, and at the last instant run the urgent lines beside it. `wait` when it is not yet time.
  */
 export function rescueMove(lane: LaneId, rescueLane: LaneView, job: RescueJob, snapshot: RescueSnapshot, nowMs: number): "wait" | "cancel" | "hedge" {
-  const guard = guardMs(job.deadlineAtMs - nowMs, snapshot);
-  const cancelAt = rescueAtMs(lane, "cancel", rescueLane, job, snapshot, nowMs);
-  if (nowMs < cancelAt) return "wait";
-  if (nowMs <= cancelAt + guard) return "cancel";
-  return nowMs < rescueAtMs(lane, "hedge", rescueLane, job, snapshot, nowMs) ? "wait" : "hedge";
+  const hedgeAt = rescueAtMs(lane, "hedge", rescueLane, job, snapshot, nowMs);
+  if (nowMs >= hedgeAt) return "hedge";
+  const lag = POLICY.cancelLagMs[lane] ?? 0;
+  return nowMs >= hedgeAt - lag && nowMs < hedgeAt - lag / 2 ? "cancel" : "wait";
 }

@@ -51,6 +51,7 @@ export interface LaneView {
 export interface Snapshot {
   readonly book: PriceBook;
   readonly lanes: readonly LaneView[];
+  /** `null` while no worker of the pool answers: the lane is unavailable. */
   readonly pool: PoolView | null;
   /** Machine ms between two looks of the scheduler. */
   readonly tickMs: number;
@@ -60,6 +61,10 @@ export interface Snapshot {
   readonly batchLines: number;
 }
 
+/**
+ * A decision, or why there is none. `lane-unavailable` passes by itself: an accepted job waits and is decided again, only a new one
+ * is turned away; the other refusals are final for the job as it stands.
+ */
 export type Verdict =
   | { readonly kind: "place"; readonly decision: Decision }
   | {
