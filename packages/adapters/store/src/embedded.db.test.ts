@@ -24,7 +24,7 @@ afterEach(async () => {
   await leaks.check();
 });
 
-// Not durable but where it is said: killing a process loses nothing that the system holds, and syncing folders takes seconds.
+// Not durable but where it is said: syncing folders takes seconds.
 const start = async (port = 0, durable = false): Promise<EmbeddedPostgres> => {
   const made = await startEmbeddedPostgres({ dir, port, durable });
   running.push(made);
@@ -128,13 +128,13 @@ test("kill -9 of whoever started the server ends the server, and the next start 
 });
 
 test("kill -9 of the server itself is told, and the next start is on the same port with all that was committed", async () => {
-  const first = await start();
+  const first = await start(0, true);
   const clients = postgres(first.url, { max: 4, onnotice: () => undefined });
   await clients`create table kept as select generate_series(1, 1000) as n`;
   const busy = Array.from({ length: 4 }, () => clients`select pg_sleep(60)`.catch(() => "lost"));
   process.kill(first.pid, "SIGKILL");
   expect((await first.exited).log).toContain("ready to accept connections");
-  const next = await start(first.port);
+  const next = await start(first.port, true);
   expect(next.port).toBe(first.port);
   expect(await query(next.url, (sql) => sql`select count(*)::int as n from kept`)).toMatchObject([{ n: 1000 }]);
   expect(await Promise.all(busy)).toEqual(["lost", "lost", "lost", "lost"]);
