@@ -1,5 +1,3 @@
-import type { LaneId } from "@slowboat/contract";
-import type { LaneSettings } from "@slowboat/lanes";
 import { parseSettings } from "@slowboat/runtime";
 import { z } from "zod";
 
@@ -29,20 +27,3 @@ export type Config = z.infer<typeof schema>;
 
 /** Reads the settings of the intake API from its environment. */
 export const readConfig = (env: Record<string, string | undefined>): Config => parseSettings(schema, env);
-
-/** The lanes that these settings make usable: a provider without a key is absent. */
-export function lanesOf(config: Config): LaneId[] {
-  const lanes: LaneId[] = ["cache"];
-  if (config.SLOWBOAT_POOL_URL) lanes.push("pool");
-  if (config.OPENAI_API_KEY) lanes.push("openai-batch", "openai-flex", "openai");
-  if (config.ANTHROPIC_API_KEY) lanes.push("anthropic-batch", "anthropic");
-  return lanes;
-}
-
-/** What the lanes of interactive calls are built from. */
-export const laneSettings = (config: Config): LaneSettings => ({
-  ...(config.OPENAI_API_KEY ? { openai: { apiKey: config.OPENAI_API_KEY, baseURL: config.OPENAI_BASE_URL } } : {}),
-  ...(config.ANTHROPIC_API_KEY ? { anthropic: { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } } : {}),
-  poolUrl: config.SLOWBOAT_POOL_URL,
-  emulated: config.SLOWBOAT_EMULATED,
-});

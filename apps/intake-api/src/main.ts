@@ -5,11 +5,11 @@ import { keyVerifier, openDesk } from "@slowboat/intake";
 import { createLanes } from "@slowboat/lanes";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { createQueue } from "@slowboat/queue";
-import { createLogger, jobClock, runServices, systemRng } from "@slowboat/runtime";
+import { createLogger, jobClock, runServices, type Service, systemRng } from "@slowboat/runtime";
 import { openStore, readClock } from "@slowboat/store";
 import { anthropicRoutes } from "./anthropic/routes.ts";
 import { createApp } from "./app.ts";
-import { laneSettings, lanesOf, readConfig } from "./config.ts";
+import { readConfig } from "./config.ts";
 import { httpService } from "./http/serve.ts";
 import { interactiveRoutes } from "./interactive/routes.ts";
 
@@ -23,10 +23,16 @@ const queue = await createQueue({
   ...(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 2 }),
   onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
 });
-const desk = openDesk({ store, queue, clock });
 const rng = systemRng();
 const book = loadPriceBook(STANDARD_PRICES);
-const interactive = createInteractive({ store, queue, lanes: createLanes(laneSettings(config)), book, time: { clock, rng }, logger });
+const lanes = createLanes({
+  openai: config.OPENAI_API_KEY ? { apiKey: config.OPENAI_API_KEY, baseURL: config.OPENAI_BASE_URL } : undefined,
+  anthropic: config.ANTHROPIC_API_KEY ? { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } : undefined,
+  poolUrl: config.SLOWBOAT_POOL_URL,
+  emulated: config.SLOWBOAT_EMULATED,
+});
+const desk = openDesk({ store, queue, clock });
+const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger });
 const app = createApp(
   {
     store,
@@ -35,20 +41,22 @@ const app = createApp(
     clock,
     rng,
     logger,
-    house: { lanes: lanesOf(config), emulated: config.SLOWBOAT_EMULATED, callbackAllow: config.SLOWBOAT_CALLBACK_ALLOW },
+    house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED, callbackAllow: config.SLOWBOAT_CALLBACK_ALLOW },
     book,
     desk,
     verify: keyVerifier({ sql: store.sql, secret: config.SLOWBOAT_SECRET, clock }),
   },
   [interactiveRoutes(interactive), anthropicRoutes],
 );
+const stopping = (stop: () => Promise<void>): Service => ({ start: async () => undefined, stop });
 
+// Stopped in reverse: first the socket, then what still holds answers, then the connections.
 await runServices(
   [
-    { start: async () => undefined, stop: () => store.close() },
-    { start: async () => undefined, stop: () => queue.close() },
-    { start: async () => undefined, stop: () => desk.close() },
-    { start: async () => undefined, stop: () => interactive.close() },
+    stopping(() => store.close()),
+    stopping(() => queue.close()),
+    stopping(() => desk.close()),
+    stopping(() => interactive.close()),
     httpService(app, { host: config.SLOWBOAT_HOST, port: config.SLOWBOAT_PORT, logger }),
   ],
   logger,

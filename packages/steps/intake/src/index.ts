@@ -9,4 +9,6 @@ export { chooseModel, type ChosenModel, unknownModel } from "./models.ts";
 export { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 export { readDeadline, readWindow } from "./deadline.ts";
 export { createMessageBatch, type MessageBatchDeps, type MessageBatchInput } from "./create-message-batch.ts";
-export { type Populated, type PopulateDeps, populateBatch, sweepIntake } from "./populate.ts";
+export { type PopulateDeps, populateBatch, sweepIntake } from "./populate.ts";
+export { type MessageRequest, messageRequest } from "./message-request.ts";
+export { type RequestsScanner, requestsScanner } from "./scan-requests.ts";

@@ -3,7 +3,7 @@ import { eventPayload } from "@slowboat/contract";
 import { LIMITS, newId, type Rng } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
-import type { Clock } from "@slowboat/runtime";
+import type { Clock, Logger } from "@slowboat/runtime";
 import {
   announceEvents,
   beginProgress,
@@ -32,11 +32,9 @@ export interface PopulateDeps {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly book: PriceBook;
-  readonly house: House;
+  readonly house: Pick<House, "lanes" | "emulated">;
+  readonly logger: Logger;
 }
-
-/** What became of one round: how many jobs it inserted, or why there were none. */
-export type Populated = { readonly outcome: "in_progress"; readonly jobs: number } | { readonly outcome: "failed"; readonly errors: number } | { readonly outcome: "not-mine" | "stopped" };
 
 const LEASE_MS = 120_000;
 /** Rows in one insert: beyond a thousand the statement grows and the rate does not. */
@@ -47,18 +45,18 @@ const INSERT_ROWS = 1000;
  * a time, each group in a transaction that holds the batch row, so that a cancel falls between two groups and never inside. Safe
  * to run again at any point: lines that are in are passed over. A bad input fails the batch with every bad line listed.
  */
-export async function populateBatch(deps: PopulateDeps, batchId: string, signal: AbortSignal): Promise<Populated> {
+export async function populateBatch(deps: PopulateDeps, batchId: string, signal: AbortSignal): Promise<void> {
   const { store, clock, blob } = deps;
   const batch = await leasePopulate(store.sql, { batchId, realMs: clock.real(), leaseMs: LEASE_MS });
-  if (batch === null) return { outcome: "not-mine" };
+  if (batch === null) return;
   const lease = { batchId, leaseGen: batch.leaseGen };
   const keeping = setInterval(() => {
     void holdPopulate(store.sql, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }).catch(() => undefined);
   }, LEASE_MS / 4);
   try {
     const input = judgeHopes(deps, batch, await checkInput(blob, deps.book, batch, signal));
-    if ("errors" in input) return await fail(deps, batch, input.errors);
-    return await insertAll(deps, batch, input, signal);
+    if ("errors" in input) await fail(deps, batch, input.errors);
+    else await insertAll(deps, batch, input, signal);
   } catch (error) {
     // Whoever comes next need not wait for the lease to run out.
     await releasePopulate(store.sql, lease).catch(() => undefined);
@@ -87,7 +85,7 @@ function judgeHopes(deps: PopulateDeps, batch: PopulatingBatch, input: CheckedIn
   return input;
 }
 
-async function fail(deps: PopulateDeps, batch: PopulatingBatch, errors: readonly InputError[]): Promise<Populated> {
+async function fail(deps: PopulateDeps, batch: PopulatingBatch, errors: readonly InputError[]): Promise<void> {
   const { store, clock, rng } = deps;
   const nowMs = clock.job();
   const done = await store.begin(async (tx) => {
@@ -101,12 +99,12 @@ async function fail(deps: PopulateDeps, batch: PopulatingBatch, errors: readonly
     }
     return true;
   });
-  if (!done) return { outcome: "stopped" };
+  if (!done) return;
+  deps.logger.info({ batchId: batch.id, tenantId: batch.tenantId, badLines: errors.length, code: errors[0]?.code }, "batch-failed");
   if (batch.callbackUrl !== null) await deps.queue.ring("deliver", [{}]).catch(() => undefined);
-  return { outcome: "failed", errors: errors.length };
 }
 
-async function insertAll(deps: PopulateDeps, batch: PopulatingBatch, input: { lines: readonly CheckedLine[]; model: string | null }, signal: AbortSignal): Promise<Populated> {
+async function insertAll(deps: PopulateDeps, batch: PopulatingBatch, input: { lines: readonly CheckedLine[]; model: string | null }, signal: AbortSignal): Promise<void> {
   const { store, clock, queue } = deps;
   const lease = { batchId: batch.id, leaseGen: batch.leaseGen };
   for (let at = 0; at < input.lines.length; at += INSERT_ROWS) {
@@ -118,14 +116,14 @@ async function insertAll(deps: PopulateDeps, batch: PopulatingBatch, input: { li
       await insertJobs(tx, rows);
       return true;
     });
-    if (!mine) return { outcome: "stopped" };
+    if (!mine) return;
     await queue.ring("plan", [{}]).catch(() => undefined);
   }
   const begun = await beginProgress(store.sql, { ...lease, total: input.lines.length, model: input.model, nowMs: clock.job() });
-  if (!begun) return { outcome: "stopped" };
+  if (!begun) return;
+  deps.logger.info({ batchId: batch.id, tenantId: batch.tenantId, jobs: input.lines.length, model: input.model }, "batch-populated");
   // The last job may have ended before its batch was in progress.
   await Promise.allSettled([queue.ring("plan", [{}]), queue.ring("finalise", [{ batchId: batch.id }])]);
-  return { outcome: "in_progress", jobs: input.lines.length };
 }
 
 function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rng): NewJob {

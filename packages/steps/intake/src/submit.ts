@@ -119,7 +119,7 @@ function readMaxCost(value: number | string | null | undefined): bigint | null {
 export type Hopes = Pick<NewJob, "deadlineAtMs" | "lanesAllow" | "lanesDeny" | "maxCostNano">;
 
 /** Throws when no allowed lane could run this in time and within its price bound, with the earliest time that could be met. */
-export function refuseHopeless(terms: IntakeTerms, caller: Pick<Caller, "allowUnpriced">, judged: JudgedRequest, hopes: Hopes, nowMs: number, lines = 1): void {
+export function refuseHopeless(terms: Pick<IntakeTerms, "book" | "clock"> & { readonly house: Pick<House, "lanes" | "emulated"> }, caller: Pick<Caller, "allowUnpriced">, judged: JudgedRequest, hopes: Hopes, nowMs: number, lines = 1): void {
   const verdict = admit(
     {
       model: judged.model.model,
