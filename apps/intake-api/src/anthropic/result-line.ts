@@ -1,4 +1,4 @@
-import type { BatchLine } from "@slowboat/store";
+import type { BatchLine, BatchRow } from "@slowboat/store";
 
 /** One line of a results file, without its newline. A provider's answer goes in byte for byte. */
 export function resultLine(line: BatchLine): string {
@@ -8,6 +8,15 @@ export function resultLine(line: BatchLine): string {
   const own = ownError(line.error);
   if (own !== null && EXPIRED.includes(own.code)) return `${id}{"type":"expired"}}`;
   return `${id}{"type":"errored","error":${erroredBody(line, own)}}}`;
+}
+
+/** The line of a request that never became a job, since its batch was cancelled or could not run at all. */
+export function unreadLine(customId: string, batch: Pick<BatchRow, "state" | "errors">): string {
+  const id = `{"custom_id":${JSON.stringify(customId)},"result":`;
+  if (batch.state !== "failed") return `${id}{"type":"canceled"}}`;
+  const [first] = JSON.parse(batch.errors ?? "[]") as { message?: string }[];
+  const error = { type: "invalid_request_error", message: first?.message ?? "The batch could not be run." };
+  return `${id}{"type":"errored","error":${JSON.stringify({ type: "error", error, request_id: null })}}}`;
 }
 
 /** Codes of requests whose time ran out before they were run. */

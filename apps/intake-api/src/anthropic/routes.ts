@@ -1,6 +1,6 @@
 import { createMessageBatch, type MessageBatchDeps, readDeadline } from "@slowboat/intake";
 import { fault, isId, LIMITS } from "@slowboat/kernel";
-import { type BatchRow, cancelBatch, countBatchJobs, deleteMessageBatch, listBatches, readBatch } from "@slowboat/store";
+import { type BatchCounts, type BatchRow, cancelBatch, countBatchJobs, deleteMessageBatch, listBatches, readBatch } from "@slowboat/store";
 import type { Context } from "hono";
 import type { App, AppDeps, AppEnv, Mount } from "../http/env.ts";
 import { bodyChunks } from "../interactive/read-body.ts";
@@ -89,7 +89,7 @@ export const anthropicRoutes: Mount = (app: App, deps: AppDeps): void => {
     if (processingStatus(row.state) !== "ended" || archivedAtMs(deps, c, row) !== null) {
       throw fault("not-found", { message: `Message Batch ${row.id} has no available results.` });
     }
-    return new Response(resultsStream(deps.store.sql, row), { headers: { "content-type": "application/x-jsonl" } });
+    return new Response(resultsStream({ sql: deps.store.sql, blob: deps.blob }, row), { headers: { "content-type": "application/x-jsonl" } });
   });
 };
 
@@ -110,11 +110,15 @@ async function shownAll(deps: AppDeps, c: Context<AppEnv>, rows: readonly BatchR
   const counts = ended.length === 0 ? new Map<string, never>() : await countBatchJobs(deps.store.sql, { tenantId: c.var.caller.tenantId, ids: ended });
   return rows.map((row) => {
     const lines = counts.get(row.id);
-    // A batch that was cancelled before its requests were read has no lines: all of them were canceled.
-    const unread = lines === undefined ? 0 : Math.max(0, row.total - lines.completed - lines.failed - lines.cancelled - lines.live);
-    const shownCounts = lines === undefined ? NO_COUNTS : { processing: lines.live, succeeded: lines.completed, errored: lines.failed, canceled: lines.cancelled + unread, expired: 0 };
-    return messageBatchObject(row, shownCounts, { origin: originOf(c), archivedAtMs: archivedAtMs(deps, c, row) });
+    return messageBatchObject(row, lines === undefined ? NO_COUNTS : countsOf(row, lines), { origin: originOf(c), archivedAtMs: archivedAtMs(deps, c, row) });
   });
+}
+
+/** A batch that ended before its requests were read has no lines for them: they were canceled, or errored with a batch that could not run. */
+function countsOf(row: BatchRow, lines: BatchCounts): MessageBatchCounts {
+  const unread = Math.max(0, row.total - lines.completed - lines.failed - lines.cancelled - lines.live);
+  const failed = row.state === "failed";
+  return { processing: lines.live, succeeded: lines.completed, errored: lines.failed + (failed ? unread : 0), canceled: lines.cancelled + (failed ? 0 : unread), expired: 0 };
 }
 
 /** Results are kept for the tenant's retention, counted from the batch's creation as the provider does; `null` while they are. */

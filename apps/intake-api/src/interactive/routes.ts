@@ -52,6 +52,7 @@ async function answer(interactive: Interactive, deps: AppDeps, c: Context<AppEnv
     c.req.raw.signal,
   );
   tellWho(c, reply);
+  if (reply.kind === "failed") throw reply.fault;
   if (reply.kind === "answer") {
     retryAfter(c, reply.retryAfterMs);
     return raw(c, reply.statusCode, reply.body);

@@ -29,7 +29,7 @@ export interface InteractiveDeps {
 /** Runs calls whose callers wait. */
 export interface Interactive {
   /**
-   * Answers one call; `signal` is the caller's line. Faults are thrown. A caller who hangs up does not stop what may already be
+   * Answers one call; `signal` is the caller's line. Throws the fault of a call that was not accepted. A caller who hangs up does not stop what may already be
    * paid for: it is heard to its end, within the lane's own bound, and saved.
    */
   run(request: InteractiveRequest, signal: AbortSignal): Promise<InteractiveReply>;
@@ -257,9 +257,10 @@ export function createInteractive(deps: InteractiveDeps): Interactive {
 }
 
 function replyOf(course: Course, lane: CallLane, ending: Ending): InteractiveReply {
-  if (ending.fault !== null) throw ending.fault;
   const { statusCode, body, requestId, retryAfterMs } = ending;
-  return { kind: "answer", jobId: course.job.id, lane: lane.id, emulated: lane.emulated, requestId, statusCode, body, cachedFrom: null, retryAfterMs };
+  const who = { jobId: course.job.id, lane: lane.id, emulated: lane.emulated, requestId };
+  if (ending.fault !== null) return { kind: "failed", ...who, fault: ending.fault };
+  return { kind: "answer", ...who, statusCode, body, cachedFrom: null, retryAfterMs };
 }
 
 /** Waits `ms` machine milliseconds; false when the caller hung up meanwhile. */

@@ -1,4 +1,5 @@
 import type { Endpoint, LaneId, Surface } from "@slowboat/contract";
+import type { Fault } from "@slowboat/kernel";
 import type { ResolvedModel } from "@slowboat/pricing";
 import type { ReuseMode } from "@slowboat/reuse";
 
@@ -39,8 +40,10 @@ interface Answered {
  * What the caller gets.
  * - `answer`: status and raw body, the provider's own; committed by the time it is returned. `cachedFrom` names the job whose
  *   answer is given again, `retryAfterMs` the provider's wish with a refusal
+ * - `failed`: the job ended without an answer for the caller; the fault says why
  * - `stream`: raw server-sent events; committed before the last of them. Ends with a thrown fault when the provider broke off
  */
 export type InteractiveReply =
   | (Answered & { readonly kind: "answer"; readonly statusCode: number; readonly body: string; readonly cachedFrom: string | null; readonly retryAfterMs: number | null })
+  | (Answered & { readonly kind: "failed"; readonly fault: Fault })
   | (Answered & { readonly kind: "stream"; readonly events: AsyncGenerator<string, void, undefined> });
