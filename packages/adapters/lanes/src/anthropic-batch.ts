@@ -1,18 +1,14 @@
-import type Anthropic from "@anthropic-ai/sdk";
 import { assert, LIMITS } from "@slowboat/kernel";
 import type { Agent } from "undici";
 import { accountOf } from "./account.ts";
 import { type AnthropicAccount, anthropicClient, on } from "./anthropic-client.ts";
+import { findOrphan, type MessageBatch, totalOf } from "./anthropic-find.ts";
 import { BOUNDS } from "./bounds.ts";
 import { act, lines, longBody, statusOf } from "./control.ts";
 import { outgoingAll } from "./edit.ts";
 import { type BatchLane, LaneError, type LaneProgress, type LaneRequest } from "./port.ts";
-import { anthropicRow, answersOf } from "./rows.ts";
+import { answersOf, anthropicRow } from "./rows.ts";
 import { createAgent, type Wire } from "./wire.ts";
-
-type MessageBatch = Anthropic.Messages.MessageBatch;
-
-const SKEW_MS = 60_000;
 
 /** Batches known to belong to a dispatch that are remembered; the oldest are let go. */
 const KNOWN_MAX = 20_000;
@@ -22,12 +18,7 @@ export interface AnthropicBatchOptions extends AnthropicAccount {
   readonly agent?: Agent;
 }
 
-/**
- * Anthropic's Message Batches. They carry no name of ours but the custom_ids, which can be read only when a batch has
- * ended. So `find` adopts an ended batch whose results name one of our attempts; else the only unclaimed batch of the
- * right size since then; and where several running ones are possible, none (`null`). A batch is claimed once this process submitted,
- * adopted or polled it.
- */
+/** Anthropic's Message Batches. A batch counts as claimed, and is no orphan, once this process submitted, adopted or polled it. */
 export function createAnthropicBatchLane(options: AnthropicBatchOptions): BatchLane {
   const agent = options.agent ?? createAgent();
   const client = anthropicClient(options);
@@ -41,11 +32,16 @@ export function createAnthropicBatchLane(options: AnthropicBatchOptions): BatchL
     return ref;
   };
   const retrieve = (ref: string, signal: AbortSignal): Promise<MessageBatch> =>
-    act(agent, signal, { what: "read a batch" }, (wire, bounded) => on(client, wire).messages.batches.retrieve(claim(ref), undefined, { signal: bounded }));
+    act(agent, signal, { what: "read a batch" }, (wire, bounded) =>
+      on(client, wire).messages.batches.retrieve(claim(ref), undefined, { signal: bounded }),
+    );
 
   async function submit(dispatchId: string, requests: readonly LaneRequest[], signal: AbortSignal): Promise<{ ref: string }> {
     assert(requests.length >= 1 && requests.length <= LIMITS.messageBatchRequests, `a batch has 1 to ${LIMITS.messageBatchRequests} requests`);
-    assert(requests.every((r) => r.endpoint === "/v1/messages"), "lane anthropic-batch serves /v1/messages");
+    assert(
+      requests.every((r) => r.endpoint === "/v1/messages"),
+      "lane anthropic-batch serves /v1/messages",
+    );
     const bodies = await outgoingAll(requests);
     const body = longBody(function* () {
       yield '{"requests":[';
@@ -56,60 +52,42 @@ export function createAnthropicBatchLane(options: AnthropicBatchOptions): BatchL
     const batch = await act(agent, signal, { what: "create a batch", creates: true, timeoutMs: BOUNDS.uploadMs }, (wire, bounded) =>
       on(client, wire, BOUNDS.uploadMs).post<MessageBatch>("/v1/messages/batches", { body, headers, signal: bounded }),
     );
-    if (typeof batch?.id !== "string") throw new LaneError("the reply to a batch create has no id", { outcome: "unknown", retry: "later", code: "unrecognised_answer" });
+    if (typeof batch?.id !== "string")
+      throw new LaneError("the reply to a batch create has no id", { outcome: "unknown", retry: "later", code: "unrecognised_answer" });
     return { ref: claim(batch.id) };
   }
 
-  async function find(_dispatchId: string, attemptIds: readonly string[], sinceMs: number, signal: AbortSignal): Promise<{ ref: string } | null> {
-    const ids = new Set(attemptIds);
-    const running: string[] = [];
-    for (const batch of await candidates(attemptIds.length, sinceMs, signal)) {
-      if (batch.processing_status !== "ended") running.push(batch.id);
-      else if (batch.archived_at === null && (await firstIsOurs(batch.id, ids, signal))) return { ref: claim(batch.id) };
-    }
-    const [only] = running;
-    return only !== undefined && running.length === 1 ? { ref: claim(only) } : null;
-  }
-
-  /** Unclaimed batches of this size, created since. */
-  async function candidates(size: number, sinceMs: number, signal: AbortSignal): Promise<MessageBatch[]> {
-    const found: MessageBatch[] = [];
-    let after: string | undefined;
-    for (let page = 0; page < BOUNDS.findPages; page++) {
-      const list = await act(agent, signal, { what: "list batches" }, (wire, bounded) =>
-        on(client, wire).messages.batches.list({ limit: 100, ...(after === undefined ? {} : { after_id: after }) }, { signal: bounded }),
-      );
-      const young = list.data.filter((batch) => Date.parse(batch.created_at) >= sinceMs - SKEW_MS);
-      found.push(...young.filter((batch) => totalOf(batch) === size && !claimed.has(batch.id)));
-      const last = list.data.at(-1);
-      if (!last || !list.has_more || young.length < list.data.length) return found;
-      after = last.id;
-    }
-    throw new LaneError(`more than ${BOUNDS.findPages * 100} batches were created since`, { outcome: "unknown", retry: "later", code: "find_bound" });
-  }
-
-  /** Looks at one row only: all rows of a batch belong to the same dispatch. */
-  async function firstIsOurs(ref: string, ids: ReadonlySet<string>, signal: AbortSignal): Promise<boolean> {
-    for await (const line of results(ref, signal)) return ids.has(anthropicRow(line).attemptId);
-    return false;
-  }
+  const list = (after: string | undefined, signal: AbortSignal): Promise<{ data: MessageBatch[]; has_more: boolean }> =>
+    act(agent, signal, { what: "list batches" }, (wire, bounded) =>
+      on(client, wire).messages.batches.list({ limit: 100, ...(after === undefined ? {} : { after_id: after }) }, { signal: bounded }),
+    );
 
   /** From our own base URL, never from `results_url`: the SDK would send the key to whatever host that names. */
   const results = (ref: string, signal: AbortSignal): AsyncGenerator<string | null> =>
     lines(agent, signal, "read a batch's results", (wire: Wire, bounded) =>
-      on(client, wire).get(`/v1/messages/batches/${encodeURIComponent(ref)}/results`, { signal: bounded, headers: { Accept: "application/x-jsonl" } }).asResponse(),
+      on(client, wire)
+        .get(`/v1/messages/batches/${encodeURIComponent(ref)}/results`, { signal: bounded, headers: { Accept: "application/x-jsonl" } })
+        .asResponse(),
     );
+
+  async function find(_dispatchId: string, attemptIds: readonly string[], sinceMs: number, signal: AbortSignal): Promise<{ ref: string } | null> {
+    const ref = await findOrphan({ list, results, isClaimed: (id) => claimed.has(id) }, attemptIds, sinceMs, signal);
+    return ref === null ? null : { ref: claim(ref) };
+  }
 
   async function* collect(ref: string, signal: AbortSignal): ReturnType<BatchLane["collect"]> {
     const batch = await retrieve(ref, signal);
-    if (batch.processing_status !== "ended") throw new LaneError(`batch ${ref} is ${batch.processing_status}`, { outcome: "refused", retry: "later", code: "not_ended" });
+    if (batch.processing_status !== "ended")
+      throw new LaneError(`batch ${ref} is ${batch.processing_status}`, { outcome: "refused", retry: "later", code: "not_ended" });
     if (batch.archived_at) throw new LaneError(`the results of batch ${ref} are gone`, { outcome: "refused", retry: "never", code: "results_gone" });
     yield* answersOf(results(ref, signal), anthropicRow, new Set());
   }
 
   async function cancel(ref: string, signal: AbortSignal): Promise<void> {
     try {
-      await act(agent, signal, { what: "cancel a batch" }, (wire, bounded) => on(client, wire).messages.batches.cancel(ref, undefined, { signal: bounded }));
+      await act(agent, signal, { what: "cancel a batch" }, (wire, bounded) =>
+        on(client, wire).messages.batches.cancel(ref, undefined, { signal: bounded }),
+      );
     } catch (error) {
       // Too late to cancel: it has ended, which the next poll shows.
       if (![400, 404, 409].includes(statusOf(error) ?? 0)) throw error;
@@ -120,13 +98,9 @@ export function createAnthropicBatchLane(options: AnthropicBatchOptions): BatchL
   return { shape: "batch", id: "anthropic-batch", account, emulated: options.emulated, submit, find, poll, collect, cancel };
 }
 
-function totalOf(batch: MessageBatch): number {
-  const counts = batch.request_counts;
-  return counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired;
-}
-
 function progressOf(batch: MessageBatch): LaneProgress {
-  if (typeof batch?.processing_status !== "string") throw new LaneError("a poll without a status", { outcome: "refused", retry: "later", code: "unrecognised_answer" });
+  if (typeof batch?.processing_status !== "string")
+    throw new LaneError("a poll without a status", { outcome: "refused", retry: "later", code: "unrecognised_answer" });
   const status = batch.processing_status;
   const total = totalOf(batch);
   const ended = status === "ended";

@@ -1,6 +1,6 @@
 import { memberSpans, replaceSpans } from "@slowboat/kernel";
-import { type Assembler, asRecord, errorEvent, type StreamEnd } from "./assemble.ts";
-import { parseObject } from "./classify.ts";
+import { type Assembler, errorEvent, type StreamEnd } from "./assemble.ts";
+import { asRecord, parseObject } from "./json.ts";
 import type { SseEvent } from "./sse.ts";
 
 type Bag = Record<string, unknown>;

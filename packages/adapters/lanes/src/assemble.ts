@@ -1,3 +1,4 @@
+import { asRecord } from "./json.ts";
 import type { SseEvent } from "./sse.ts";
 
 /** What a finished stream came to. */
@@ -46,9 +47,6 @@ const STATUS: Record<string, number> = {
   timeout_error: 504,
   overloaded_error: 529,
 };
-
-export const asRecord = (value: unknown): Record<string, unknown> | null =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
 
 /** The error event's text in the shape of an error body, and the status it stands for; `null` for any other event. */
 export function errorEvent(event: SseEvent, data: Record<string, unknown>): { text: string; status: number } | null {

@@ -8,7 +8,12 @@ afterEach(async () => {
 });
 
 const never = new AbortController().signal;
-const request = (n: number, endpoint: LaneRequest["endpoint"], body = '{"model":"m"}'): LaneRequest => ({ attemptId: `att_${n}`, endpoint, model: "m", body });
+const request = (n: number, endpoint: LaneRequest["endpoint"], body = '{"model":"m"}'): LaneRequest => ({
+  attemptId: `att_${n}`,
+  endpoint,
+  model: "m",
+  body,
+});
 
 async function provider(script: Script): Promise<Awaited<ReturnType<typeof scriptedServer>>> {
   const server = await scriptedServer(script);
@@ -16,8 +21,10 @@ async function provider(script: Script): Promise<Awaited<ReturnType<typeof scrip
   return server;
 }
 
-const openAi = (url: string): ReturnType<typeof createOpenAiBatchLane> => createOpenAiBatchLane({ apiKey: "key", baseURL: `${url}/v1`, emulated: false });
-const anthropic = (url: string): ReturnType<typeof createAnthropicBatchLane> => createAnthropicBatchLane({ apiKey: "key", baseURL: url, emulated: false });
+const openAi = (url: string): ReturnType<typeof createOpenAiBatchLane> =>
+  createOpenAiBatchLane({ apiKey: "key", baseURL: `${url}/v1`, emulated: false });
+const anthropic = (url: string): ReturnType<typeof createAnthropicBatchLane> =>
+  createAnthropicBatchLane({ apiKey: "key", baseURL: url, emulated: false });
 
 async function all(answers: AsyncIterable<LaneAnswer>): Promise<LaneAnswer[]> {
   const list: LaneAnswer[] = [];
@@ -34,21 +41,41 @@ const failure = async (work: Promise<unknown>): Promise<LaneError> => {
   return error;
 };
 
-const batchObject = (more: object): object => ({ id: "batch_1", object: "batch", status: "completed", request_counts: { total: 2, completed: 2, failed: 0 }, ...more });
+const batchObject = (more: object): object => ({
+  id: "batch_1",
+  object: "batch",
+  status: "completed",
+  request_counts: { total: 2, completed: 2, failed: 0 },
+  ...more,
+});
 
 test("OpenAI's file holds each body on one line as it was written, and is named after the dispatch", async () => {
   const server = await provider((heard, res) => json(res, heard.path === "/v1/files" ? { id: "file-1" } : batchObject({ status: "validating" })));
   const bodies = ['{"model":"m",\n "seed":12345678901234567890,"t":"\\u0000é"}', '{"model":"m","stream":true}'];
-  expect(await openAi(server.url).submit("dsp_1", bodies.map((body, n) => request(n, "/v1/chat/completions", body)), never)).toEqual({ ref: "batch_1" });
+  expect(
+    await openAi(server.url).submit(
+      "dsp_1",
+      bodies.map((body, n) => request(n, "/v1/chat/completions", body)),
+      never,
+    ),
+  ).toEqual({ ref: "batch_1" });
   const [upload, create] = server.heard;
   expect(upload?.headers["content-length"]).toBe(String(Buffer.byteLength(upload?.body ?? "")));
   expect(upload?.body).toContain('filename="slowboat-dsp_1.jsonl"');
   const lines = (upload?.body ?? "").split("\r\n\r\n")[2]?.split("\r\n")[0]?.trimEnd().split("\n");
   expect(lines).toEqual([
-    '{"custom_id":"att_0","method":"POST","url":"/v1/chat/completions","body":{"model":"m",  "seed":12345678901234567890,"t":"\\u0000é"}}'.replace(",  ", ",  "),
+    '{"custom_id":"att_0","method":"POST","url":"/v1/chat/completions","body":{"model":"m",  "seed":12345678901234567890,"t":"\\u0000é"}}'.replace(
+      ",  ",
+      ",  ",
+    ),
     '{"custom_id":"att_1","method":"POST","url":"/v1/chat/completions","body":{"model":"m"}}',
   ]);
-  expect(JSON.parse(create?.body ?? "")).toEqual({ input_file_id: "file-1", endpoint: "/v1/chat/completions", completion_window: "24h", metadata: { slowboat_dispatch: "dsp_1" } });
+  expect(JSON.parse(create?.body ?? "")).toEqual({
+    input_file_id: "file-1",
+    endpoint: "/v1/chat/completions",
+    completion_window: "24h",
+    metadata: { slowboat_dispatch: "dsp_1" },
+  });
 });
 
 test("a lost reply to a create is unknown; a refused create is not, and takes its file along", async () => {
@@ -76,9 +103,15 @@ test("OpenAI's orphan is found by its metadata on a later page, and not beyond i
   const page = (from: number, more: boolean, tag?: string): object => ({
     object: "list",
     has_more: more,
-    data: Array.from({ length: 3 }, (_, i) => ({ id: `batch_${from + i}`, created_at: 1000 - from - i, metadata: i === 1 && tag ? { slowboat_dispatch: tag } : null })),
+    data: Array.from({ length: 3 }, (_, i) => ({
+      id: `batch_${from + i}`,
+      created_at: 1000 - from - i,
+      metadata: i === 1 && tag ? { slowboat_dispatch: tag } : null,
+    })),
   });
-  const server = await provider((heard, res) => json(res, heard.path.includes("after=batch_2") ? page(3, false, "dsp_7") : page(0, true, "dsp_other")));
+  const server = await provider((heard, res) =>
+    json(res, heard.path.includes("after=batch_2") ? page(3, false, "dsp_7") : page(0, true, "dsp_other")),
+  );
   expect(await openAi(server.url).find("dsp_7", [], 0, never)).toEqual({ ref: "batch_4" });
   expect(await openAi(server.url).find("dsp_8", [], 0, never)).toBeNull();
   const before = server.heard.length;
@@ -89,8 +122,19 @@ test("OpenAI's orphan is found by its metadata on a later page, and not beyond i
 test("OpenAI's states become phases, and a failed validation says which lines and whether to hold", async () => {
   let batch: object = {};
   const server = await provider((_, res) => json(res, batch));
-  const poll = (more: object): ReturnType<ReturnType<typeof openAi>["poll"]> => ((batch = batchObject(more)), openAi(server.url).poll("batch_1", never));
-  for (const [status, phase] of Object.entries({ validating: "queued", in_progress: "running", finalizing: "ending", cancelling: "ending", completed: "ended", expired: "ended", cancelled: "ended" })) {
+  const poll = (more: object): ReturnType<ReturnType<typeof openAi>["poll"]> => {
+    batch = batchObject(more);
+    return openAi(server.url).poll("batch_1", never);
+  };
+  for (const [status, phase] of Object.entries({
+    validating: "queued",
+    in_progress: "running",
+    finalizing: "ending",
+    cancelling: "ending",
+    completed: "ended",
+    expired: "ended",
+    cancelled: "ended",
+  })) {
     expect(await poll({ status })).toMatchObject({ status, phase, done: 2, total: 2, failure: null });
   }
   const data = [
@@ -119,7 +163,8 @@ test("a poll that is refused throws, so that the caller can count it", async () 
 });
 
 test("every kind of row of OpenAI's two files comes out once and raw", async () => {
-  const row = (id: string, response: string, error = "null"): string => `{"id":"batch_req_1","custom_id":"${id}","response":${response},"error":${error}}`;
+  const row = (id: string, response: string, error = "null"): string =>
+    `{"id":"batch_req_1","custom_id":"${id}","response":${response},"error":${error}}`;
   const output = [
     row("att_1", '{"status_code":200,"request_id":"r1","body":{"n": 12345678901234567890,"t":"\\u0000"}}'),
     row("att_1", '{"status_code":200,"request_id":"r1","body":{"again":true}}'),
@@ -174,7 +219,9 @@ test("results that break off throw, and a batch that runs has none", async () =>
 });
 
 test("cancelling what has already ended is no error", async () => {
-  const server = await provider((_, res) => json(res, { error: { message: "Cannot cancel a batch with status 'completed'.", type: "invalid_request_error" } }, 409));
+  const server = await provider((_, res) =>
+    json(res, { error: { message: "Cannot cancel a batch with status 'completed'.", type: "invalid_request_error" } }, 409),
+  );
   await openAi(server.url).cancel("batch_1", never);
   await anthropic(server.url).cancel("msgbatch_1", never);
   const down = await provider((_, res) => json(res, {}, 503));
@@ -196,7 +243,13 @@ const messageBatch = (id: string, counts: object, more: object = {}): object => 
 test("Anthropic's body holds each params as it was written", async () => {
   const server = await provider((_, res) => json(res, messageBatch("msgbatch_1", { processing: 2 })));
   const bodies = ['{"model":"m",\n "max_tokens":12345678901234567890}', '{"model":"m","stream":true,"t":"\\u0000é"}'];
-  expect(await anthropic(server.url).submit("dsp_1", bodies.map((body, n) => request(n, "/v1/messages", body)), never)).toEqual({ ref: "msgbatch_1" });
+  expect(
+    await anthropic(server.url).submit(
+      "dsp_1",
+      bodies.map((body, n) => request(n, "/v1/messages", body)),
+      never,
+    ),
+  ).toEqual({ ref: "msgbatch_1" });
   expect(server.heard[0]?.body).toBe(
     '{"requests":[{"custom_id":"att_0","params":{"model":"m",\n "max_tokens":12345678901234567890}},{"custom_id":"att_1","params":{"model":"m","t":"\\u0000é"}}]}',
   );
@@ -220,7 +273,13 @@ test("every kind of result row comes out raw, read from our own base URL", async
   expect(await all(anthropic(server.url).collect("msgbatch_1", never))).toMatchObject([
     { kind: "answered", attemptId: "att_1", body: '{"n": 12345678901234567890}' },
     { kind: "refused", attemptId: "att_2", statusCode: 400, retry: "never", code: "invalid_request_error", requestId: "workerreq_1" },
-    { kind: "refused", attemptId: "att_3", statusCode: 529, retry: "later", body: '{"type":"error","error":{"type":"overloaded_error","message":"busy"}}' },
+    {
+      kind: "refused",
+      attemptId: "att_3",
+      statusCode: 529,
+      retry: "later",
+      body: '{"type":"error","error":{"type":"overloaded_error","message":"busy"}}',
+    },
     { kind: "void", attemptId: "att_4", code: "cancelled" },
     { kind: "void", attemptId: "att_5", code: "expired" },
     { kind: "unknown", attemptId: "att_6" },
@@ -250,7 +309,11 @@ test("Anthropic's orphan is adopted when its results name us or nothing else fit
   expect(await find()).toBeNull();
   await lane.submit("dsp_0", [request(1, "/v1/messages"), request(2, "/v1/messages")], never);
   await lane.poll("msgbatch_polled", never);
-  list = [messageBatch("msgbatch_mine", { processing: 2 }), messageBatch("msgbatch_polled", { processing: 2 }), messageBatch("msgbatch_a", { processing: 2 })];
+  list = [
+    messageBatch("msgbatch_mine", { processing: 2 }),
+    messageBatch("msgbatch_polled", { processing: 2 }),
+    messageBatch("msgbatch_a", { processing: 2 }),
+  ];
   expect(await find()).toEqual({ ref: "msgbatch_a" });
   list = [messageBatch("msgbatch_b", { processing: 2 }), messageBatch("msgbatch_c", { processing: 2 })];
   expect(await find()).toBeNull();
@@ -261,9 +324,15 @@ test("Anthropic's orphan is adopted when its results name us or nothing else fit
 test("Anthropic's states become phases, with counters that move or not; an archived batch is lost", async () => {
   let batch: object = {};
   const server = await provider((_, res) => json(res, batch));
-  const poll = (counts: object, more: object): ReturnType<ReturnType<typeof anthropic>["poll"]> => ((batch = messageBatch("msgbatch_1", counts, more)), anthropic(server.url).poll("msgbatch_1", never));
+  const poll = (counts: object, more: object): ReturnType<ReturnType<typeof anthropic>["poll"]> => {
+    batch = messageBatch("msgbatch_1", counts, more);
+    return anthropic(server.url).poll("msgbatch_1", never);
+  };
   expect(await poll({ processing: 4 }, {})).toMatchObject({ phase: "running", done: 0, total: 4, failure: null });
   expect(await poll({ processing: 3, succeeded: 1 }, { processing_status: "canceling" })).toMatchObject({ phase: "ending", done: 1, total: 4 });
   expect(await poll({ errored: 4 }, { processing_status: "ended" })).toMatchObject({ phase: "ended", done: 4 });
-  expect(await poll({ succeeded: 4 }, { processing_status: "ended", archived_at: "2026-12-20T00:00:00Z" })).toMatchObject({ phase: "lost", status: "archived" });
+  expect(await poll({ succeeded: 4 }, { processing_status: "ended", archived_at: "2026-12-20T00:00:00Z" })).toMatchObject({
+    phase: "lost",
+    status: "archived",
+  });
 });

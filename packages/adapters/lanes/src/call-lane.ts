@@ -3,8 +3,9 @@ import { assert } from "@slowboat/kernel";
 import type { Agent } from "undici";
 import type { Assembler } from "./assemble.ts";
 import { BOUNDS } from "./bounds.ts";
-import { failed, parseObject, requestIdOf } from "./classify.ts";
+import { failed, requestIdOf } from "./classify.ts";
 import { outgoing } from "./edit.ts";
+import { parseObject } from "./json.ts";
 import type { CallLane, LaneAnswer, LaneRequest } from "./port.ts";
 import { openStream } from "./stream.ts";
 import { type Limit, limit, openWire, readText, type Wire } from "./wire.ts";
@@ -22,7 +23,12 @@ export interface CallParts {
   /** Path of the provider's token counter, where it has one. */
   readonly countPath?: string;
   /** Posts `body` as it is and gives back a 2xx response; throws for anything else. */
-  post(wire: Wire, path: string, body: string, options: { readonly headers: Record<string, string>; readonly signal: AbortSignal }): Promise<Response>;
+  post(
+    wire: Wire,
+    path: string,
+    body: string,
+    options: { readonly headers: Record<string, string>; readonly signal: AbortSignal },
+  ): Promise<Response>;
   assembler(request: LaneRequest): Assembler;
 }
 
@@ -38,8 +44,7 @@ function headersOf(request: LaneRequest): Record<string, string> {
 /** One request, one answer: the guarantees that every real-time lane shares, around one provider's way of posting. */
 export function callLane(agent: Agent, parts: CallParts): CallLane {
   const flex = parts.tier === "flex";
-  const check = (request: LaneRequest): void =>
-    assert(parts.endpoints.includes(request.endpoint), `lane ${parts.id} serves ${request.endpoint}`);
+  const check = (request: LaneRequest): void => assert(parts.endpoints.includes(request.endpoint), `lane ${parts.id} serves ${request.endpoint}`);
 
   /** Posts and hands the 2xx response to `read`; every failure on the way is an answer too. `read` says whether the limit is still needed. */
   async function exchange<T>(
@@ -81,7 +86,12 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
 
   const { countPath } = parts;
   const count = async (request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer> =>
-    exchange(request, { path: countPath ?? "", body: outgoing(request, "call", null) }, signal, whole(request, (body) => typeof body["input_tokens"] === "number"));
+    exchange(
+      request,
+      { path: countPath ?? "", body: outgoing(request, "call", null) },
+      signal,
+      whole(request, (body) => typeof body["input_tokens"] === "number"),
+    );
 
   const { id, account, emulated } = parts;
   return { shape: "call", id, account, emulated, call, stream, ...(countPath === undefined ? {} : { count }) };
@@ -105,6 +115,12 @@ const isAnswerOf =
 function answered(request: LaneRequest, response: Response, text: string, isAnswer: (body: Record<string, unknown>) => boolean): LaneAnswer {
   const { attemptId } = request;
   const body = parseObject(text);
-  if (body && isAnswer(body)) return { kind: "answered", attemptId, statusCode: response.status, body: text, requestId: requestIdOf(response.headers) };
-  return { kind: "unknown", attemptId, code: "unrecognised_answer", message: `status ${response.status} with a body that is no answer of ${request.endpoint}` };
+  if (body && isAnswer(body))
+    return { kind: "answered", attemptId, statusCode: response.status, body: text, requestId: requestIdOf(response.headers) };
+  return {
+    kind: "unknown",
+    attemptId,
+    code: "unrecognised_answer",
+    message: `status ${response.status} with a body that is no answer of ${request.endpoint}`,
+  };
 }

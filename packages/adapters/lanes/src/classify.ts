@@ -1,5 +1,6 @@
-import type { LaneAnswer } from "./port.ts";
 import { BOUNDS } from "./bounds.ts";
+import { asRecord, parseObject } from "./json.ts";
+import type { LaneAnswer } from "./port.ts";
 import type { Limit, Refusal, Wire } from "./wire.ts";
 
 /** What a refusal means: the provider's own code, and whether the same request may go again. */
@@ -13,7 +14,8 @@ export interface Verdict {
 const PARKING = /^(?:insufficient_quota|billing_\w+|\w*spend_limit_reached|account_deactivated|access_terminated|credit_balance_too_low)$/;
 
 /** Anthropic says its own spend limits as an ordinary 400; anchored, since the rest of a message may quote the caller. */
-const PARKING_MESSAGE = /^(?:Your credit balance is too low|You have reached your specified (?:workspace )?API usage limits|[\w ,']{0,80}\bspend(?:ing)? limit\b)/i;
+const PARKING_MESSAGE =
+  /^(?:Your credit balance is too low|You have reached your specified (?:workspace )?API usage limits|[\w ,']{0,80}\bspend(?:ing)? limit\b)/i;
 
 interface ErrorFacts {
   readonly code: string | null;
@@ -21,19 +23,7 @@ interface ErrorFacts {
   readonly message: string;
 }
 
-const asRecord = (value: unknown): Record<string, unknown> | null =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
-
 const asText = (value: unknown): string | null => (typeof value === "string" && value !== "" ? value : null);
-
-/** JSON as an object, or `null`; never throws. */
-export function parseObject(text: string): Record<string, unknown> | null {
-  try {
-    return asRecord(JSON.parse(text));
-  } catch {
-    return null;
-  }
-}
 
 /** Both providers put `{type, message}` under `error`; OpenAI adds `code`, Anthropic `details.error_code`. `null` for anything else. */
 function errorFacts(text: string): ErrorFacts | null {
@@ -119,7 +109,11 @@ function parseGoDuration(text: string): number | null {
 
 /** The provider's wish in ms, best source first: `retry-after-ms`, `retry-after`, the reset of an empty limit, the message. */
 export function retryAfter(headers: Headers | null, message: string, nowMs: number): number | null {
-  const candidates = [headerWish(headers, nowMs), resetWish(headers, nowMs), parseGoDuration(/try again in ([\d.hms]+?)\.?(?:\s|$)/.exec(message)?.[1] ?? "")];
+  const candidates = [
+    headerWish(headers, nowMs),
+    resetWish(headers, nowMs),
+    parseGoDuration(/try again in ([\d.hms]+?)\.?(?:\s|$)/.exec(message)?.[1] ?? ""),
+  ];
   const wish = candidates.find((ms) => ms !== null && Number.isFinite(ms) && ms >= 0);
   return wish === undefined || wish === null ? null : Math.min(BOUNDS.retryAfterMs, Math.ceil(wish));
 }

@@ -1,6 +1,7 @@
 import type { Agent } from "undici";
 import { BOUNDS } from "./bounds.ts";
-import { classify, failureCode, messageOf, parseObject } from "./classify.ts";
+import { classify, failureCode, messageOf } from "./classify.ts";
+import { asRecord, parseObject } from "./json.ts";
 import { LaneError } from "./port.ts";
 import { type Limit, limit, openWire, textOf, type Wire } from "./wire.ts";
 
@@ -44,9 +45,14 @@ function laneError(options: Act, wire: Wire, bound: Limit, error: unknown): Lane
     const { status } = wire.refusal;
     // A gateway that lost its backend cannot know whether the backend created the batch.
     const maybe = options.creates === true && (status === 500 || status === 502 || status === 504);
-    const said = (parseObject(wire.refusal.text)?.["error"] as { message?: unknown } | undefined)?.message;
+    const said = asRecord(parseObject(wire.refusal.text)?.["error"])?.["message"];
     const message = `cannot ${options.what}: ${status} ${verdict.code}${typeof said === "string" ? `: ${said.slice(0, 500)}` : ""}`;
-    return new LaneError(message, { outcome: maybe ? "unknown" : "refused", retry: verdict.retry, code: verdict.code, cause: new Refused(status, error) });
+    return new LaneError(message, {
+      outcome: maybe ? "unknown" : "refused",
+      retry: verdict.retry,
+      code: verdict.code,
+      cause: new Refused(status, error),
+    });
   }
   const code = failureCode(bound, error);
   const outcome = !wire.sent ? "unsent" : options.creates === true ? "unknown" : "refused";

@@ -21,11 +21,21 @@ export function createLanes(settings: LaneSettings): ReadonlyMap<LaneId, Lane> {
   const agent = createAgent();
   const lanes: Lane[] = [];
   if (settings.openai) {
-    const account = { apiKey: settings.openai.apiKey, baseURL: settings.openai.baseURL ?? "https://api.openai.com/v1", emulated: settings.emulated, agent };
+    const account = {
+      apiKey: settings.openai.apiKey,
+      baseURL: settings.openai.baseURL ?? "https://api.openai.com/v1",
+      emulated: settings.emulated,
+      agent,
+    };
     lanes.push(createOpenAiLane(account), createOpenAiLane({ ...account, flex: true }), createOpenAiBatchLane(account));
   }
   if (settings.anthropic) {
-    const account = { apiKey: settings.anthropic.apiKey, baseURL: settings.anthropic.baseURL ?? "https://api.anthropic.com", emulated: settings.emulated, agent };
+    const account = {
+      apiKey: settings.anthropic.apiKey,
+      baseURL: settings.anthropic.baseURL ?? "https://api.anthropic.com",
+      emulated: settings.emulated,
+      agent,
+    };
     lanes.push(createAnthropicLane(account), createAnthropicBatchLane(account));
   }
   if (settings.poolUrl !== undefined) lanes.push(createPoolLane({ baseURL: settings.poolUrl, agent }));

@@ -3,7 +3,12 @@ import { expect, test } from "vitest";
 import { asksForUsage, oneLine, outgoing } from "./edit.ts";
 import type { LaneRequest } from "./port.ts";
 
-const request = (body: string, endpoint: LaneRequest["endpoint"] = "/v1/chat/completions", model = "m"): LaneRequest => ({ attemptId: "att_1", endpoint, model, body });
+const request = (body: string, endpoint: LaneRequest["endpoint"] = "/v1/chat/completions", model = "m"): LaneRequest => ({
+  attemptId: "att_1",
+  endpoint,
+  model,
+  body,
+});
 
 test("a body that needs nothing goes out byte for byte", () => {
   const body = ' { "z" : 12345678901234567890, "model":"m" , "a":"\\u0000\\ud800 \\/", "n":1.0e+2,\n"stream":false }';
@@ -22,7 +27,9 @@ test("a chat stream asks for its usage, whatever the caller wrote", () => {
   expect(sent('{"model":"m","stream":true,"stream_options":{"include_obfuscation":false}}')).toBe(
     '{"model":"m","stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}}',
   );
-  expect(sent('{"model":"m","stream":true,"stream_options":{"include_usage":false}}')).toBe('{"model":"m","stream":true,"stream_options":{"include_usage":true}}');
+  expect(sent('{"model":"m","stream":true,"stream_options":{"include_usage":false}}')).toBe(
+    '{"model":"m","stream":true,"stream_options":{"include_usage":true}}',
+  );
   expect(sent('{"model":"m","stream":true,"stream_options":null}')).toBe('{"model":"m","stream":true,"stream_options":{"include_usage":true}}');
   const asked = '{"model":"m","stream":true,"stream_options":{"include_usage":true}}';
   expect(sent(asked)).toBe(asked);
@@ -40,11 +47,15 @@ test("the flex lane asks for flex, and no other lane does", () => {
 });
 
 test("the model is the one that this lane was chosen for", () => {
-  expect(outgoing(request('{"model" : "slowboat-embed", "input":"x"}', "/v1/embeddings", "use-lite-en"), "call", null)).toBe('{"model" : "use-lite-en", "input":"x"}');
+  expect(outgoing(request('{"model" : "slowboat-embed", "input":"x"}', "/v1/embeddings", "use-lite-en"), "call", null)).toBe(
+    '{"model" : "use-lite-en", "input":"x"}',
+  );
 });
 
 test("members of ours never reach a provider", () => {
-  expect(outgoing(request('{"slowboat":{"a":[1,2]},"model":"m","slowboat_deadline":"4h","slowboats":1}'), "call", null)).toBe('{"model":"m","slowboats":1}');
+  expect(outgoing(request('{"slowboat":{"a":[1,2]},"model":"m","slowboat_deadline":"4h","slowboats":1}'), "call", null)).toBe(
+    '{"model":"m","slowboats":1}',
+  );
   expect(outgoing(request('{"a\\"b\\\\":1,"model":"m", "slow\\u0062oat" : "x" }'), "call", null)).toBe('{"a\\"b\\\\":1,"model":"m" }');
 });
 
@@ -66,7 +77,8 @@ test("for any body, only the named members differ and the rest keeps its text an
       const streams = members.some(([name, v]) => name === "stream" && v === true);
       const expected = new Map(members.filter(([name]) => !/^slowboat(?:$|[_-])/.test(name)));
       if (streams) for (const name of ["stream", "stream_options"]) expected.delete(name);
-      if (["flex", "batch"].includes(String(expected.get("service_tier"))) && typeof expected.get("service_tier") === "string") expected.delete("service_tier");
+      if (["flex", "batch"].includes(String(expected.get("service_tier"))) && typeof expected.get("service_tier") === "string")
+        expected.delete("service_tier");
       expected.set("model", "m");
       const parsed = new Map(Object.entries(JSON.parse(sent) as Record<string, unknown>));
       expect([...parsed.keys()].sort()).toEqual([...expected.keys()].sort());

@@ -17,15 +17,24 @@ async function served(script: Script): Promise<string> {
   return server.url;
 }
 
-async function ask(script: Script, lane: "openai" | "openai-flex" | "anthropic" = "openai", options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<LaneAnswer> {
+async function ask(
+  script: Script,
+  lane: "openai" | "openai-flex" | "anthropic" = "openai",
+  options: { timeoutMs?: number; signal?: AbortSignal } = {},
+): Promise<LaneAnswer> {
   const url = await served(script);
   const common = { apiKey: "key", emulated: false, ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }) };
-  const made = lane === "anthropic" ? createAnthropicLane({ ...common, baseURL: url }) : createOpenAiLane({ ...common, baseURL: `${url}/v1`, flex: lane === "openai-flex" });
+  const made =
+    lane === "anthropic"
+      ? createAnthropicLane({ ...common, baseURL: url })
+      : createOpenAiLane({ ...common, baseURL: `${url}/v1`, flex: lane === "openai-flex" });
   return made.call(lane === "anthropic" ? message : chat, options.signal ?? never);
 }
 
-const openAiError = (code: string | null, type = "invalid_request_error", text = "no"): string => JSON.stringify({ error: { message: text, type, param: null, code } });
-const anthropicError = (type: string, text = "no", details?: object): string => JSON.stringify({ type: "error", error: { type, message: text, ...(details ? { details } : {}) }, request_id: "req_1" });
+const openAiError = (code: string | null, type = "invalid_request_error", text = "no"): string =>
+  JSON.stringify({ error: { message: text, type, param: null, code } });
+const anthropicError = (type: string, text = "no", details?: object): string =>
+  JSON.stringify({ type: "error", error: { type, message: text, ...(details ? { details } : {}) }, request_id: "req_1" });
 
 test.each([
   [400, openAiError("invalid_value"), "never", "invalid_value"],
@@ -64,7 +73,10 @@ test.each([
 });
 
 test("flex without capacity is told by status and lane, a rate limit on it stays one", async () => {
-  expect(await ask((_, res) => json(res, openAiError(null, "x", "Resource Unavailable"), 429), "openai-flex")).toMatchObject({ retry: "later", code: "resource_unavailable" });
+  expect(await ask((_, res) => json(res, openAiError(null, "x", "Resource Unavailable"), 429), "openai-flex")).toMatchObject({
+    retry: "later",
+    code: "resource_unavailable",
+  });
   expect(await ask((_, res) => json(res, openAiError("rate_limit_exceeded"), 429), "openai-flex")).toMatchObject({ code: "rate_limit_exceeded" });
   expect(await ask((_, res) => json(res, openAiError("insufficient_quota"), 429), "openai-flex")).toMatchObject({ retry: "park" });
 });
@@ -72,7 +84,16 @@ test("flex without capacity is told by status and lane, a rate limit on it stays
 test.each([
   [{ "retry-after-ms": "1500", "retry-after": "9" }, "", 1500],
   [{ "retry-after": "7" }, "", 7000],
-  [{ "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s", "x-ratelimit-remaining-requests": "9", "x-ratelimit-reset-requests": "20h" }, "", 360_000],
+  [
+    {
+      "x-ratelimit-remaining-tokens": "0",
+      "x-ratelimit-reset-tokens": "6m0s",
+      "x-ratelimit-remaining-requests": "9",
+      "x-ratelimit-reset-requests": "20h",
+    },
+    "",
+    360_000,
+  ],
   [{}, "Rate limit reached. Please try again in 6.596s. Visit", 6596],
   [{ "retry-after": "99999999" }, "", 3_600_000],
   [{}, "soon", null],
@@ -124,7 +145,9 @@ test("a 200 that is no answer is unknown: a proxy's page, broken JSON, an error 
 });
 
 test("a failed request is sent once: nothing in the SDKs retries", async () => {
-  const server = await scriptedServer((_, res) => json(res, openAiError(null, "server_error"), 500, { "x-should-retry": "true", "retry-after-ms": "1" }));
+  const server = await scriptedServer((_, res) =>
+    json(res, openAiError(null, "server_error"), 500, { "x-should-retry": "true", "retry-after-ms": "1" }),
+  );
   open.push(server);
   await createOpenAiLane({ apiKey: "key", baseURL: `${server.url}/v1`, emulated: false }).call(chat, never);
   await createAnthropicLane({ apiKey: "key", baseURL: server.url, emulated: false }).call(message, never);
@@ -159,7 +182,11 @@ test("tokens are counted without a charge where the provider counts them", async
 test("a lane exists only where its account does, and accounts tell keys apart without showing them", () => {
   const lanes = createLanes({ openai: { apiKey: "secret-key" }, emulated: true });
   expect([...lanes.keys()]).toEqual(["openai", "openai-flex", "openai-batch"]);
-  expect([...createLanes({ anthropic: { apiKey: "a" }, poolUrl: "http://127.0.0.1:1", emulated: false }).keys()]).toEqual(["anthropic", "anthropic-batch", "pool"]);
+  expect([...createLanes({ anthropic: { apiKey: "a" }, poolUrl: "http://127.0.0.1:1", emulated: false }).keys()]).toEqual([
+    "anthropic",
+    "anthropic-batch",
+    "pool",
+  ]);
   expect(lanes.get("openai")?.account).toMatch(/^openai\|https:\/\/api\.openai\.com\/v1\|[0-9a-f]{12}$/);
   expect(lanes.get("openai")?.account).not.toContain("secret");
   expect([...createLanes({ emulated: false }).keys()]).toEqual([]);

@@ -8,4 +8,13 @@ export { createLanes, type LaneSettings } from "./create-lanes.ts";
 export { createOpenAiLane } from "./openai.ts";
 export { createOpenAiBatchLane } from "./openai-batch.ts";
 export { createPoolLane } from "./pool.ts";
-export { type BatchLane, type CallLane, type Lane, type LaneAnswer, LaneError, type LaneProgress, type LaneRequest, type LaneStream } from "./port.ts";
+export {
+  type BatchLane,
+  type CallLane,
+  type Lane,
+  type LaneAnswer,
+  LaneError,
+  type LaneProgress,
+  type LaneRequest,
+  type LaneStream,
+} from "./port.ts";

@@ -6,7 +6,7 @@ import { accountOf } from "./account.ts";
 import { BOUNDS } from "./bounds.ts";
 import { act, lines, longBody, statusOf } from "./control.ts";
 import { oneLine, outgoingAll } from "./edit.ts";
-import { on, type OpenAiAccount, openAiClient } from "./openai-client.ts";
+import { type OpenAiAccount, on, openAiClient } from "./openai-client.ts";
 import { type BatchLane, LaneError, type LaneProgress, type LaneRequest } from "./port.ts";
 import { answersOf, openAiRow } from "./rows.ts";
 import { createAgent, type Wire } from "./wire.ts";
@@ -33,14 +33,20 @@ export function createOpenAiBatchLane(options: OpenAiBatchOptions): BatchLane {
   async function submit(dispatchId: string, requests: readonly LaneRequest[], signal: AbortSignal): Promise<{ ref: string }> {
     const first = requests[0];
     assert(first !== undefined && requests.length <= LIMITS.batchLines, `a batch has 1 to ${LIMITS.batchLines} requests`);
-    assert(requests.every((r) => r.endpoint === first.endpoint && r.model === first.model), "a batch has one endpoint and one model");
+    assert(
+      requests.every((r) => r.endpoint === first.endpoint && r.model === first.model),
+      "a batch has one endpoint and one model",
+    );
     const { endpoint } = first;
     assert(endpoint !== "/v1/messages" && endpoint !== "/v1/classifications", `lane openai-batch serves ${endpoint}`);
     const bodies = await outgoingAll(requests, oneLine);
     const pieces = function* (): Generator<string> {
-      for (const [index, r] of requests.entries()) yield `{"custom_id":"${r.attemptId}","method":"POST","url":"${r.endpoint}","body":${bodies[index]}}\n`;
+      for (const [index, r] of requests.entries())
+        yield `{"custom_id":"${r.attemptId}","method":"POST","url":"${r.endpoint}","body":${bodies[index]}}\n`;
     };
-    const file = await act(agent, signal, { what: "upload a batch file", timeoutMs: BOUNDS.uploadMs }, (wire, bounded) => upload(client, wire, dispatchId, pieces, bounded));
+    const file = await act(agent, signal, { what: "upload a batch file", timeoutMs: BOUNDS.uploadMs }, (wire, bounded) =>
+      upload(client, wire, dispatchId, pieces, bounded),
+    );
     try {
       const batch = await act(agent, signal, { what: "create a batch", creates: true }, (wire, bounded) =>
         on(client, wire).batches.create(
@@ -52,7 +58,9 @@ export function createOpenAiBatchLane(options: OpenAiBatchOptions): BatchLane {
     } catch (error) {
       // A batch that may exist needs its file; one that was refused leaves an orphan behind, which expires by itself if this fails.
       if (error instanceof LaneError && error.outcome !== "unknown") {
-        await act(agent, signal, { what: "delete a file", timeoutMs: 10_000 }, (wire, bounded) => on(client, wire).files.delete(file.id, { signal: bounded })).catch(() => undefined);
+        await act(agent, signal, { what: "delete a file", timeoutMs: 10_000 }, (wire, bounded) =>
+          on(client, wire).files.delete(file.id, { signal: bounded }),
+        ).catch(() => undefined);
       }
       throw error;
     }
@@ -75,7 +83,8 @@ export function createOpenAiBatchLane(options: OpenAiBatchOptions): BatchLane {
 
   async function* collect(ref: string, signal: AbortSignal): ReturnType<BatchLane["collect"]> {
     const batch = await retrieve(ref, signal);
-    if (phaseOf(batch.status) !== "ended") throw new LaneError(`batch ${ref} is ${batch.status}`, { outcome: "refused", retry: "later", code: "not_ended" });
+    if (phaseOf(batch.status) !== "ended")
+      throw new LaneError(`batch ${ref} is ${batch.status}`, { outcome: "refused", retry: "later", code: "not_ended" });
     const seen = new Set<string>();
     // An absent file is null; an empty id has been seen as well.
     for (const fileId of [batch.output_file_id, batch.error_file_id]) {
@@ -107,7 +116,11 @@ function upload(client: OpenAI, wire: Wire, dispatchId: string, pieces: () => It
     yield* pieces();
     yield `\r\n--${boundary}--\r\n`;
   });
-  const headers = { "content-type": `multipart/form-data; boundary=${boundary}`, "content-length": String(body.sizeBytes), "x-client-request-id": dispatchId };
+  const headers = {
+    "content-type": `multipart/form-data; boundary=${boundary}`,
+    "content-length": String(body.sizeBytes),
+    "x-client-request-id": dispatchId,
+  };
   return on(client, wire, BOUNDS.uploadMs).post<OpenAI.FileObject>("/files", { body, headers, signal });
 }
 
@@ -123,7 +136,8 @@ function phaseOf(status: string): LaneProgress["phase"] {
 }
 
 function progressOf(batch: OpenAI.Batch): LaneProgress {
-  if (typeof batch?.status !== "string") throw new LaneError("a poll without a status", { outcome: "refused", retry: "later", code: "unrecognised_answer" });
+  if (typeof batch?.status !== "string")
+    throw new LaneError("a poll without a status", { outcome: "refused", retry: "later", code: "unrecognised_answer" });
   const counts = batch.request_counts;
   return {
     phase: phaseOf(batch.status),

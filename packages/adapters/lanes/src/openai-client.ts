@@ -11,7 +11,15 @@ export interface OpenAiAccount {
 
 /** The official client without retries of its own, without its log, and without settings from the environment. */
 export const openAiClient = (account: OpenAiAccount): OpenAI =>
-  new OpenAI({ apiKey: account.apiKey, baseURL: account.baseURL, organization: null, project: null, maxRetries: 0, timeout: BOUNDS.controlMs, logLevel: "off" });
+  new OpenAI({
+    apiKey: account.apiKey,
+    baseURL: account.baseURL,
+    organization: null,
+    project: null,
+    maxRetries: 0,
+    timeout: BOUNDS.controlMs,
+    logLevel: "off",
+  });
 
 /** The client on one watched connection. The time limit proper is the signal's, which also bounds the reading of the body. */
 export const on = (client: OpenAI, wire: Wire, timeoutMs: number = BOUNDS.controlMs): OpenAI =>

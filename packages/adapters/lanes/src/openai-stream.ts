@@ -1,7 +1,7 @@
 import type { Endpoint } from "@slowboat/contract";
-import { type Assembler, asRecord, errorEvent, type StreamEnd, statusOfError } from "./assemble.ts";
-import { parseObject } from "./classify.ts";
+import { type Assembler, errorEvent, type StreamEnd, statusOfError } from "./assemble.ts";
 import { memberText } from "./edit.ts";
+import { asRecord, parseObject } from "./json.ts";
 import type { SseEvent } from "./sse.ts";
 
 type Bag = Record<string, unknown>;

@@ -3,7 +3,7 @@ import { accountOf } from "./account.ts";
 import { BOUNDS } from "./bounds.ts";
 import { callLane } from "./call-lane.ts";
 import { asksForUsage } from "./edit.ts";
-import { on, type OpenAiAccount, openAiClient } from "./openai-client.ts";
+import { type OpenAiAccount, on, openAiClient } from "./openai-client.ts";
 import { openAiAssembler } from "./openai-stream.ts";
 import type { CallLane } from "./port.ts";
 import { createAgent } from "./wire.ts";
@@ -30,9 +30,7 @@ export function createOpenAiLane(options: OpenAiOptions): CallLane {
     tier: flex ? "flex" : null,
     // With a content type given, the SDK sends a string body as it is. Its base URL ends in /v1 already.
     post: (wire, path, body, { headers, signal }) =>
-      on(client, wire, timeoutMs)
-        .post(path.replace(/^\/v1/, ""), { body, headers, signal })
-        .asResponse(),
+      on(client, wire, timeoutMs).post(path.replace(/^\/v1/, ""), { body, headers, signal }).asResponse(),
     assembler: (request) => openAiAssembler(request.endpoint, asksForUsage(request.body)),
   });
 }

@@ -34,7 +34,12 @@ export type LaneAnswer =
       readonly retry: "never" | "later" | "park";
       readonly retryAfterMs: number | null;
     }
-  | { readonly kind: "void"; readonly attemptId: string; readonly code: "expired" | "cancelled" | "unsent" | "lost" | "batch_failed"; readonly message: string }
+  | {
+      readonly kind: "void";
+      readonly attemptId: string;
+      readonly code: "expired" | "cancelled" | "unsent" | "lost" | "batch_failed";
+      readonly message: string;
+    }
   | { readonly kind: "unknown"; readonly attemptId: string; readonly code: string; readonly message: string };
 
 interface LaneBase {
@@ -72,7 +77,12 @@ export interface LaneProgress {
   readonly done: number;
   readonly total: number;
   /** Set when the whole batch failed validation: nothing ran, nothing is charged. `hold` means the enqueued-token quota was full. */
-  readonly failure: { readonly code: string; readonly message: string; readonly hold: boolean; readonly lines: readonly { line: number | null; code: string; message: string }[] } | null;
+  readonly failure: {
+    readonly code: string;
+    readonly message: string;
+    readonly hold: boolean;
+    readonly lines: readonly { line: number | null; code: string; message: string }[];
+  } | null;
 }
 
 /** A lane that takes a file of requests and answers within a day. Each method throws `LaneError` when the provider cannot be talked to. */
@@ -100,7 +110,10 @@ export class LaneError extends Error {
   readonly outcome: "refused" | "unsent" | "unknown";
   readonly retry: "never" | "later" | "park";
   readonly code: string;
-  constructor(message: string, facts: { outcome: "refused" | "unsent" | "unknown"; retry: "never" | "later" | "park"; code: string; cause?: unknown }) {
+  constructor(
+    message: string,
+    facts: { outcome: "refused" | "unsent" | "unknown"; retry: "never" | "later" | "park"; code: string; cause?: unknown },
+  ) {
     super(message, { cause: facts.cause });
     this.outcome = facts.outcome;
     this.retry = facts.retry;

@@ -1,7 +1,8 @@
 import { memberSpans } from "@slowboat/kernel";
-import { asRecord, statusOfError } from "./assemble.ts";
-import { classify, parseObject, refused } from "./classify.ts";
+import { statusOfError } from "./assemble.ts";
+import { classify, refused } from "./classify.ts";
 import { memberText } from "./edit.ts";
+import { asRecord, parseObject } from "./json.ts";
 import type { LaneAnswer } from "./port.ts";
 
 /** A row that cannot be read may still have been executed and charged. Its id is looked for in the wreck; "" when there is none. */
@@ -27,7 +28,8 @@ function textAt(line: string, path: readonly string[]): string | null {
 export function openAiRow(line: string | null): LaneAnswer {
   const row = line === null ? null : parseObject(line);
   const attemptId = row?.["custom_id"];
-  if (line === null || !row || typeof attemptId !== "string") return unreadable(line, line === null ? "a row too long to read" : "a row that is not JSON with a custom_id");
+  if (line === null || !row || typeof attemptId !== "string")
+    return unreadable(line, line === null ? "a row too long to read" : "a row that is not JSON with a custom_id");
   const response = asRecord(row["response"]);
   if (!response) return openAiVoid(attemptId, line, asRecord(row["error"]));
   const status = typeof response["status_code"] === "number" ? response["status_code"] : 0;
@@ -56,7 +58,8 @@ export function anthropicRow(line: string | null): LaneAnswer {
   const row = line === null ? null : parseObject(line);
   const attemptId = row?.["custom_id"];
   const result = asRecord(row?.["result"]);
-  if (line === null || typeof attemptId !== "string" || !result) return unreadable(line, line === null ? "a row too long to read" : "a row that is not JSON with a custom_id and a result");
+  if (line === null || typeof attemptId !== "string" || !result)
+    return unreadable(line, line === null ? "a row too long to read" : "a row that is not JSON with a custom_id and a result");
   switch (result["type"]) {
     case "succeeded": {
       const body = textAt(line, ["result", "message"]);
@@ -81,7 +84,11 @@ export function anthropicRow(line: string | null): LaneAnswer {
 }
 
 /** Turns lines into answers; a second row of the same request is dropped, so that each has one answer. */
-export async function* answersOf(source: AsyncIterable<string | null>, read: (line: string | null) => LaneAnswer, seen: Set<string>): AsyncGenerator<LaneAnswer> {
+export async function* answersOf(
+  source: AsyncIterable<string | null>,
+  read: (line: string | null) => LaneAnswer,
+  seen: Set<string>,
+): AsyncGenerator<LaneAnswer> {
   for await (const line of source) {
     const answer = read(line);
     if (answer.attemptId !== "" && seen.has(answer.attemptId)) continue;

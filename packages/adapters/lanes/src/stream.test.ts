@@ -13,11 +13,18 @@ const chat: LaneRequest = { attemptId: "att_1", endpoint: "/v1/chat/completions"
 const responses: LaneRequest = { ...chat, endpoint: "/v1/responses" };
 const message: LaneRequest = { ...chat, endpoint: "/v1/messages" };
 
-async function start(request: LaneRequest, script: Script, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<LaneStream | LaneAnswer> {
+async function start(
+  request: LaneRequest,
+  script: Script,
+  options: { timeoutMs?: number; signal?: AbortSignal } = {},
+): Promise<LaneStream | LaneAnswer> {
   const server = await scriptedServer(script);
   open.push(server);
   const common = { apiKey: "key", emulated: false, ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }) };
-  const lane = request.endpoint === "/v1/messages" ? createAnthropicLane({ ...common, baseURL: server.url }) : createOpenAiLane({ ...common, baseURL: `${server.url}/v1` });
+  const lane =
+    request.endpoint === "/v1/messages"
+      ? createAnthropicLane({ ...common, baseURL: server.url })
+      : createOpenAiLane({ ...common, baseURL: `${server.url}/v1` });
   return lane.stream(request, options.signal ?? never);
 }
 
@@ -33,7 +40,8 @@ async function read(stream: LaneStream | LaneAnswer): Promise<{ text: string; fi
   return { text, final: await stream.final };
 }
 
-const data = (...chunks: unknown[]): string => chunks.map((chunk) => `data: ${typeof chunk === "string" ? chunk : JSON.stringify(chunk)}\n\n`).join("");
+const data = (...chunks: unknown[]): string =>
+  chunks.map((chunk) => `data: ${typeof chunk === "string" ? chunk : JSON.stringify(chunk)}\n\n`).join("");
 const delta = (part: object, finish: string | null = null, index = 0): object => ({
   id: "c1",
   object: "chat.completion.chunk",
@@ -41,8 +49,16 @@ const delta = (part: object, finish: string | null = null, index = 0): object =>
   model: "m-1",
   choices: [{ index, delta: part, finish_reason: finish }],
 });
-const usage = { id: "c1", object: "chat.completion.chunk", created: 7, model: "m-1", choices: [], usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 } };
-const named = (...events: [string, object][]): string => events.map(([type, rest]) => `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`).join("");
+const usage = {
+  id: "c1",
+  object: "chat.completion.chunk",
+  created: 7,
+  model: "m-1",
+  choices: [],
+  usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+};
+const named = (...events: [string, object][]): string =>
+  events.map(([type, rest]) => `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`).join("");
 
 test("a chat stream becomes the answer that a call would have given, and the usage chunk is ours alone", async () => {
   const shown = data(delta({ role: "assistant", content: "" }), delta({ content: "Hel\u0000" }), delta({ content: "lo" }), delta({}, "stop"));
@@ -66,12 +82,14 @@ test("a caller that asked for the usage chunk sees it", async () => {
 });
 
 test("tool calls and several choices are put together by their index", async () => {
-  const call = (index: number, fn: object, id?: string): object => ({ tool_calls: [{ index, ...(id ? { id, type: "function" } : {}), function: fn }] });
+  const call = (index: number, fn: object, id?: string): object => ({
+    tool_calls: [{ index, ...(id ? { id, type: "function" } : {}), function: fn }],
+  });
   const body = data(
     delta(call(0, { name: "f", arguments: "" }, "call_1")),
     delta(call(0, { arguments: '{"n":123456' })),
     delta(call(1, { name: "g" }, "call_2")),
-    delta(call(0, { arguments: '78901234567890}' })),
+    delta(call(0, { arguments: "78901234567890}" })),
     delta({}, "tool_calls"),
     delta({ content: "b" }, "length", 1),
     usage,
@@ -135,18 +153,32 @@ test("a stream whose socket breaks ends early without throwing, and is unknown",
 
 test("an error inside a 200 stream before any output is a refusal, after it unknown", async () => {
   const error = { error: { message: "overloaded", type: "server_error", code: "server_is_overloaded", param: null } };
-  expect(await start(chat, (_, res) => sse(res, data(error)))).toMatchObject({ kind: "refused", statusCode: 503, retry: "later", code: "server_is_overloaded", requestId: "req_1" });
+  expect(await start(chat, (_, res) => sse(res, data(error)))).toMatchObject({
+    kind: "refused",
+    statusCode: 503,
+    retry: "later",
+    code: "server_is_overloaded",
+    requestId: "req_1",
+  });
   const late = await read(await start(chat, (_, res) => sse(res, data(delta({ content: "x" }), error))));
   expect(late.final).toMatchObject({ kind: "unknown", code: "server_is_overloaded" });
   expect(late.text).toContain("server_is_overloaded");
   const anthropic = named(["error", { error: { type: "overloaded_error", message: "Overloaded" } }]);
-  expect(await start(message, (_, res) => sse(res, anthropic))).toMatchObject({ kind: "refused", statusCode: 529, retry: "later", code: "overloaded_error" });
+  expect(await start(message, (_, res) => sse(res, anthropic))).toMatchObject({
+    kind: "refused",
+    statusCode: 529,
+    retry: "later",
+    code: "overloaded_error",
+  });
   const flat = named(["error", { code: "rate_limit_exceeded", message: "slow down", param: null }]);
   expect(await start(responses, (_, res) => sse(res, flat))).toMatchObject({ kind: "refused", statusCode: 429, retry: "later" });
 });
 
 test("a refusal before the stream is an answer, and so is JSON instead of a stream", async () => {
-  expect(await start(chat, (_, res) => json(res, { error: { message: "no", type: "invalid_request_error", code: null } }, 400))).toMatchObject({ kind: "refused", retry: "never" });
+  expect(await start(chat, (_, res) => json(res, { error: { message: "no", type: "invalid_request_error", code: null } }, 400))).toMatchObject({
+    kind: "refused",
+    retry: "never",
+  });
   expect(await start(chat, (_, res) => json(res, { choices: [] }))).toMatchObject({ kind: "answered", body: '{"choices":[]}' });
 });
 
@@ -157,12 +189,28 @@ test("a responses stream's answer is the text of its last event, digit for digit
   expect(got.text).toBe(text);
   expect(got.final).toMatchObject({ kind: "answered", body: response });
   const failed = named(["response.failed", { response: { status: "failed", error: { code: "server_error", message: "x" }, usage: null } }]);
-  expect((await read(await start(responses, (_, res) => sse(res, failed)))).final).toMatchObject({ kind: "refused", statusCode: 500, retry: "later", code: "server_error" });
+  expect((await read(await start(responses, (_, res) => sse(res, failed)))).final).toMatchObject({
+    kind: "refused",
+    statusCode: 500,
+    retry: "later",
+    code: "server_error",
+  });
 });
 
 const begin: [string, object] = [
   "message_start",
-  { message: { id: "msg_1", type: "message", role: "assistant", model: "c", content: [], stop_reason: null, stop_sequence: null, usage: { input_tokens: 9, output_tokens: 1, cache_read_input_tokens: 4 } } },
+  {
+    message: {
+      id: "msg_1",
+      type: "message",
+      role: "assistant",
+      model: "c",
+      content: [],
+      stop_reason: null,
+      stop_sequence: null,
+      usage: { input_tokens: 9, output_tokens: 1, cache_read_input_tokens: 4 },
+    },
+  },
 ];
 const block = (index: number, start: object, ...deltas: object[]): [string, object][] => [
   ["content_block_start", { index, content_block: start }],
@@ -178,9 +226,19 @@ test("a messages stream becomes one message: thinking, text and a tool's input w
   const text = named(
     begin,
     ["ping", {}],
-    ...block(0, { type: "thinking", thinking: "", signature: "" }, { type: "thinking_delta", thinking: "hm" }, { type: "signature_delta", signature: "sig" }),
+    ...block(
+      0,
+      { type: "thinking", thinking: "", signature: "" },
+      { type: "thinking_delta", thinking: "hm" },
+      { type: "signature_delta", signature: "sig" },
+    ),
     ...block(1, { type: "text", text: "" }, { type: "text_delta", text: "a" }, { type: "text_delta", text: "b" }),
-    ...block(2, { type: "tool_use", id: "t1", name: "f", input: {} }, { type: "input_json_delta", partial_json: '{"n": 123456789' }, { type: "input_json_delta", partial_json: "01234567890}" }),
+    ...block(
+      2,
+      { type: "tool_use", id: "t1", name: "f", input: {} },
+      { type: "input_json_delta", partial_json: '{"n": 123456789' },
+      { type: "input_json_delta", partial_json: "01234567890}" },
+    ),
     ...block(3, { type: "tool_use", id: "t2", name: "g", input: {} }),
     ...finish,
   );
@@ -205,7 +263,10 @@ test.each([
   ["after message_start", [begin]],
   ["after message_delta", [begin, ...block(0, { type: "text", text: "" }), finish[0] as [string, object]]],
 ])("a messages stream that ends %s is unknown", async (_, events) => {
-  expect((await read(await start(message, (_heard, res) => sse(res, named(...events))))).final).toMatchObject({ kind: "unknown", code: "stream_truncated" });
+  expect((await read(await start(message, (_heard, res) => sse(res, named(...events))))).final).toMatchObject({
+    kind: "unknown",
+    code: "stream_truncated",
+  });
 });
 
 test("when the consumer leaves, the stream is read to its end, so that what was paid for is known", async () => {
@@ -218,7 +279,10 @@ test("when the consumer leaves, the stream is read to its end, so that what was 
   if (stream.kind !== "stream") throw new Error("no stream");
   for await (const _ of stream.events) break;
   rest?.();
-  expect(JSON.parse(((await stream.final) as { body: string }).body)).toMatchObject({ choices: [{ message: { content: "xy" } }], usage: usage.usage });
+  expect(JSON.parse(((await stream.final) as { body: string }).body)).toMatchObject({
+    choices: [{ message: { content: "xy" } }],
+    usage: usage.usage,
+  });
 });
 
 test("an abort and a time limit end a stream that nobody reads", async () => {

@@ -50,7 +50,7 @@ export async function openStream(attemptId: string, response: Response, assemble
   };
   const drain = async (): Promise<void> => {
     bound.renew(BOUNDS.drainMs);
-    while ((await next()) !== null) continue;
+    while ((await next()) !== null);
   };
 
   const first = await next();
