@@ -6,13 +6,15 @@ export interface TriedAttempt {
   readonly lane: string;
   readonly state: string;
   readonly errorCode: string | null;
+  /** What it would have cost (nano-USD), where that was known. */
+  readonly estimateNano: bigint | null;
 }
 
 /** The attempts of these jobs that brought nothing, oldest first. */
 export async function readTried(tx: Sql, jobIds: readonly string[]): Promise<TriedAttempt[]> {
   if (jobIds.length === 0) return [];
   return await tx<TriedAttempt[]>`
-    select job_id as "jobId", lane, state, error_code as "errorCode" from attempt
+    select job_id as "jobId", lane, state, error_code as "errorCode", estimate_nano as "estimateNano" from attempt
     where job_id = any(${jobIds as string[]}::text[]) and state in ('void', 'unknown') order by job_id, seq`;
 }
 

@@ -24,6 +24,8 @@ import { readSnapshot } from "./snapshot.ts";
 const CLAIM = 2_000;
 /** How long (job time) a job without a latest start waits for another one's answer before it goes itself. */
 const FOLLOW_MS = 300_000;
+/** When (job time) a job is looked at again whose lanes are all away. */
+const AWAY_MS = 30_000;
 
 type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind: "refuse" }> };
 
@@ -107,7 +109,9 @@ function decideAll(
     const view = { ...snapshot, batchLines: together.get(togetherKey(job)) ?? 1 };
     const verdict = decide(toPlanJob(job, view, { cached: source !== null, tried, role: roleAfter(tried) }), view, nowMs);
     if (verdict.kind === "refuse") {
-      refused.push({ job, verdict });
+      // A lane that is away may come back: what was accepted waits for it.
+      if (verdict.code === "lane-unavailable") deferred.push({ jobId: job.id, atMs: nowMs + AWAY_MS });
+      else refused.push({ job, verdict });
       continue;
     }
     const { decision } = verdict;

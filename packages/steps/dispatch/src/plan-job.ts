@@ -16,7 +16,7 @@ export function toPlanJob(job: DueJob, snapshot: Snapshot, facts: { readonly cac
     deadlineAtMs: job.deadlineAtMs,
     allow: job.lanesAllow as LaneId[] | null,
     deny: job.lanesDeny as LaneId[] | null,
-    maxCostNano: job.maxCostNano,
+    maxCostNano: job.maxCostNano === null ? null : leftOf(job.maxCostNano, facts.tried),
     // Intake has refused unpriced models where the tenant does not allow them.
     allowUnpriced: known === null,
     cached: facts.cached,
@@ -26,6 +26,10 @@ export function toPlanJob(job: DueJob, snapshot: Snapshot, facts: { readonly cac
     role: facts.role,
   };
 }
+
+/** What the job may still cost: attempts in suspense may have been charged and count with their estimate. */
+const leftOf = (maxCostNano: bigint, tried: readonly TriedAttempt[]): bigint =>
+  tried.reduce((left, attempt) => (attempt.state === "unknown" ? left - (attempt.estimateNano ?? 0n) : left), maxCostNano);
 
 /** The role of the next attempt: a rescue after a batch that did not deliver, a retry after anything else. */
 export function roleAfter(tried: readonly TriedAttempt[]): Decision["role"] {

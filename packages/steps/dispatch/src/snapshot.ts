@@ -12,10 +12,7 @@ export async function readSnapshot(deps: PlanDeps, tx: Sql): Promise<Snapshot> {
   return {
     book: deps.book,
     lanes: deps.lanes.map((lane) => ({ id: lane.id, emulated: lane.emulated, available: true, concurrency: lane.concurrency, queued: backlog.get(lane.id) ?? 0 })),
-    // The pool works in machine time; seen from job time it is slower by the scale.
-    pool: hasPool
-      ? { tokensPerSecond: deps.time.poolTokensPerSecond / deps.time.clock.scale, backlogTokens: (backlog.get("pool") ?? 0) * TOKENS_PER_POOL_JOB }
-      : null,
+    pool: hasPool ? { tokensPerSecond: deps.time.poolTokensPerSecond, backlogTokens: (backlog.get("pool") ?? 0) * TOKENS_PER_POOL_JOB } : null,
     tickMs: deps.time.tickMs,
     scale: deps.time.clock.scale,
     batchLines: 1,
