@@ -1,0 +1,277 @@
+import { newId } from "@slowboat/kernel";
+import { testRng, watchLeaks } from "@slowboat/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startIntake, type TestCaller, type TestIntake } from "../testing/api.ts";
+
+const leaks = watchLeaks();
+let intake: TestIntake;
+let me: TestCaller;
+
+beforeAll(async () => {
+  intake = await startIntake({ callbackAllow: ["127.0.0.1:9999"] });
+  me = intake.tenant;
+});
+afterAll(async () => {
+  await intake.stop();
+  await leaks.check();
+});
+
+const chat = { model: "gpt-5-mini", messages: [{ role: "user", content: "Summarise." }], max_completion_tokens: 100 };
+const count = async (): Promise<number> => (await intake.store.sql<{ n: number }[]>`select count(*)::int as n from job`)[0]?.n ?? 0;
+
+describe("POST /v1/jobs", () => {
+  test("a job is committed when the 202 arrives, with its deadline as an instant and its body byte for byte", async () => {
+    const body = `{"model":"gpt-5-mini", "messages":[{"role":"user","content":"a\\u0000b \\ud800 9007199254740993"}],"seed":9007199254740993,"max_completion_tokens":5}`;
+    const reply = await me.call("POST", "/v1/jobs", `{"endpoint":"/v1/chat/completions","body":${body},"deadline":"4h","metadata":{"a":"b\\u0000"}}`);
+    expect(reply.status, reply.text).toBe(202);
+    expect(reply.json).toMatchObject({ object: "job", state: "accepted", model: "gpt-5-mini", deadline: new Date(intake.clock.job() + 4 * 3_600_000).toISOString() });
+    const [row] = await intake.store.sql<{ body: string; state: string; due: number }[]>`select body, state, next_decision_at_ms as due from job where id = ${reply.json.id}`;
+    expect(row).toEqual({ body, state: "accepted", due: intake.clock.job() });
+    const shown = await me.call("GET", `/v1/jobs/${reply.json.id}`);
+    expect(shown.json).toMatchObject({ id: reply.json.id, state: "accepted", attempts: [], receipt: null, result: null, metadata: { a: "b\u0000" } });
+  });
+
+  test("the endpoint is inferred where only one is possible", async () => {
+    const endpointOf = async (body: unknown): Promise<string> => (await me.call("POST", "/v1/jobs", { body })).json.endpoint;
+    expect(await endpointOf(chat)).toBe("/v1/chat/completions");
+    expect(await endpointOf({ model: "slowboat-embed", input: "x" })).toBe("/v1/embeddings");
+    expect(await endpointOf({ model: "use-lite-en", input: "x", labels: ["a", "b"] })).toBe("/v1/classifications");
+    expect(await endpointOf({ model: "claude-haiku-4-5", messages: [{ role: "user", content: "x" }], max_tokens: 5 })).toBe("/v1/messages");
+    expect(await endpointOf({ model: "gpt-5-mini", input: "x" })).toBe("/v1/responses");
+    expect((await me.call("POST", "/v1/jobs", { body: { model: "gpt-5-mini" } })).json.error).toMatchObject({ param: "endpoint", code: "missing_required_parameter" });
+  });
+
+  test("service_tier batch gives a day and the cheap lanes; flex allows real time as its fallback", async () => {
+    const batch = await me.call("POST", "/v1/jobs", { body: { ...chat, service_tier: "batch" } });
+    expect(batch.json).toMatchObject({ allow: ["cache", "pool", "openai-batch", "anthropic-batch"], deadline: new Date(intake.clock.job() + 24 * 3_600_000).toISOString() });
+    const flex = await me.call("POST", "/v1/jobs", { body: { ...chat, service_tier: "flex" } });
+    expect(flex.json).toMatchObject({ deadline: null, allow: ["cache", "pool", "openai-flex", "openai", "anthropic"] });
+  });
+});
+
+describe("bad input leaves nothing behind and says how to mend it", () => {
+  const refused = async (request: unknown, status: number, error: Record<string, unknown>): Promise<void> => {
+    const before = await count();
+    const reply = await me.call("POST", "/v1/jobs", request);
+    expect({ status: reply.status, error: reply.json?.error }).toMatchObject({ status, error });
+    expect(await count()).toBe(before);
+  };
+
+  test("malformed JSON, an array, and a lone value are 400", async () => {
+    await refused('{"body":', 400, { code: "invalid_json", type: "invalid_request_error" });
+    await refused("[]", 400, { type: "invalid_request_error" });
+    await refused("3", 400, { type: "invalid_request_error" });
+  });
+
+  test("JSON nested too deeply is 400 before it is parsed", async () => {
+    await refused(`{"body":${"[".repeat(100_000)}${"]".repeat(100_000)}}`, 400, { code: "json_too_deep" });
+  });
+
+  test("an unknown field is named with the nearest known one", async () => {
+    await refused({ body: chat, dedline: "4h" }, 400, { param: "dedline", message: "Unknown field 'dedline'. Did you mean 'deadline'?" });
+  });
+
+  test("a deadline that cannot be read, lacks a zone, has passed or lies too far ahead is 400", async () => {
+    await refused({ body: chat, deadline: "soon" }, 400, { param: "deadline", code: "deadline_unreadable" });
+    await refused({ body: chat, deadline: "06:00" }, 400, { code: "deadline_unreadable", message: expect.stringContaining("06:00 Europe/Berlin") });
+    await refused({ body: chat, deadline: "06:00 Mars/Base" }, 400, { code: "deadline_unreadable" });
+    await refused({ body: chat, deadline: "2020-01-01T00:00:00Z" }, 400, { code: "deadline_past" });
+    await refused({ body: chat, deadline: "31d" }, 400, { code: "deadline_too_far" });
+  });
+
+  test("an unknown model is named with the nearest known; a tenant that allows unpriced models may use it", async () => {
+    await refused({ body: { ...chat, model: "gpt-5-minni" } }, 404, { code: "model_not_found", param: "body.model", message: expect.stringContaining("'gpt-5-mini'") });
+    const open = await intake.newTenant("unpriced", { allowUnpriced: true });
+    const reply = await open.call("POST", "/v1/jobs", { endpoint: "/v1/chat/completions", body: { ...chat, model: "brand-new" } });
+    expect(reply.status, reply.text).toBe(202);
+  });
+
+  test("a model on an endpoint that it does not serve is 400", async () => {
+    await refused({ endpoint: "/v1/embeddings", body: { model: "gpt-5-mini", input: "x" } }, 400, { param: "body.model" });
+  });
+
+  test.each([
+    "not a url",
+    "ftp://example.com/x",
+    "http://example.com/x",
+    "https://user:secret@example.com/x",
+    "https://example.com:8443/x",
+    "https://127.0.0.1/x",
+    "https://0x7f.1/x",
+    "https://2130706433/x",
+    "https://[::1]/x",
+    "https://[::ffff:127.0.0.1]/x",
+    "https://169.254.169.254/latest",
+    "https://10.0.0.1/x",
+    "https://localhost/x",
+    "https://metadata.google.internal/x",
+    "http://127.0.0.1:9998/x",
+  ])("the callback address %s is refused", async (callback_url) => {
+    await refused({ body: chat, callback_url }, 400, { code: "callback_refused", param: "callback_url" });
+  });
+
+  test("a public callback, and a private one that is listed exactly, are taken", async () => {
+    for (const callback_url of ["https://hooks.example.com/x?y=1", "http://127.0.0.1:9999/hook"]) {
+      expect((await me.call("POST", "/v1/jobs", { body: chat, callback_url })).json.callback_url).toBe(callback_url);
+    }
+  });
+
+  test("a lane set that cannot make the deadline is 409 and names the earliest that could be made", async () => {
+    const before = await count();
+    const reply = await me.call("POST", "/v1/jobs", { body: chat, deadline: "10m", allow: ["batch"] });
+    expect({ status: reply.status, error: reply.json.error }).toMatchObject({ status: 409, error: { code: "deadline_infeasible" } });
+    expect(Date.parse(reply.json.error.earliest_feasible_deadline)).toBeGreaterThan(intake.clock.job() + 10 * 60_000);
+    expect(reply.headers.get("x-should-retry")).toBe("false");
+    const later = await me.call("POST", "/v1/jobs", { body: chat, deadline: reply.json.error.earliest_feasible_deadline, allow: ["batch"] });
+    expect(later.status, later.text).toBe(202);
+    expect(await count()).toBe(before + 1);
+  });
+
+  test("lanes that are no lanes, leave nothing, or cost more than max_cost_usd are refused", async () => {
+    await refused({ body: chat, allow: ["warp"] }, 400, { param: "allow" });
+    await refused({ body: chat, allow: ["pool"] }, 400, { code: "lanes_empty" });
+    await refused({ body: chat, max_cost_usd: "0.000000001" }, 400, { code: "over_max_cost" });
+    await refused({ body: chat, max_cost_usd: -1 }, 400, { param: "max_cost_usd" });
+  });
+
+  test("a missing body, two bodies, a missing message list and a stream are 400", async () => {
+    await refused({}, 400, { code: "missing_required_parameter", param: "body" });
+    await refused({ body: chat, request: { body: chat } }, 400, { param: "body" });
+    await refused({ endpoint: "/v1/chat/completions", body: { model: "gpt-5-mini" } }, 400, { param: "body.messages", code: "missing_required_parameter" });
+    await refused({ body: { ...chat, stream: true } }, 400, { param: "body.stream" });
+  });
+
+  test("a body over the limit is 413 by its announced length, before any of it is read", async () => {
+    const { connect } = await import("node:net");
+    const { hostname, port } = new URL(intake.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(`POST /v1/jobs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${me.key}\r\ncontent-type: application/json\r\ncontent-length: 99000000\r\n\r\n`);
+    const head = await new Promise<string>((resolve) => socket.once("data", (data) => resolve(data.toString())));
+    socket.destroy();
+    expect(head).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
+  test("a body over the limit that does not announce its length is 413 as soon as it passes the bound", async () => {
+    const piece = new Uint8Array(1024 * 1024).fill(32);
+    let sent = 0;
+    const body = new ReadableStream({
+      pull(controller) {
+        if (sent++ > 64) controller.close();
+        else controller.enqueue(piece);
+      },
+    });
+    const reply = await fetch(`${intake.url}/v1/jobs`, { method: "POST", headers: { authorization: `Bearer ${me.key}` }, body, duplex: "half" } as RequestInit).then(
+      async (response) => ({ status: response.status, text: await response.text() }),
+      // The server closes while we still send; what counts is that it stopped reading.
+      (error: unknown) => ({ status: 413, text: String(error) }),
+    );
+    expect(reply.status).toBe(413);
+    expect(sent).toBeLessThan(64);
+  });
+});
+
+describe("Idempotency-Key", () => {
+  test("the same body gets the same answer once more, another body is 409, and only one job exists", async () => {
+    const headers = { "idempotency-key": "night-1" };
+    const before = await count();
+    const first = await me.call("POST", "/v1/jobs", { body: chat, deadline: "2h" }, headers);
+    const again = await me.call("POST", "/v1/jobs", { body: chat, deadline: "2h" }, headers);
+    expect(first.status, first.text).toBe(202);
+    expect([again.status, again.text, again.headers.get("idempotent-replayed")]).toEqual([202, first.text, "true"]);
+    const other = await me.call("POST", "/v1/jobs", { body: chat, deadline: "3h" }, headers);
+    expect([other.status, other.json.error.code]).toEqual([409, "idempotency_mismatch"]);
+    expect(await count()).toBe(before + 1);
+    const stranger = await intake.newTenant("idem");
+    expect((await stranger.call("POST", "/v1/jobs", { body: chat, deadline: "3h" }, headers)).status).toBe(202);
+  });
+
+  test("twenty at once make one job", async () => {
+    const before = await count();
+    const replies = await Promise.all(Array.from({ length: 20 }, () => me.call("POST", "/v1/jobs", { body: chat }, { "idempotency-key": "crowd" })));
+    expect(new Set(replies.map((reply) => reply.text)).size).toBe(1);
+    expect(await count()).toBe(before + 1);
+  });
+
+  test("after a day the key is free again", async () => {
+    const headers = { "idempotency-key": "yesterday" };
+    const first = await me.call("POST", "/v1/jobs", { body: chat }, headers);
+    intake.clock.advance(24 * 3_600_000 + 1);
+    const later = await me.call("POST", "/v1/jobs", { body: { ...chat, seed: 1 } }, headers);
+    expect([first.status, later.status]).toEqual([202, 202]);
+    expect(later.json.id).not.toBe(first.json.id);
+  });
+});
+
+describe("who may see what", () => {
+  test("without a key, with a wrong one and with a mistyped one it is 401", async () => {
+    const typo = me.key.replace(/.$/, (last) => (last === "a" ? "b" : "a"));
+    for (const [authorization, code] of [["", "invalid_api_key"], [`Bearer ${"x".repeat(40)}`, "invalid_api_key"], [`Bearer ${typo}`, "invalid_api_key"]] as const) {
+      const response = await fetch(`${intake.url}/v1/jobs`, { headers: authorization === "" ? {} : { authorization } });
+      expect([response.status, ((await response.json()) as { error: { code: string } }).error.code]).toEqual([401, code]);
+    }
+    const anthropic = await fetch(`${intake.url}/v1/messages/batches`, { headers: { "x-api-key": "nope-nope-nope-nope" } });
+    expect(await anthropic.json()).toMatchObject({ type: "error", error: { type: "authentication_error" }, request_id: anthropic.headers.get("request-id") });
+  });
+
+  test("a key may come as x-api-key", async () => {
+    expect((await fetch(`${intake.url}/v1/jobs`, { headers: { "x-api-key": me.key } })).status).toBe(200);
+  });
+
+  test("another tenant's job is 404 to read, to cancel and in no list", async () => {
+    const { id } = (await me.call("POST", "/v1/jobs", { body: chat })).json;
+    const stranger = await intake.newTenant("stranger");
+    expect((await stranger.call("GET", `/v1/jobs/${id}`)).status).toBe(404);
+    expect((await stranger.call("POST", `/v1/jobs/${id}/cancel`)).status).toBe(404);
+    expect((await stranger.call("GET", "/v1/jobs")).json.data).toEqual([]);
+    expect((await me.call("GET", `/v1/jobs/${id}`)).json.state).toBe("accepted");
+  });
+
+  test("ids that are no ids are 404, wrong methods 405 with what is allowed, unknown paths 404", async () => {
+    for (const id of ["job_nope", "%00", "..%2f..", newId("job", 0, testRng())]) expect((await me.call("GET", `/v1/jobs/${id}`)).status).toBe(404);
+    const wrong = await me.call("DELETE", "/v1/jobs");
+    expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "POST, GET"]);
+    expect((await me.call("GET", "/v1/nothing")).status).toBe(404);
+    expect((await fetch(`${intake.url}/healthz`)).status).toBe(200);
+    expect((await fetch(`${intake.url}/readyz`)).status).toBe(200);
+    expect((await me.call("GET", "/v1/clock")).json).toMatchObject({ object: "clock", scale: 1, job_time_ms: intake.clock.job(), emulated: false });
+    expect((await me.call("GET", "/v1/clock")).headers.get("x-request-id")).toMatch(/^req_/);
+  });
+});
+
+describe("list and cancel", () => {
+  test("pages newest first, without a gap or a repeat, and filters by state", async () => {
+    const lister = await intake.newTenant("lister");
+    const made: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      intake.clock.advance(1);
+      made.push((await lister.call("POST", "/v1/jobs", { body: chat })).json.id);
+    }
+    const seen: string[] = [];
+    for (let after = ""; ; ) {
+      const page = (await lister.call("GET", `/v1/jobs?limit=2${after === "" ? "" : `&after=${after}`}`)).json;
+      seen.push(...page.data.map((job: { id: string }) => job.id));
+      if (!page.has_more) break;
+      after = page.last_id;
+    }
+    expect(seen).toEqual(made.toReversed());
+    await lister.call("POST", `/v1/jobs/${made[0]}/cancel`);
+    expect((await lister.call("GET", "/v1/jobs?state=cancelled")).json.data.map((job: { id: string }) => job.id)).toEqual([made[0]]);
+    for (const query of ["limit=0", "limit=101", "after=x", "state=lost"]) expect((await lister.call("GET", `/v1/jobs?${query}`)).status).toBe(400);
+  });
+
+  test("a cancelled job is never due again, is announced once, and cancelling twice changes nothing", async () => {
+    const { id } = (await me.call("POST", "/v1/jobs", { body: chat, callback_url: "https://hooks.example.com/x" })).json;
+    for (let round = 0; round < 2; round++) expect((await me.call("POST", `/v1/jobs/${id}/cancel`)).json).toMatchObject({ id, state: "cancelled" });
+    const [row] = await intake.store.sql`select state, next_decision_at_ms as due from job where id = ${id}`;
+    expect(row).toEqual({ state: "cancelled", due: null });
+    const events = await intake.store.sql<{ type: string }[]>`select type from webhook_event where subject_id = ${id}`;
+    expect(events.map((event) => event.type)).toEqual(["job.cancelled"]);
+  });
+
+  test("a completed job cannot be cancelled", async () => {
+    const { id } = (await me.call("POST", "/v1/jobs", { body: chat })).json;
+    await intake.store.sql`update job set state = 'completed', next_decision_at_ms = null where id = ${id}`;
+    const reply = await me.call("POST", `/v1/jobs/${id}/cancel`);
+    expect([reply.status, reply.json.error.code]).toEqual([409, "wrong_state"]);
+  });
+});
