@@ -8,7 +8,7 @@ import { isBlank, linesOf } from "./model/lines.ts";
 import { OPENAI_ENDPOINTS } from "./model/openai-endpoints.ts";
 import type { Answered, Charge } from "./model/types.ts";
 import { WINDOW_MS } from "./model/turnaround.ts";
-import type { StoredFile } from "./model/world.ts";
+import { isLive, isRead, type StoredFile } from "./model/world.ts";
 import { chargeOf, type ProviderCore } from "./provider.ts";
 import { shuffler } from "./shuffle.ts";
 import { slicer } from "./slices.ts";
@@ -121,7 +121,7 @@ async function bringUpToDate(core: ProviderCore, id: string): Promise<void> {
   if (before === undefined) return;
   if (before.checked === null) {
     const file = core.world.files.get(before.inputFileId);
-    const alive = file !== undefined && (file.expiresMs === null || file.expiresMs > validatedAtMs(before)) ? file : undefined;
+    const alive = file !== undefined && isLive(file, validatedAtMs(before)) ? file : undefined;
     const checked = await checkBatchFile({ batch: before, file: alive, content: core.keep.read(before.inputFileId), behaviour: core.behaviour, enqueuedTokens: enqueuedBefore(core, before), pause: slicer() });
     core.commit({ kind: "batch-checked", id, checked });
   }
@@ -200,7 +200,7 @@ async function settle(core: ProviderCore, batch: OpenAiBatch): Promise<void> {
     outputFileId: rows.output > 0 ? fileIds.output : null,
     errorFileId: rows.error > 0 ? fileIds.error : null,
     completed: done - failed,
-    failed: end.kind === "completed" ? failed : failed,
+    failed,
     usage: {
       input_tokens: sums.input,
       input_tokens_details: { cached_tokens: sums.cached },
@@ -210,6 +210,8 @@ async function settle(core: ProviderCore, batch: OpenAiBatch): Promise<void> {
     },
   };
   core.commit({ kind: "batch-settled", id: batch.id, settled, files, charges }, encoded);
+  const input = core.world.files.get(batch.inputFileId);
+  if (input?.deletedMs != null && !isRead(core.world, input.id)) core.keep.remove(input.id);
 }
 
 function closeFiles(core: ProviderCore, batch: OpenAiBatch, ids: { output: string; error: string }, writers: { output: { end(): number }; error: { end(): number } }, rows: { output: number; error: number }, atMs: number): StoredFile[] {
@@ -219,7 +221,7 @@ function closeFiles(core: ProviderCore, batch: OpenAiBatch, ids: { output: strin
     if (rows[which] === 0) core.keep.remove(ids[which]);
     else {
       const keptMs = (batch.outputExpiresAfterS ?? (30 * WINDOW_MS) / 1000) * 1000;
-      files.push({ id: ids[which], filename: `${batch.id}_${which}.jsonl`, purpose: "batch_output", bytes, createdMs: atMs, expiresMs: atMs + keptMs, lines: rows[which] });
+      files.push({ id: ids[which], filename: `${batch.id}_${which}.jsonl`, purpose: "batch_output", bytes, createdMs: atMs, expiresMs: atMs + keptMs, deletedMs: null, lines: rows[which] });
     }
   }
   return files;

@@ -1,30 +1,7 @@
-import { readFileSync } from "node:fs";
-import Anthropic from "@anthropic-ai/sdk";
-import OpenAI, { toFile } from "openai";
-import { afterEach, expect, test } from "vitest";
-import { type Emulator, type EmulatorOptions, startEmulator } from "./index.ts";
-
-const HOUR = 3_600_000;
-const open: Emulator[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((emulator) => emulator.stop()));
-});
-
-/** An emulator whose clock the test moves. */
-async function started(options: EmulatorOptions = {}) {
-  const time = { nowMs: Date.UTC(2026, 10, 20, 22) };
-  const emulator = await startEmulator({ clock: () => time.nowMs, ...options });
-  open.push(emulator);
-  const openai = new OpenAI({ apiKey: "any", baseURL: `${emulator.url}/v1`, maxRetries: 0 });
-  const anthropic = new Anthropic({ apiKey: "any", baseURL: emulator.url, maxRetries: 0 });
-  return { emulator, openai, anthropic, time };
-}
-
-const readme = readFileSync(new URL("../../../../node_modules/hono/README.md", import.meta.url), "utf8");
-const summarise = (text: string) => [
-  { role: "system" as const, content: "Summarise the README in two sentences." },
-  { role: "user" as const, content: text },
-];
+import type Anthropic from "@anthropic-ai/sdk";
+import { toFile } from "openai";
+import { expect, test } from "vitest";
+import { HOUR, readme, started, summarise } from "./test-bed.ts";
 
 test("a chat completion is plausible, counted and on the invoice to the nano-dollar", async () => {
   const { openai, emulator } = await started();

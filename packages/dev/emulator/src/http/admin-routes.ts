@@ -1,7 +1,6 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { PRESETS } from "../model/faults.ts";
-import { CALM } from "../model/turnaround.ts";
 import { settledInvoice } from "../invoice.ts";
 import { EMULATED, type Env, type Face, json } from "./face.ts";
 
@@ -56,7 +55,7 @@ export function adminRoutes(face: Face): Hono<Env> {
     return json({ faults: [] });
   });
   app.post("/regime", async (c) => {
-    const regime = RegimeBody.safeParse(await c.req.json().catch(() => CALM));
+    const regime = RegimeBody.safeParse(await c.req.json().catch(() => null));
     if (!regime.success) return json({ error: z.prettifyError(regime.error) }, 400);
     core.commit({ kind: "regime", regime: regime.data, atMs: core.nowMs() });
     return json(regime.data);

@@ -66,8 +66,7 @@ function messageBatchRoutes(face: Face): Hono<Env> {
     const stop = before === undefined ? ids.length : ids.indexOf(before);
     const from = before === undefined ? start : Math.max(start, stop - limit);
     const page = ids.slice(from, Math.min(stop, from + limit));
-    const data: Json[] = [];
-    for (const id of page) data.push(view(c, await messageBatches.look(id)));
+    const data = (await Promise.all(page.map(messageBatches.look))).map((batch) => view(c, batch));
     const hasMore = before === undefined ? from + limit < ids.length : from > start;
     return json({ data, has_more: hasMore, first_id: page[0] ?? null, last_id: page.at(-1) ?? null });
   });

@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { openAiRefuses } from "../model/errors.ts";
 import type { Json } from "../model/json.ts";
 import { WINDOW_MS } from "../model/turnaround.ts";
-import type { StoredFile } from "../model/world.ts";
+import { isLive, isRead, type StoredFile } from "../model/world.ts";
 import { destroySocket, type Env, type Face, json, queryNumber } from "./face.ts";
 import { meetFault } from "./generate.ts";
 import { readUpload, type Upload } from "./multipart.ts";
@@ -30,7 +30,7 @@ export function fileRoutes(face: Face): Hono<Env> {
   const app = new Hono<Env>();
   const live = (id: string): StoredFile => {
     const file = world.files.get(id);
-    if (file === undefined || (file.expiresMs !== null && core.nowMs() >= file.expiresMs)) throw openAiRefuses(`No such File object: ${id}`, "id", null, 404);
+    if (file === undefined || !isLive(file, core.nowMs())) throw openAiRefuses(`No such File object: ${id}`, "id", null, 404);
     return file;
   };
   app.use("/v1/files/*", async (c, next) => {
@@ -56,7 +56,7 @@ export function fileRoutes(face: Face): Hono<Env> {
     const limit = queryNumber(c, "limit", 10_000, 10_000);
     const purpose = c.req.query("purpose");
     const nowMs = core.nowMs();
-    const files = [...world.files.values()].filter((file) => (purpose ?? file.purpose) === file.purpose && (file.expiresMs === null || nowMs < file.expiresMs));
+    const files = [...world.files.values()].filter((file) => (purpose ?? file.purpose) === file.purpose && isLive(file, nowMs));
     files.sort((a, b) => b.createdMs - a.createdMs);
     if (c.req.query("order") === "asc") files.reverse();
     const after = c.req.query("after");
@@ -67,8 +67,8 @@ export function fileRoutes(face: Face): Hono<Env> {
   app.get("/v1/files/:id", (c) => json(view(live(c.req.param("id")))));
   app.delete("/v1/files/:id", (c) => {
     const { id } = live(c.req.param("id"));
-    core.commit({ kind: "file-deleted", id });
-    keep.remove(id);
+    core.commit({ kind: "file-deleted", id, atMs: core.nowMs() });
+    if (!isRead(world, id)) keep.remove(id);
     return json({ id, object: "file", deleted: true });
   });
   app.get("/v1/files/:id/content", (c) => {
@@ -93,5 +93,5 @@ function checkUpload(upload: Upload, id: string, nowMs: number): StoredFile {
     throw openAiRefuses("Invalid 'expires_after': anchor 'created_at' and 3600 to 2592000 seconds.", "expires_after", "invalid_value");
   }
   const expiresMs = kept !== null ? nowMs + kept * 1000 : purpose === "batch" ? nowMs + BATCH_KEPT_MS : null;
-  return { id, filename, purpose, bytes: upload.bytes, createdMs: nowMs, expiresMs, lines: upload.lines };
+  return { id, filename, purpose, bytes: upload.bytes, createdMs: nowMs, expiresMs, deletedMs: null, lines: upload.lines };
 }

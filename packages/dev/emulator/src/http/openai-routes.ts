@@ -69,8 +69,8 @@ function batchRoutes(face: Face): Hono<Env> {
     const from = after === undefined ? 0 : ids.indexOf(after) + 1;
     if (after !== undefined && from === 0) throw openAiRefuses(`No batch found with id '${after}'.`, "after", null, 404);
     const page = ids.slice(from, from + limit);
-    const data: Json[] = [];
-    for (const id of page) data.push(batchView(await openAiBatches.look(id), core.nowMs()));
+    const batches = await Promise.all(page.map(openAiBatches.look));
+    const data = batches.map((batch) => batchView(batch, core.nowMs()));
     return json({ object: "list", data, first_id: page[0] ?? null, last_id: page.at(-1) ?? null, has_more: from + limit < ids.length });
   });
   app.get("/v1/batches/:id", async (c) => json(batchView(await openAiBatches.look(c.req.param("id")), core.nowMs())));

@@ -2,7 +2,7 @@ import type { Rng } from "@slowboat/kernel";
 import type { Json } from "./json.ts";
 import type { Provider } from "./types.ts";
 
-/** Which requests a scripted fault meets; absent members meet all. Paths match when they are equal or continue with `/`. */
+/** Which requests a scripted fault meets; absent members meet all. A path is compared as a whole, or by its beginning when it ends in `*`. */
 export interface FaultMatch {
   readonly provider?: Provider | undefined;
   readonly method?: string | undefined;
@@ -102,7 +102,7 @@ export function createFaults(rng: Rng): Faults {
 const meets = (match: FaultMatch, probe: FaultProbe): boolean =>
   (match.provider ?? probe.provider) === probe.provider &&
   (match.method?.toUpperCase() ?? probe.method) === probe.method &&
-  (match.path === undefined || probe.path === match.path || probe.path.startsWith(`${match.path}/`)) &&
+  (match.path === undefined || probe.path === match.path || (match.path.endsWith("*") && probe.path.startsWith(match.path.slice(0, -1)))) &&
   (match.model ?? probe.model) === probe.model &&
   (match.customId ?? null) === probe.customId &&
   (match.serviceTier ?? probe.serviceTier) === probe.serviceTier;

@@ -38,7 +38,13 @@ export type Latency = "prior" | "instant";
 export function drawPlan(rng: Rng, lines: number, regime: Regime, latency: Latency, fixedMs: number | null): Plan {
   if (fixedMs !== null || latency === "instant") {
     const finishMs = fixedMs ?? SECOND;
-    return { validateMs: Math.floor(finishMs * 0.2), finishMs, finalizeMs: Math.floor(finishMs * 0.05), doneShare: 0, cancelLagMs: latency === "instant" ? 0 : Math.floor(finishMs * 0.2) };
+    return {
+      validateMs: Math.floor(Math.min(15 * MINUTE, finishMs * 0.2)),
+      finishMs,
+      finalizeMs: Math.floor(Math.min(MINUTE, finishMs * 0.05)),
+      doneShare: Math.min(0.9, WINDOW_MS / Math.max(1, finishMs)),
+      cancelLagMs: latency === "instant" ? 0 : Math.floor(Math.min(10 * MINUTE, finishMs * 0.2)),
+    };
   }
   const size = (1 + 0.15 * Math.log10(Math.max(1, lines))) * regime.multiplier;
   const which = rng.float();

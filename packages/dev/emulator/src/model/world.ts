@@ -11,6 +11,8 @@ export interface StoredFile {
   readonly bytes: number;
   readonly createdMs: number;
   readonly expiresMs: number | null;
+  /** When its owner deleted it. The content stays while a batch that has begun still reads it. */
+  readonly deletedMs: number | null;
   /** Lines of content, for the size of a batch before it is read. */
   readonly lines: number;
 }
@@ -29,7 +31,7 @@ export interface World {
 export type WorldEvent =
   | { readonly kind: "booted"; readonly boots: number }
   | { readonly kind: "file-stored"; readonly file: StoredFile }
-  | { readonly kind: "file-deleted"; readonly id: string }
+  | { readonly kind: "file-deleted"; readonly id: string; readonly atMs: number }
   | { readonly kind: "batch-created"; readonly batch: OpenAiBatch }
   | { readonly kind: "batch-checked"; readonly id: string; readonly checked: Checked }
   | { readonly kind: "batch-cancelled"; readonly id: string; readonly atMs: number }
@@ -40,6 +42,17 @@ export type WorldEvent =
   | { readonly kind: "messages-deleted"; readonly id: string }
   | { readonly kind: "charged"; readonly charge: Charge }
   | { readonly kind: "regime"; readonly regime: Regime; readonly atMs: number };
+
+/** True when the file can be seen at an instant: neither expired nor deleted. */
+export const isLive = (file: StoredFile, atMs: number): boolean => (file.expiresMs === null || atMs < file.expiresMs) && (file.deletedMs === null || atMs < file.deletedMs);
+
+/** True while a batch that has not ended may still read the file. */
+export function isRead(world: World, fileId: string): boolean {
+  for (const batch of world.batches.values()) {
+    if (batch.inputFileId === fileId && batch.settled === null && (batch.checked === null || batch.checked.errors.length === 0)) return true;
+  }
+  return false;
+}
 
 export const createWorld = (): World => ({ boots: 0, regime: CALM, files: new Map(), batches: new Map(), messageBatches: new Map(), charges: [] });
 
@@ -53,7 +66,7 @@ export function apply(world: World, event: WorldEvent): void {
       world.files.set(event.file.id, event.file);
       return;
     case "file-deleted":
-      world.files.delete(event.id);
+      change(world.files, event.id, { deletedMs: event.atMs });
       return;
     case "batch-created":
       world.batches.set(event.batch.id, event.batch);
