@@ -13,7 +13,7 @@ export interface Clients {
 
 const TIMEOUT_MS = 60_000;
 /** The same text asked twice may be answered once, although a model's answer is drawn by lot. */
-const REUSE = "always";
+const REUSE = "exact";
 
 export const makeClients = (url: string, apiKey: string): Clients => ({
   openai: new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 2, timeout: TIMEOUT_MS }),
