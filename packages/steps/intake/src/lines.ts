@@ -43,8 +43,8 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>, maxBytes: nu
       yield cut();
       from = end + 1;
     }
-    // The chunk's memory belongs to whoever gave it; what waits for the next one is copied.
-    if (from < chunk.length) take(size + chunk.length - from > keptBytes ? chunk.subarray(from) : chunk.slice(from));
+    // The chunk's memory belongs to whoever gave it; what waits for the next one is copied (a Buffer's own slice would not).
+    if (from < chunk.length) take(size + chunk.length - from > keptBytes ? chunk.subarray(from) : Uint8Array.from(chunk.subarray(from)));
   }
   if (size > 0) yield cut();
 }

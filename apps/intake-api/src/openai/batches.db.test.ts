@@ -1,0 +1,308 @@
+import { watchLeaks } from "@slowboat/testkit";
+import OpenAI, { toFile } from "openai";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startIntake, type TestCaller, type TestIntake } from "../testing/api.ts";
+
+const leaks = watchLeaks();
+let intake: TestIntake;
+let me: TestCaller;
+
+beforeAll(async () => {
+  intake = await startIntake();
+  me = intake.tenant;
+});
+afterAll(async () => {
+  await intake.stop();
+  await leaks.check();
+});
+
+const chatLine = (id: string, more: Record<string, unknown> = {}, body: Record<string, unknown> = {}): string =>
+  JSON.stringify({
+    custom_id: id,
+    method: "POST",
+    url: "/v1/chat/completions",
+    body: { model: "gpt-5-mini", messages: [{ role: "user", content: `Summarise ${id}.` }], max_completion_tokens: 20, ...body },
+    ...more,
+  });
+
+const upload = async (content: string | Buffer, name = "input.jsonl", caller = me): Promise<OpenAI.FileObject> =>
+  await caller.openai.files.create({ file: await toFile(Buffer.from(content), name), purpose: "batch" });
+
+type Terms = Partial<OpenAI.BatchCreateParams> & { completion_window?: string };
+const create = async (fileId: string, terms: Terms = {}, caller = me): Promise<OpenAI.Batch> =>
+  await caller.openai.batches.create({ input_file_id: fileId, endpoint: "/v1/chat/completions", completion_window: "24h", ...terms } as OpenAI.BatchCreateParams);
+
+/** Uploads, creates, populates and retrieves. */
+const batchOf = async (content: string | Buffer, terms: Terms = {}): Promise<OpenAI.Batch> => {
+  const { id } = await create((await upload(content)).id, terms);
+  await intake.run(id);
+  return await me.openai.batches.retrieve(id);
+};
+
+describe("files, with the official client", () => {
+  test("what goes up comes down byte for byte, is listed, and is gone after a delete", async () => {
+    const bytes = Buffer.from(`${chatLine("ü-1")}\r\n{"broken\n\u0000\xff`, "latin1");
+    const file = await upload(bytes, "späte nacht.jsonl");
+    expect(file).toMatchObject({ object: "file", bytes: bytes.length, filename: "späte nacht.jsonl", purpose: "batch", status: "processed" });
+    expect(file.expires_at).toBe(file.created_at + 30 * 24 * 3600);
+    expect(Buffer.from(await (await me.openai.files.content(file.id)).arrayBuffer())).toEqual(bytes);
+    expect((await me.openai.files.retrieve(file.id)).id).toBe(file.id);
+    const listed: string[] = [];
+    for await (const one of me.openai.files.list({ purpose: "batch", limit: 1 })) listed.push(one.id);
+    expect(listed).toContain(file.id);
+    expect(await me.openai.files.delete(file.id)).toMatchObject({ id: file.id, deleted: true });
+    await expect(me.openai.files.retrieve(file.id)).rejects.toThrow(OpenAI.NotFoundError);
+    await expect(me.openai.files.content(file.id)).rejects.toThrow(OpenAI.NotFoundError);
+    expect(await intake.blob.size(`files/${file.id}`)).toBeNull();
+  });
+
+  test("a batch file that is not .jsonl is refused in the provider's words and leaves no blob", async () => {
+    await expect(upload("{}", "input.json")).rejects.toMatchObject({
+      status: 400,
+      error: { message: "Invalid file format for Batch API. Must be .jsonl", type: "invalid_request_error", param: null, code: null },
+    });
+  });
+
+  test("a form without a file, without a purpose, or that is no form is 400", async () => {
+    const send = async (form: FormData): Promise<number> =>
+      (await fetch(`${intake.url}/v1/files`, { method: "POST", headers: { authorization: `Bearer ${me.key}` }, body: form })).status;
+    const noFile = new FormData();
+    noFile.set("purpose", "batch");
+    const noPurpose = new FormData();
+    noPurpose.set("file", new Blob(["x"]), "x.jsonl");
+    expect([await send(noFile), await send(noPurpose)]).toEqual([400, 400]);
+    expect((await me.call("POST", "/v1/files", "{}")).status).toBe(400);
+    const cut = "multipart/form-data; boundary=x";
+    expect((await me.call("POST", "/v1/files", `--x\r\ncontent-disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\nabc`, { "content-type": cut })).status).toBe(400);
+  });
+
+  test("a file over the limit is 413 by its announced length", async () => {
+    const { connect } = await import("node:net");
+    const { hostname, port } = new URL(intake.url);
+    const socket = connect(Number(port), hostname);
+    const head = `POST /v1/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${me.key}\r\ncontent-type: multipart/form-data; boundary=x\r\ncontent-length: 300000000\r\n\r\n`;
+    socket.write(head);
+    const reply = await new Promise<string>((resolve) => socket.once("data", (data) => resolve(data.toString())));
+    socket.destroy();
+    expect(reply).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
+  test("another tenant's file is 404 and in no list of theirs", async () => {
+    const file = await upload(chatLine("a"));
+    const stranger = await intake.newTenant("files");
+    for (const call of [() => stranger.openai.files.retrieve(file.id), () => stranger.openai.files.delete(file.id), () => stranger.openai.files.content(file.id)]) {
+      await expect(call()).rejects.toThrow(OpenAI.NotFoundError);
+    }
+    expect((await stranger.openai.files.list()).data).toEqual([]);
+    const batch = await create(file.id, {}, stranger);
+    await intake.run(batch.id);
+    const failed = await stranger.openai.batches.retrieve(batch.id);
+    expect(failed).toMatchObject({ status: "failed", errors: { data: [{ code: "invalid_request", param: "file_id", line: null }] } });
+  });
+});
+
+describe("batches, with the official client", () => {
+  test("a good file becomes jobs whose bodies are ranges of it, byte for byte", async () => {
+    const lines = [
+      chatLine("a"),
+      `{ "custom_id" : "grüße 🚢", "method":"POST","url":"/v1/chat/completions","body" : {"model":"gpt-5-mini","messages":[{"role":"user","content":"\\u0000 \\ud800 ü"}],"seed":9007199254740993,"max_completion_tokens":1}  }`,
+      "",
+      chatLine("c"),
+    ];
+    const content = `${lines.join("\r\n")}\n`;
+    const file = await upload(content);
+    const created = await create(file.id, { completion_window: "4h" as never, metadata: { run: "1" } });
+    expect(created).toMatchObject({ object: "batch", status: "validating", request_counts: { total: 0, completed: 0, failed: 0 }, errors: null, output_file_id: null, usage: null });
+    await intake.run(created.id);
+    const batch = await me.openai.batches.retrieve(created.id);
+    expect(batch).toMatchObject({ status: "in_progress", model: "gpt-5-mini", request_counts: { total: 3, completed: 0, failed: 0 }, metadata: { run: "1" }, completion_window: "4h" });
+    expect(batch.expires_at).toBe(batch.created_at + 4 * 3600);
+    const jobs = await intake.store.sql<{ line: number; customId: string; at: number; bytes: number; state: string; deadline: number }[]>`
+      select line_no as line, custom_id as "customId", body_offset as at, body_bytes as bytes, state, deadline_at_ms as deadline from job where batch_id = ${batch.id} order by line_no`;
+    expect(jobs.map((job) => [job.line, job.customId, job.state])).toEqual([[1, "a", "accepted"], [2, "grüße 🚢", "accepted"], [4, "c", "accepted"]]);
+    const bytes = Buffer.from(content);
+    for (const job of jobs) {
+      const raw = bytes.subarray(job.at, job.at + job.bytes).toString();
+      const line = lines[job.line - 1] ?? "";
+      expect(line).toContain(raw);
+      expect(raw.startsWith("{") && raw.endsWith("}") && JSON.parse(raw).model === "gpt-5-mini").toBe(true);
+    }
+    expect(await me.call("GET", `/v1/jobs?batch_id=${batch.id}`)).toMatchObject({ status: 200, json: { data: { length: 3 } } });
+  });
+
+  test("every bad line is listed with its number and code, and nothing is accepted", async () => {
+    const bad: [string | Buffer, string, string | null][] = [
+      ["{not json", "invalid_json_line", null],
+      ["[1]", "invalid_json_line", null],
+      ["null", "invalid_json_line", null],
+      [Buffer.from([0x7b, 0xff, 0x7d]), "invalid_json_line", null],
+      [chatLine("first"), "duplicate_custom_id", "custom_id"],
+      [chatLine("x1", { custom_id: undefined }), "missing_required_parameter", "custom_id"],
+      [chatLine("x2", { custom_id: 7 }), "invalid_request", "custom_id"],
+      [chatLine("x3\u0000"), "invalid_request", "custom_id"],
+      [chatLine("x4", { url: "/v1/embeddings" }), "invalid_url", "url"],
+      [chatLine("x5", { method: "GET" }), "invalid_request", "method"],
+      [chatLine("x6", { body: undefined }), "missing_required_parameter", "body"],
+      [chatLine("x7", {}, { messages: undefined }), "missing_required_parameter", "body.messages"],
+      [chatLine("x8", {}, { model: undefined }), "invalid_request", "body.model"],
+      [chatLine("x9", {}, { model: "gpt-9-dreamt" }), "model_not_found", "body.model"],
+      [chatLine("x10", {}, { model: "gpt-4o-mini" }), "mismatched_model", "body.model"],
+      [chatLine("x11", {}, { stream: true }), "streaming_unsupported", "body.stream"],
+      [`{"custom_id":"x12","method":"POST","url":"/v1/chat/completions","body":${"[".repeat(500)}${"]".repeat(500)}}`, "invalid_request", null],
+      [`{"custom_id":"x13","body":"${"y".repeat(5_000_000)}"}`, "invalid_request", null],
+    ];
+    const content = Buffer.concat([chatLine("first"), ...bad.map(([line]) => line), chatLine("last")].flatMap((line) => [Buffer.from(line), Buffer.from("\n")]));
+    const batch = await batchOf(content);
+    expect(batch).toMatchObject({ status: "failed", request_counts: { total: 0, completed: 0, failed: 0 }, output_file_id: null, error_file_id: null });
+    expect(batch.errors?.data?.map((error) => [error.line, error.code, error.param])).toEqual(bad.map(([, code, param], index) => [index + 2, code, param]));
+    expect(await intake.store.sql`select from job where batch_id = ${batch.id}`).toHaveLength(0);
+  });
+
+  test("a byte order mark is a bad first line, as at the provider", async () => {
+    const batch = await batchOf(`\ufeff${chatLine("a")}`);
+    expect(batch.errors?.data).toEqual([{ code: "invalid_json_line", message: "This line is not parseable as valid JSON.", param: null, line: 1 }]);
+  });
+
+  test("an empty file, an unknown file and a file of another purpose fail the batch, not the call", async () => {
+    expect((await batchOf("\n\n")).errors?.data?.[0]).toMatchObject({ code: "invalid_request", line: null });
+    const other = await me.openai.files.create({ file: await toFile(Buffer.from(chatLine("a")), "a.jsonl"), purpose: "user_data" });
+    for (const fileId of ["file-nope", other.id]) {
+      const { id } = await create(fileId);
+      await intake.run(id);
+      expect(await me.openai.batches.retrieve(id)).toMatchObject({ status: "failed", errors: { data: [{ code: "invalid_request", param: "file_id" }] } });
+    }
+  });
+
+  test("more lines than a batch may have fail it", async () => {
+    const batch = await batchOf(Array.from({ length: 50_001 }, (_, i) => chatLine(`l${i}`)).join("\n"));
+    expect(batch.errors?.data).toMatchObject([{ code: "invalid_request", message: expect.stringContaining("50000"), line: null }]);
+  });
+
+  test("lanes that cannot make the deadline fail the batch and name the earliest time", async () => {
+    const batch = await batchOf(chatLine("a"), { completion_window: "10m" as never, metadata: { allow: "batch" } });
+    expect(batch.errors?.data).toMatchObject([{ code: "deadline_infeasible", message: expect.stringMatching(/earliest deadline.* 2026-11-01T/), line: null }]);
+  });
+
+  test("mixed models are taken where the metadata says so", async () => {
+    const batch = await batchOf(`${chatLine("a")}\n${chatLine("b", {}, { model: "gpt-4o-mini" })}`, { metadata: { mixed_models: "true" } });
+    expect(batch).toMatchObject({ status: "in_progress", request_counts: { total: 2 } });
+    expect(batch.model ?? null).toBeNull();
+  });
+
+  test("a failed batch is announced once, in the transaction that failed it", async () => {
+    const batch = await batchOf("{", { metadata: { callback_url: "https://hooks.example.com/b" } });
+    const events = await intake.store.sql<{ type: string; payload: string }[]>`select type, payload from webhook_event where subject_id = ${batch.id}`;
+    expect(events.map((event) => [event.type, JSON.parse(event.payload).data.id])).toEqual([["batch.failed", batch.id]]);
+  });
+
+  test("what is wrong with the call itself is a fault", async () => {
+    const file = (await upload(chatLine("a"))).id;
+    const wrong: [Record<string, unknown>, string][] = [
+      [{ input_file_id: undefined }, "input_file_id"],
+      [{ endpoint: "/v1/moderations" }, "endpoint"],
+      [{ completion_window: "soon" }, "completion_window"],
+      [{ completion_window: "40d" }, "completion_window"],
+      [{ metadata: { deadline: "06:00" } }, "metadata.deadline"],
+      [{ metadata: { deadline: "2020-01-01T00:00:00Z" } }, "metadata.deadline"],
+      [{ metadata: { callback_url: "https://10.0.0.1/" } }, "metadata.callback_url"],
+      [{ metadata: { cache: "sometimes" } }, "metadata.cache"],
+      [{ metadata: { deep: { er: 1 } } }, "metadata"],
+      [{ metadat: {} }, "metadat"],
+    ];
+    for (const [terms, param] of wrong) {
+      const reply = await me.call("POST", "/v1/batches", { input_file_id: file, endpoint: "/v1/chat/completions", completion_window: "24h", ...terms });
+      expect([reply.status, reply.json.error.param, terms]).toEqual([400, param, terms]);
+    }
+    const missing = await me.call("POST", "/v1/batches", { endpoint: "/v1/chat/completions", completion_window: "24h" });
+    expect(missing.json.error).toEqual({ message: "Missing required parameter: 'input_file_id'.", type: "invalid_request_error", param: "input_file_id", code: "missing_required_parameter" });
+  });
+
+  test("the deadline comes from the header before the metadata before the window", async () => {
+    const file = (await upload(chatLine("a"))).id;
+    const expiry = async (terms: Record<string, unknown>, headers: Record<string, string> = {}): Promise<number> => {
+      const reply = await me.call("POST", "/v1/batches", { input_file_id: file, endpoint: "/v1/chat/completions", completion_window: "24h", ...terms }, headers);
+      return reply.json.expires_at - reply.json.created_at;
+    };
+    expect(await expiry({})).toBe(24 * 3600);
+    expect(await expiry({ metadata: { deadline: "3h" } })).toBe(3 * 3600);
+    expect(await expiry({ metadata: { deadline: "3h" } }, { "offpeak-deadline": "2h" })).toBe(2 * 3600);
+    expect(await expiry({}, { "slowboat-deadline": "90m" })).toBe(90 * 60);
+  });
+
+  test("the same Idempotency-Key makes one batch", async () => {
+    const body = { input_file_id: (await upload(chatLine("a"))).id, endpoint: "/v1/chat/completions", completion_window: "24h" };
+    const headers = { "idempotency-key": "batch-1" };
+    const first = await me.call("POST", "/v1/batches", body, headers);
+    const again = await me.call("POST", "/v1/batches", body, headers);
+    expect([again.json.id, again.headers.get("idempotent-replayed")]).toEqual([first.json.id, "true"]);
+    expect((await me.call("POST", "/v1/batches", { ...body, metadata: { a: "b" } }, headers)).status).toBe(409);
+  });
+
+  test("the list pages newest first; another tenant sees and cancels nothing", async () => {
+    const owner = await intake.newTenant("pager");
+    const file = (await upload(chatLine("a"), "a.jsonl", owner)).id;
+    const made: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      intake.clock.advance(1);
+      made.push((await create(file, {}, owner)).id);
+    }
+    const seen: string[] = [];
+    for await (const batch of owner.openai.batches.list({ limit: 2 })) seen.push(batch.id);
+    expect(seen).toEqual(made.toReversed());
+    await expect(me.openai.batches.retrieve(made[0] ?? "")).rejects.toMatchObject({ status: 404, error: { message: `No batch found with id '${made[0]}'.` } });
+    await expect(me.openai.batches.cancel(made[0] ?? "")).rejects.toThrow(OpenAI.NotFoundError);
+  });
+});
+
+describe("cancelling, deleting, and running twice", () => {
+  test("a cancelled batch is cancelling at once, its jobs are cancelled, and populating it does nothing more", async () => {
+    const { id } = await create((await upload(`${chatLine("a")}\n${chatLine("b")}`)).id);
+    await intake.run(id);
+    expect(await me.openai.batches.cancel(id)).toMatchObject({ status: "cancelling", request_counts: { total: 2, completed: 0, failed: 0 } });
+    expect(await intake.store.sql`select from job where batch_id = ${id} and state = 'cancelled' and next_decision_at_ms is null`).toHaveLength(2);
+    const early = await create((await upload(chatLine("a"))).id);
+    await me.openai.batches.cancel(early.id);
+    await intake.run(early.id);
+    expect(await me.openai.batches.retrieve(early.id)).toMatchObject({ status: "cancelling", request_counts: { total: 0 } });
+    const failed = await batchOf("{");
+    await expect(me.openai.batches.cancel(failed.id)).rejects.toMatchObject({ status: 409 });
+  });
+
+  test("populating twice at once, and again after an interruption, inserts every line once", async () => {
+    const lines = Array.from({ length: 2500 }, (_, i) => chatLine(`n${i}`)).join("\n");
+    const { id } = await create((await upload(lines)).id);
+    await Promise.all([intake.run(id), intake.run(id)]);
+    const states = await intake.store.sql<{ n: number; distinct: number }[]>`select count(*)::int as n, count(distinct custom_id)::int as distinct from job where batch_id = ${id}`;
+    expect(states).toEqual([{ n: 2500, distinct: 2500 }]);
+    // As if the worker had died after its second group.
+    await intake.store.sql`update batch set state = 'validating', lease_until_real_ms = null where id = ${id}`;
+    await intake.store.sql`delete from job where batch_id = ${id} and line_no > 2000`;
+    await intake.run(id);
+    expect(await me.openai.batches.retrieve(id)).toMatchObject({ status: "in_progress", request_counts: { total: 2500 } });
+    expect(await intake.store.sql`select from job where batch_id = ${id}`).toHaveLength(2500);
+  });
+
+  test("a file deleted under a live batch is 404 at once and keeps its bytes until the batch has ended", async () => {
+    const { sweepIntake } = await import("@slowboat/intake");
+    const file = await upload(chatLine("a"));
+    const { id } = await create(file.id);
+    await me.openai.files.delete(file.id);
+    await expect(me.openai.files.retrieve(file.id)).rejects.toThrow(OpenAI.NotFoundError);
+    await intake.run(id);
+    expect(await me.openai.batches.retrieve(id)).toMatchObject({ status: "in_progress" });
+    await sweepIntake(intake.populate);
+    expect(await intake.blob.size(`files/${file.id}`)).not.toBeNull();
+    await intake.store.sql`update batch set state = 'completed' where id = ${id}`;
+    await sweepIntake(intake.populate);
+    expect(await intake.blob.size(`files/${file.id}`)).toBeNull();
+  });
+});
+
+describe("models", () => {
+  test("lists the models of the price book with the official client; an unknown one is 404 with its nearest", async () => {
+    const ids = (await me.openai.models.list()).data.map((model) => model.id);
+    expect(ids).toEqual(expect.arrayContaining(["gpt-5-mini", "claude-haiku-4-5", "use-lite-en", "slowboat-embed"]));
+    expect(await me.openai.models.retrieve("slowboat-embed")).toMatchObject({ owned_by: "slowboat" });
+    await expect(me.openai.models.retrieve("gpt-5-minni")).rejects.toMatchObject({ status: 404, message: expect.stringContaining("gpt-5-mini") });
+  });
+});
