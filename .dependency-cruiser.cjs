@@ -1,6 +1,6 @@
 /** The floor plan, held by a tool: who may lean on whom. Types count as leaning, too. */
 const room = (...names) => `^packages/(?:${names.join("|")})/`;
-const TEST = "\\.(?:test|conformance)\\.ts$|/(?:test|fixtures)/";
+const TEST = "\\.(?:test|conformance|fixture)\\.ts$|/testing/";
 
 module.exports = {
   forbidden: [
