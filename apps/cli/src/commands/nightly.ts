@@ -69,7 +69,7 @@ function planned(config: Config, flags: NightlyFlags): NightPlan {
 async function untilAsked(config: Config, stack: Stack, plan: NightPlan, asked: Promise<string>): Promise<NightEnd | null> {
   const stop = new AbortController();
   const progress = progressOut(process.stderr, PLAIN_EVERY_MS, () => performance.now());
-  const { columns } = look(process.stderr, config.NO_COLOR);
+  const columns = process.stderr.isTTY ? look(process.stderr, config.NO_COLOR).columns : Number.POSITIVE_INFINITY;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const night = runNight({ stack, plan, progress, say, columns, zone, signal: stop.signal });
   const broken = stack.broken.then((error) => {

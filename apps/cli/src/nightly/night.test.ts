@@ -93,7 +93,7 @@ const facts: ReceiptFacts = {
 test("the progress line shows phase, done of total, lanes, ETA against the deadline and money, and fits the terminal", () => {
   const at = (hour: number): number => new Date(2026, 10, 25, hour).getTime();
   const view = { phase: "summarising", facts, total: 100, startedAtMs: at(22), nowMs: at(23), deadlineAtMs: at(30), columns: 200 };
-  expect(progressLine(view)).toBe("▕███████       ▏ 50/100 · summarising · pool 50 openai-batch 50 · 23:00 ETA 23:40–00:30 (deadline 06:00) · $0.50 spent, $1.50 saved (emulated)");
+  expect(progressLine(view)).toBe("▕███████       ▏ 50/100 · summarising · 23:00 ETA 23:40–00:30 (deadline 06:00) · $0.50 spent, $1.50 saved (emulated) · pool 50 openai-batch 50");
   expect([...progressLine({ ...view, columns: 40 })]).toHaveLength(40);
   expect(progressLine({ ...view, total: 50 })).toContain("all answered");
 });

@@ -76,7 +76,7 @@ async function waitForMorning(deps: NightDeps, clients: Clients, state: NightSta
     const [facts, asked] = await Promise.all([receiptOf(stack, state), Promise.all(PARTS.map((part) => partProgress(clients, state, part)))]);
     const parts = asked.filter((part) => part !== null);
     const done = doneOf(facts);
-    const view = { phase: phaseOf(parts), facts, total, startedAtMs: state.startedAtMs, nowMs: stack.clock.job(), deadlineAtMs: "atMs" in deadline ? deadline.atMs : null, columns: deps.columns };
+    const view = { phase: phaseOf(parts, plan), facts, total, startedAtMs: state.startedAtMs, nowMs: stack.clock.job(), deadlineAtMs: "atMs" in deadline ? deadline.atMs : null, columns: deps.columns };
     deps.progress.show(progressLine(view));
     if (parts.every((part) => part.ended)) return parts.flatMap((part) => (part.refusal === null ? [] : [`the batch of ${part.part} was refused: ${part.refusal}`]));
     if (done > moved.done) moved = { done, atMs: performance.now() };
@@ -85,13 +85,13 @@ async function waitForMorning(deps: NightDeps, clients: Clients, state: NightSta
   }
 }
 
-const DOING = { embeddings: "embedding", topics: "finding topics", chat: "summarising (OpenAI)", messages: "summarising (Anthropic)" } as const;
+const DOING = { embeddings: "embedding", topics: "topics", chat: "OpenAI summaries", messages: "Anthropic summaries" } as const;
 
 /** What is under way, in words; a batch whose jobs are done and which still writes its files is finalizing. */
-function phaseOf(parts: readonly PartProgress[]): string {
+function phaseOf(parts: readonly PartProgress[], plan: NightPlan): string {
   const open = parts.filter((part) => !part.ended);
   if (open.length === 0) return "done";
-  return open.map((part) => (part.total > 0 && part.done >= part.total ? `finalizing ${part.part}` : `${DOING[part.part]} ${part.done}/${part.total}`)).join(", ");
+  return open.map(({ part, done }) => (done >= plan[part].length ? `finalizing ${DOING[part]}` : `${DOING[part]} ${done}/${plan[part].length}`)).join(", ");
 }
 
 /** The facts when nothing waits for settlement any more, or after a bounded wait. */

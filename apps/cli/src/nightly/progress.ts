@@ -24,9 +24,9 @@ export function progressLine(view: ProgressView): string {
   const parts = [
     `▕${"█".repeat(cells)}${" ".repeat(BAR_CELLS - cells)}▏ ${done}/${view.total}`,
     view.phase,
-    laneMix(view.facts),
     `${wall(view.nowMs)} ${eta(view, done)}`,
     `$${short(money.paidNano)} spent, $${short(money.listNano - money.paidNano)} saved${view.facts.emulated ? " (emulated)" : ""}`,
+    laneMix(view.facts),
   ].filter((part) => part !== "");
   const text = parts.join(" · ");
   return [...text].length <= view.columns ? text : `${[...text].slice(0, Math.max(0, view.columns - 1)).join("")}…`;

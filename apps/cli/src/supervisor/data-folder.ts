@@ -124,11 +124,12 @@ export function isSame(known: { readonly pid: number; readonly birth: string }):
   return birthOf(known.pid) === known.birth;
 }
 
-/** Clock ticks since boot at which a process began; empty where the system does not tell. */
+/** Clock ticks since boot at which a process began; empty where the system does not tell. One that has ended and was never waited for is gone. */
 function birthOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? "gone" : (fields[19] ?? "");
   } catch {
     return "";
   }

@@ -74,10 +74,14 @@ function serversIn(data: string): number[] | null {
     });
 }
 
-/** Clock ticks since boot at which a process began, so that a number used again is not taken for the old process. */
+/**
+ * Clock ticks since boot at which a process began, so that a number used again is not taken for the old process; nor one that has
+ * ended and was never waited for, as in a container whose first process waits for nobody.
+ */
 function birthOf(pid: number): string {
   const stat = process.platform === "linux" ? readIf(`/proc/${pid}/stat`) : null;
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields?.[0] === "Z" ? "gone" : (fields?.[19] ?? "");
 }
 
 function isAlive(pid: number): boolean {
