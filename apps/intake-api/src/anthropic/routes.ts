@@ -133,10 +133,10 @@ function originOf(c: Context<AppEnv>): string {
   return c.req.header("x-forwarded-proto") === "https" ? `https://${url.host}` : url.origin;
 }
 
-function batchDeadline(headers: Headers, nowMs: number): { atMs: number; text: string } {
+function batchDeadline(headers: Headers, nowMs: number): { atMs: number | null; text: string } {
   const name = ["slowboat-deadline", "offpeak-deadline"].find((header) => headers.has(header));
   const text = name === undefined ? null : headers.get(name);
-  if (name === undefined || text === null) return { atMs: nowMs + DAY_MS, text: "24h" };
+  if (name === undefined || text === null) return { atMs: null, text: "24h" };
   return { atMs: readDeadline(text, nowMs, name), text: text.trim() };
 }
 

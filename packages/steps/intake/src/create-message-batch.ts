@@ -20,7 +20,8 @@ export interface MessageBatchInput {
   readonly tenantId: string;
   readonly keyId: string;
   readonly chunks: AsyncIterable<Uint8Array>;
-  readonly deadlineAtMs: number;
+  /** Job time; `null` is the usual day, to the millisecond. */
+  readonly deadlineAtMs: number | null;
   /** What the caller asked for, as text: `24h`, or the deadline as it was written. */
   readonly window: string;
   readonly lanesAllow: readonly string[] | null;
@@ -29,6 +30,7 @@ export interface MessageBatchInput {
   readonly idempotencyKey: string | null;
 }
 
+const DAY_MS = 86_400_000;
 const ROUTE = "POST /v1/messages/batches";
 
 /**
@@ -55,7 +57,7 @@ export async function createMessageBatch(deps: MessageBatchDeps, input: MessageB
         state: "validating",
         inputBlobKey: blobKey,
         completionWindow: input.window,
-        deadlineAtMs: input.deadlineAtMs,
+        deadlineAtMs: input.deadlineAtMs ?? nowMs + DAY_MS,
         lanesAllow: input.lanesAllow === null ? null : [...input.lanesAllow],
         lanesDeny: input.lanesDeny === null ? null : [...input.lanesDeny],
         reuseMode: input.reuseMode,

@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Anthropic from "@anthropic-ai/sdk";
 import { diskBlobs } from "@slowboat/blob";
 import { createInteractive, type Interactive } from "@slowboat/dispatch";
 import { type Emulator, type EmulatorOptions, startEmulator } from "@slowboat/emulator";
-import { createKey, createTenant, keyVerifier, openDesk } from "@slowboat/intake";
+import { createKey, createTenant, keyVerifier, openDesk, type PopulateDeps } from "@slowboat/intake";
 import { createLanes, type LaneSettings } from "@slowboat/lanes";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { createLogger, systemClock, systemRng } from "@slowboat/runtime";
@@ -28,6 +28,10 @@ export interface TestApi {
   readonly key: string;
   readonly openai: OpenAI;
   readonly anthropic: Anthropic;
+  /** What populating a batch stands on. */
+  readonly intake: PopulateDeps;
+  /** Names of the stored blobs. */
+  blobs(): Promise<string[]>;
   /** Another tenant's key. */
   newTenant(name: string): Promise<{ readonly key: string; readonly tenantId: string }>;
   stop(): Promise<void>;
@@ -56,7 +60,8 @@ export async function startApi(options: { readonly emulator?: EmulatorOptions; r
   const desk = openDesk({ store, queue, clock });
   const verify = keyVerifier({ sql: store.sql, secret: SECRET, clock });
   const house = { lanes: [...lanes.keys()], emulated: true, callbackAllow: [] };
-  const app = createApp({ store, queue, blob: await diskBlobs(folder), clock, rng, logger, house, book, desk, verify }, [interactiveRoutes(interactive), anthropicRoutes]);
+  const blob = await diskBlobs(folder);
+  const app = createApp({ store, queue, blob, clock, rng, logger, house, book, desk, verify }, [interactiveRoutes(interactive), anthropicRoutes]);
   const http = httpService(app, { host: "127.0.0.1", port: 0, logger });
   await http.start();
   const url = `http://127.0.0.1:${http.address().port}`;
@@ -73,6 +78,8 @@ export async function startApi(options: { readonly emulator?: EmulatorOptions; r
     emulator,
     interactive,
     ...mine,
+    intake: { store, queue, blob, clock, rng, book, house, logger },
+    blobs: async () => (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => entry.name),
     openai: new OpenAI({ apiKey: mine.key, baseURL: `${url}/v1`, maxRetries: 0 }),
     anthropic: new Anthropic({ apiKey: mine.key, baseURL: url, maxRetries: 0 }),
     newTenant,
