@@ -3,7 +3,11 @@ import { expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, started } from "./test-bed.ts";
 
 type Request = Anthropic.Messages.BatchCreateParams.Request;
-const params: Request["params"] = { model: "claude-haiku-4-5", max_tokens: 60, messages: [{ role: "user", content: "Tell me of slow boats. They carry much for little." }] };
+const params: Request["params"] = {
+  model: "claude-haiku-4-5",
+  max_tokens: 60,
+  messages: [{ role: "user", content: "Tell me of slow boats. They carry much for little." }],
+};
 const request = (id: string, more: object = {}): Request => ({ custom_id: id, params: { ...params, ...more } as Request["params"] });
 const TEN_MINUTES = { batchTurnaroundMs: 10 * MINUTE };
 
@@ -14,28 +18,53 @@ async function resultsOf(anthropic: Anthropic, id: string) {
 }
 
 test.each([
-  { name: "a repeated custom_id", requests: [request("dup"), request("dup")], message: "requests: custom_id's must be unique within a batch. Duplicate custom_id found: dup" },
+  {
+    name: "a repeated custom_id",
+    requests: [request("dup"), request("dup")],
+    message: "requests: custom_id's must be unique within a batch. Duplicate custom_id found: dup",
+  },
   { name: "a missing custom_id", requests: [{ params }], message: "requests.0.custom_id: Field required" },
   { name: "a long custom_id", requests: [request("x".repeat(65))], message: "requests.0.custom_id: String should have at most 64 characters" },
-  { name: "a custom_id with spaces", requests: [request("a b")], message: "requests.0.custom_id: String should match pattern '^[a-zA-Z0-9_-]{1,64}$'" },
+  {
+    name: "a custom_id with spaces",
+    requests: [request("a b")],
+    message: "requests.0.custom_id: String should match pattern '^[a-zA-Z0-9_-]{1,64}$'",
+  },
   { name: "no request", requests: [], message: "requests: List should have at least 1 item after validation, not 0" },
 ])("$name is refused at once", async ({ requests, message }) => {
   const { anthropic } = await started();
-  await expect(anthropic.messages.batches.create({ requests: requests as Request[] })).rejects.toMatchObject({ status: 400, error: { type: "error", error: { type: "invalid_request_error", message }, request_id: expect.stringMatching(/^req_/) } });
+  await expect(anthropic.messages.batches.create({ requests: requests as Request[] })).rejects.toMatchObject({
+    status: 400,
+    error: { type: "error", error: { type: "invalid_request_error", message }, request_id: expect.stringMatching(/^req_/) },
+  });
 });
 
 test("bad parameters become errored rows beside good ones, models may be mixed, and only success is billed", async () => {
   const { anthropic, emulator, time } = await started(TEN_MINUTES);
   const made = await anthropic.messages.batches.create({
-    requests: [request("ok"), request("other", { model: "claude-sonnet-5-5" }), request("nomsg", { messages: undefined }), request("nomodel", { model: "claude-none" }), request("big", { max_tokens: 10_000_000 }), request("stream", { stream: true }), request("zero", { max_tokens: 0 })],
+    requests: [
+      request("ok"),
+      request("other", { model: "claude-sonnet-5-5" }),
+      request("nomsg", { messages: undefined }),
+      request("nomodel", { model: "claude-none" }),
+      request("big", { max_tokens: 10_000_000 }),
+      request("stream", { stream: true }),
+      request("zero", { max_tokens: 0 }),
+    ],
   });
   time.nowMs += HOUR;
   const ended = await anthropic.messages.batches.retrieve(made.id);
   expect(ended.request_counts).toEqual({ processing: 0, succeeded: 2, errored: 5, canceled: 0, expired: 0 });
   const rows = await resultsOf(anthropic, made.id);
-  expect(rows.get("nomsg")).toMatchObject({ type: "errored", error: { type: "error", error: { type: "invalid_request_error", message: "messages: Field required" }, request_id: null } });
+  expect(rows.get("nomsg")).toMatchObject({
+    type: "errored",
+    error: { type: "error", error: { type: "invalid_request_error", message: "messages: Field required" }, request_id: null },
+  });
   expect(rows.get("nomodel")).toMatchObject({ error: { error: { type: "not_found_error", message: "model: claude-none" } } });
-  expect((await emulator.invoice()).lines.map((line) => [line.customId, line.tier]).sort()).toEqual([["ok", "batch"], ["other", "batch"]]);
+  expect((await emulator.invoice()).lines.map((line) => [line.customId, line.tier]).sort()).toEqual([
+    ["ok", "batch"],
+    ["other", "batch"],
+  ]);
 });
 
 test("counters stand at zero and polls say when to come again until the batch has ended", async () => {
@@ -47,10 +76,15 @@ test("counters stand at zero and polls say when to come again until the batch ha
   expect(response.headers.get("retry-after")).toBe("10");
   expect(data.request_counts).toEqual({ processing: 2, succeeded: 0, errored: 0, canceled: 0, expired: 0 });
   // The client refuses to ask without a results_url, so the path is asked plainly.
-  const early = await fetch(`${anthropic.baseURL}/v1/messages/batches/${made.id}/results`, { headers: { "x-api-key": "k", "anthropic-version": "2023-06-01" } });
+  const early = await fetch(`${anthropic.baseURL}/v1/messages/batches/${made.id}/results`, {
+    headers: { "x-api-key": "k", "anthropic-version": "2023-06-01" },
+  });
   expect(early.status).toBe(404);
   expect(await early.json()).toMatchObject({ error: { type: "not_found_error", message: `Message Batch ${made.id} has no available results.` } });
-  await expect(anthropic.messages.batches.delete(made.id)).rejects.toMatchObject({ status: 400, message: expect.stringContaining("In progress batches cannot be deleted. Consider canceling the batch instead.") });
+  await expect(anthropic.messages.batches.delete(made.id)).rejects.toMatchObject({
+    status: 400,
+    message: expect.stringContaining("In progress batches cannot be deleted. Consider canceling the batch instead."),
+  });
 });
 
 test("a canceled batch ends with canceled rows for what was not done", async () => {
@@ -91,5 +125,30 @@ test("lists page newest first, and a deleted batch is not found", async () => {
   const [first = ""] = made;
   await anthropic.messages.batches.retrieve(first);
   expect(await anthropic.messages.batches.delete(first)).toEqual({ id: first, type: "message_batch_deleted" });
-  await expect(anthropic.messages.batches.retrieve(first)).rejects.toMatchObject({ status: 404, error: { error: { message: `Message Batch ${first} not found.` } } });
+  await expect(anthropic.messages.batches.retrieve(first)).rejects.toMatchObject({
+    status: 404,
+    error: { error: { message: `Message Batch ${first} not found.` } },
+  });
+});
+
+test("counters move before the end where the emulator is told so", async () => {
+  const { anthropic, time } = await started({ ...TEN_MINUTES, countersMove: true });
+  const made = await anthropic.messages.batches.create({ requests: Array.from({ length: 10 }, (_, i) => request(`r${i}`)) });
+  time.nowMs += 5 * MINUTE;
+  expect((await anthropic.messages.batches.retrieve(made.id)).request_counts).toMatchObject({ processing: 5, succeeded: 5 });
+});
+
+test("lines that share a marked prefix are written once and mostly read, at half the price of real time", async () => {
+  const { anthropic, emulator, time } = await started(TEN_MINUTES);
+  const shared = "The river is long and the boats are slow, but they carry much for little. ".repeat(400);
+  const system = [{ type: "text", text: shared, cache_control: { type: "ephemeral", ttl: "1h" } }];
+  await anthropic.messages.batches.create({ requests: Array.from({ length: 40 }, (_, i) => request(`r${i}`, { system })) });
+  time.nowMs += HOUR;
+  const { lines } = await emulator.invoice();
+  const reads = lines.filter((line) => Number(line.usage["cache_read_input_tokens"]) > 4_096);
+  expect(reads.length).toBeGreaterThan(12);
+  expect(reads.length).toBeLessThan(40);
+  const [line] = reads;
+  const read = Number(line?.usage["cache_read_input_tokens"]);
+  expect(line?.nanoUsd).toBe(String(500 * Number(line?.usage["input_tokens"]) + 50 * read + 2_500 * Number(line?.usage["output_tokens"])));
 });

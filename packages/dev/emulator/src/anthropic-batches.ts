@@ -1,5 +1,5 @@
+import { type MessageBatch, type MessageCounts, messageEndOf, messageStatusOf, messagesDone, RESULTS_MS } from "./model/anthropic-batch.ts";
 import { answerMessages } from "./model/anthropic-messages.ts";
-import { type MessageBatch, type MessageCounts, messageEndOf, messagesDone, messageStatusOf, RESULTS_MS } from "./model/anthropic-batch.ts";
 import { diceOf } from "./model/dice.ts";
 import { anthropicRefuses, Refusal } from "./model/errors.ts";
 import { isObject, type Json, objectOf, textOf } from "./model/json.ts";
@@ -56,14 +56,16 @@ export function createMessageBatches(core: ProviderCore): MessageBatches {
       return look(id);
     },
     delete: async (id) => {
-      if (messageStatusOf(await look(id), core.nowMs()) !== "ended") throw anthropicRefuses("In progress batches cannot be deleted. Consider canceling the batch instead.");
+      if (messageStatusOf(await look(id), core.nowMs()) !== "ended")
+        throw anthropicRefuses("In progress batches cannot be deleted. Consider canceling the batch instead.");
       core.commit({ kind: "messages-deleted", id });
       for (const part of ["requests", "results"]) core.keep.remove(`${id}.${part}`);
     },
     results: async (id) => {
       const batch = await look(id);
       const nowMs = core.nowMs();
-      if (messageStatusOf(batch, nowMs) !== "ended" || nowMs >= batch.createdMs + RESULTS_MS) throw anthropicRefuses(`Message Batch ${id} has no available results.`, 404);
+      if (messageStatusOf(batch, nowMs) !== "ended" || nowMs >= batch.createdMs + RESULTS_MS)
+        throw anthropicRefuses(`Message Batch ${id} has no available results.`, 404);
       return core.keep.read(`${id}.results`);
     },
     settleAll: async () => {
@@ -92,7 +94,8 @@ async function create(core: ProviderCore, body: Json, version: string): Promise<
   if (requests === undefined) throw anthropicRefuses("requests: Field required");
   if (!Array.isArray(requests)) throw anthropicRefuses("requests: Input should be a valid list");
   if (requests.length === 0) throw anthropicRefuses("requests: List should have at least 1 item after validation, not 0");
-  if (requests.length > MAX_REQUESTS) throw anthropicRefuses(`requests: List should have at most ${MAX_REQUESTS} items after validation, not ${requests.length}`, 413);
+  if (requests.length > MAX_REQUESTS)
+    throw anthropicRefuses(`requests: List should have at most ${MAX_REQUESTS} items after validation, not ${requests.length}`, 413);
   checkCustomIds(requests);
   const id = `msgbatch_01${core.serial("msgbatch", 22)}`;
   const writer = core.keep.writer(`${id}.requests`);
@@ -102,7 +105,15 @@ async function create(core: ProviderCore, body: Json, version: string): Promise<
     await pause();
   }
   writer.end();
-  const batch: MessageBatch = { id, createdMs: core.nowMs(), plan: core.plan(id, requests.length), total: requests.length, version, cancelMs: null, settled: null };
+  const batch: MessageBatch = {
+    id,
+    createdMs: core.nowMs(),
+    plan: core.plan(id, requests.length),
+    total: requests.length,
+    version,
+    cancelMs: null,
+    settled: null,
+  };
   core.commit({ kind: "messages-created", batch });
   return batch;
 }
@@ -141,7 +152,14 @@ function run(core: ProviderCore, batch: MessageBatch, request: Json, index: numb
   const customId = textOf(request["custom_id"]);
   const requestId = `req_01${core.serial("request", 22)}`;
   const endpoint = "/v1/messages";
-  const effect = core.faults.take({ provider: "anthropic", method: "POST", path: endpoint, model: textOf(params["model"]), customId, serviceTier: "batch" });
+  const effect = core.faults.take({
+    provider: "anthropic",
+    method: "POST",
+    path: endpoint,
+    model: textOf(params["model"]),
+    customId,
+    serviceTier: "batch",
+  });
   const reply = effect === null ? null : faultReply("anthropic", effect);
   if (reply !== null) return { result: { type: "errored", error: { ...objectOf(reply.body), request_id: null } }, charge: null };
   try {

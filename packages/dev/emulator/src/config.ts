@@ -25,7 +25,9 @@ export function readConfig(args: readonly string[], env: Readonly<Record<string,
   const keys = Object.keys(Settings.shape);
   const options = Object.fromEntries(keys.map((key) => [flagOf(key), { type: "string" as const }]));
   const { values } = parseArgs({ args: [...args], options, strict: true });
-  const given = Object.fromEntries(keys.map((key) => [key, values[flagOf(key)] ?? env[variableOf(key)]]).filter(([, value]) => value !== undefined && value !== ""));
+  const given = Object.fromEntries(
+    keys.map((key) => [key, values[flagOf(key)] ?? env[variableOf(key)]]).filter(([, value]) => value !== undefined && value !== ""),
+  );
   const { realAnchorMs, jobAnchorMs, scale, journal, batchTurnaroundMs, enqueuedTokenLimit, ...rest } = Settings.parse(given);
   return {
     ...rest,

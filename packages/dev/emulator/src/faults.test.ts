@@ -1,7 +1,7 @@
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { expect, test } from "vitest";
-import { batchLine, HOUR, makeBatch, MINUTE, readme, rowsOf, started } from "./test-bed.ts";
+import { batchLine, HOUR, MINUTE, makeBatch, readme, rowsOf, started } from "./test-bed.ts";
 
 const ask = { model: "gpt-5-mini", messages: [{ role: "user" as const, content: readme }] };
 const tell = { model: "claude-haiku-4-5" as const, max_tokens: 300, messages: [{ role: "user" as const, content: readme }] };
@@ -10,7 +10,13 @@ const messages = { match: { path: "/v1/messages" } };
 
 test("scripted faults meet the next matching requests only, and a refused request is not billed", async () => {
   const { emulator, openai } = await started();
-  const scripted = await fetch(`${emulator.url}/emulator/faults`, { method: "POST", body: JSON.stringify([{ ...chat, preset: "rate-limit", times: 2 }, { match: { model: "gpt-4o-mini" }, preset: "insufficient-quota" }]) });
+  const scripted = await fetch(`${emulator.url}/emulator/faults`, {
+    method: "POST",
+    body: JSON.stringify([
+      { ...chat, preset: "rate-limit", times: 2 },
+      { match: { model: "gpt-4o-mini" }, preset: "insufficient-quota" },
+    ]),
+  });
   expect(scripted.status).toBe(200);
   for (let i = 0; i < 2; i++) {
     const error = await openai.chat.completions.create(ask).catch((e: unknown) => e);
@@ -73,7 +79,10 @@ test("a stream can end too early in four ways, and the clients notice each as th
   for (const end of ["eof", "reset", "half-line", "error"] as const) {
     emulator.addFaults({ ...chat, stream: { afterEvents: 3, end } }, { ...messages, stream: { afterEvents: 4, end } });
     await expect(openai.chat.completions.stream(ask).finalChatCompletion()).rejects.toBeInstanceOf(Error);
-    const failure = await anthropic.messages.stream(tell).finalMessage().catch((e: unknown) => e);
+    const failure = await anthropic.messages
+      .stream(tell)
+      .finalMessage()
+      .catch((e: unknown) => e);
     expect(failure).toBeInstanceOf(Error);
     if (end === "error") expect(failure).toMatchObject({ error: { error: { type: "overloaded_error" } } });
   }
@@ -94,20 +103,29 @@ test("a delay is job time and passes at the clock's scale", async () => {
 
 test("flex is refused as often as asked, is billed at its own price, and a downgrade is billed as what was served", async () => {
   const refusing = await started({ flexRefusals: 1 });
-  await expect(refusing.openai.chat.completions.create({ ...ask, service_tier: "flex" })).rejects.toMatchObject({ status: 429, code: "resource_unavailable" });
+  await expect(refusing.openai.chat.completions.create({ ...ask, service_tier: "flex" })).rejects.toMatchObject({
+    status: 429,
+    code: "resource_unavailable",
+  });
   await refusing.openai.chat.completions.create(ask);
   const { openai, emulator } = await started();
   expect((await openai.chat.completions.create({ ...ask, service_tier: "flex" })).service_tier).toBe("flex");
   emulator.addFaults({ ...chat, servedTier: "default" });
   expect((await openai.chat.completions.create({ ...ask, service_tier: "flex" })).service_tier).toBe("default");
   expect((await emulator.invoice()).lines.map((line) => line.tier)).toEqual(["flex", "standard"]);
-  await expect(openai.chat.completions.create({ ...ask, model: "gpt-4o-mini", service_tier: "flex" })).rejects.toMatchObject({ status: 400, param: "service_tier" });
+  await expect(openai.chat.completions.create({ ...ask, model: "gpt-4o-mini", service_tier: "flex" })).rejects.toMatchObject({
+    status: 400,
+    param: "service_tier",
+  });
 });
 
 test("one line of a batch can be made to fail by its custom_id", async () => {
   const { openai, emulator, time } = await started({ batchTurnaroundMs: 10 * MINUTE });
   emulator.addFaults({ match: { customId: "b" }, preset: "server-error" });
-  const { batch } = await makeBatch(openai, ["a", "b", "c"].map((id) => batchLine(id)));
+  const { batch } = await makeBatch(
+    openai,
+    ["a", "b", "c"].map((id) => batchLine(id)),
+  );
   time.nowMs += HOUR;
   const done = await openai.batches.retrieve(batch.id);
   expect(done.request_counts).toEqual({ total: 3, completed: 2, failed: 1 });

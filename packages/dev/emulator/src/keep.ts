@@ -57,18 +57,26 @@ export function diskKeep(journal: string): Keep {
   mkdirSync(dirname(journal), { recursive: true });
   mkdirSync(folder, { recursive: true });
   const fd = openSync(journal, "a+");
+  let closed = false;
   const path = (name: string): string => join(folder, encodeURIComponent(name));
   return {
     replay: (world) => {
       const whole = replayFile(fd, (line) => apply(world, JSON.parse(line) as WorldEvent));
       if (whole < fstatSync(fd).size) ftruncateSync(fd, whole);
     },
-    append: (line) => writeAll(fd, Buffer.from(`${line}\n`)),
+    append: (line) => {
+      // A descriptor's number may belong to another file once this one is closed.
+      if (closed) throw new Error("the journal is closed");
+      writeAll(fd, Buffer.from(`${line}\n`));
+    },
     writer: (name) => fileWriter(path(name)),
     read: (name) => (existsSync(path(name)) ? createReadStream(path(name), { highWaterMark: CHUNK_BYTES }) : nothing()),
     has: (name) => existsSync(path(name)),
     remove: (name) => rmSync(path(name), { force: true }),
-    close: () => closeSync(fd),
+    close: () => {
+      if (!closed) closeSync(fd);
+      closed = true;
+    },
   };
 }
 

@@ -1,5 +1,5 @@
-import { EMULATED } from "./http/face.ts";
 import { readConfig } from "./config.ts";
+import { EMULATED } from "./http/face.ts";
 import { startEmulator } from "./start.ts";
 
 const emulator = await startEmulator(readConfig(process.argv.slice(2), process.env));

@@ -1,19 +1,45 @@
 import { toFile } from "openai";
 import { expect, test } from "vitest";
-import { batchLine, DAY, HOUR, makeBatch, MINUTE, rowsOf, started } from "./test-bed.ts";
+import { batchLine, DAY, HOUR, MINUTE, makeBatch, rowsOf, started } from "./test-bed.ts";
 
 const TEN_MINUTES = { batchTurnaroundMs: 10 * MINUTE };
 const body = { model: "gpt-5-mini", messages: [{ role: "user", content: "Say something." }] };
 
 const BAD: { name: string; lines: string[]; code: string; param: string | null; line: number | null; message?: RegExp }[] = [
-  { name: "bad JSON", lines: [batchLine("a"), "{nope"], code: "invalid_json_line", param: null, line: 2, message: /^This line is not parseable as valid JSON\.$/ },
+  {
+    name: "bad JSON",
+    lines: [batchLine("a"), "{nope"],
+    code: "invalid_json_line",
+    param: null,
+    line: 2,
+    message: /^This line is not parseable as valid JSON\.$/,
+  },
   { name: "a byte order mark", lines: [`\uFEFF${batchLine("a")}`], code: "invalid_json_line", param: null, line: 1 },
   { name: "a repeated custom_id", lines: [batchLine("a"), batchLine("b"), batchLine("a")], code: "duplicate_custom_id", param: "custom_id", line: 3 },
-  { name: "missing messages", lines: [batchLine("a", { body: { model: "gpt-5-mini" } })], code: "missing_required_parameter", param: "body.messages", line: 1, message: /^Missing required parameter: 'messages'\.$/ },
+  {
+    name: "missing messages",
+    lines: [batchLine("a", { body: { model: "gpt-5-mini" } })],
+    code: "missing_required_parameter",
+    param: "body.messages",
+    line: 1,
+    message: /^Missing required parameter: 'messages'\.$/,
+  },
   { name: "a missing custom_id", lines: [batchLine("a", { custom_id: undefined })], code: "missing_required_parameter", param: "custom_id", line: 1 },
-  { name: "a second model", lines: [batchLine("a"), batchLine("b", { body: { ...body, model: "gpt-4o-mini" } })], code: "mismatched_model", param: "body.model", line: 2 },
+  {
+    name: "a second model",
+    lines: [batchLine("a"), batchLine("b", { body: { ...body, model: "gpt-4o-mini" } })],
+    code: "mismatched_model",
+    param: "body.model",
+    line: 2,
+  },
   { name: "another url", lines: [batchLine("a", { url: "/v1/embeddings" })], code: "invalid_url", param: "url", line: 1 },
-  { name: "an unknown model", lines: [batchLine("a", { body: { ...body, model: "gpt-none" } })], code: "model_not_found", param: "body.model", line: 1 },
+  {
+    name: "an unknown model",
+    lines: [batchLine("a", { body: { ...body, model: "gpt-none" } })],
+    code: "model_not_found",
+    param: "body.model",
+    line: 1,
+  },
   { name: "a missing model", lines: [batchLine("a", { body: { messages: body.messages } })], code: "invalid_request", param: "body.model", line: 1 },
   { name: "streaming", lines: [batchLine("a", { body: { ...body, stream: true } })], code: "streaming_unsupported", param: "body.stream", line: 1 },
 ];
@@ -24,7 +50,12 @@ test.each(BAD)("$name fails the whole batch with $code, and nothing is billed", 
   expect(batch).toMatchObject({ status: "validating", errors: null, request_counts: { total: 0, completed: 0, failed: 0 } });
   time.nowMs += HOUR;
   const failed = await openai.batches.retrieve(batch.id);
-  expect(failed).toMatchObject({ status: "failed", output_file_id: null, error_file_id: null, request_counts: { total: 0, completed: 0, failed: 0 } });
+  expect(failed).toMatchObject({
+    status: "failed",
+    output_file_id: null,
+    error_file_id: null,
+    request_counts: { total: 0, completed: 0, failed: 0 },
+  });
   expect(failed.errors?.data).toHaveLength(1);
   expect(failed.errors?.data?.[0]).toMatchObject({ code, param, line });
   if (message !== undefined) expect(failed.errors?.data?.[0]?.message).toMatch(message);
@@ -39,7 +70,12 @@ test("an unknown or foreign input file is only found out after the batch was mad
     expect(batch.status).toBe("validating");
     time.nowMs += HOUR;
     const failed = await openai.batches.retrieve(batch.id);
-    expect(failed.errors?.data?.[0]).toMatchObject({ code: "invalid_request", param: "file_id", line: null, message: expect.stringContaining(`Cannot find file ${id}`) });
+    expect(failed.errors?.data?.[0]).toMatchObject({
+      code: "invalid_request",
+      param: "file_id",
+      line: null,
+      message: expect.stringContaining(`Cannot find file ${id}`),
+    });
   }
 });
 
@@ -48,7 +84,11 @@ test("every bad line is listed where the emulator is told to list all", async ()
   const { batch } = await makeBatch(openai, ["{", batchLine("a"), batchLine("a"), "[1]"]);
   time.nowMs += HOUR;
   const failed = await openai.batches.retrieve(batch.id);
-  expect(failed.errors?.data?.map((e) => [e.code, e.line])).toEqual([["invalid_json_line", 1], ["duplicate_custom_id", 3], ["invalid_json_line", 4]]);
+  expect(failed.errors?.data?.map((e) => [e.code, e.line])).toEqual([
+    ["invalid_json_line", 1],
+    ["duplicate_custom_id", 3],
+    ["invalid_json_line", 4],
+  ]);
 });
 
 test("a full queue of one model fails the next batch, and has room again when the first has ended", async () => {
@@ -67,19 +107,33 @@ test("a full queue of one model fails the next batch, and has room again when th
 
 test("a batch whose lines are all refused completes with an error file only, errors inside the response", async () => {
   const { openai, emulator, time } = await started(TEN_MINUTES);
-  const { batch } = await makeBatch(openai, ["a", "b"].map((id) => batchLine(id, { body: { ...body, temperature: 7 } })));
+  const { batch } = await makeBatch(
+    openai,
+    ["a", "b"].map((id) => batchLine(id, { body: { ...body, temperature: 7 } })),
+  );
   time.nowMs += HOUR;
   const done = await openai.batches.retrieve(batch.id);
-  expect(done).toMatchObject({ status: "completed", output_file_id: null, request_counts: { total: 2, completed: 0, failed: 2 }, usage: { total_tokens: 0 } });
+  expect(done).toMatchObject({
+    status: "completed",
+    output_file_id: null,
+    request_counts: { total: 2, completed: 0, failed: 2 },
+    usage: { total_tokens: 0 },
+  });
   const rows = await rowsOf(openai, done.error_file_id);
-  expect(rows[0]).toMatchObject({ error: null, response: { status_code: 400, body: { error: { type: "invalid_request_error", param: "temperature" } } } });
+  expect(rows[0]).toMatchObject({
+    error: null,
+    response: { status_code: 400, body: { error: { type: "invalid_request_error", param: "temperature" } } },
+  });
   expect((await emulator.invoice()).lines).toEqual([]);
 });
 
 test("a custom_id of any characters comes back byte for byte", async () => {
   const { openai, time } = await started(TEN_MINUTES);
-  const ids = ["日本 \u2028 \u0000 \"q\"", "x".repeat(300), ""];
-  const { batch } = await makeBatch(openai, ids.map((id) => batchLine(id)));
+  const ids = ['日本 \u2028 \u0000 "q"', "x".repeat(300), ""];
+  const { batch } = await makeBatch(
+    openai,
+    ids.map((id) => batchLine(id)),
+  );
   time.nowMs += HOUR;
   const rows = await rowsOf(openai, (await openai.batches.retrieve(batch.id)).output_file_id);
   expect(rows.map((row) => row.custom_id).sort()).toEqual([...ids].sort());
@@ -172,10 +226,23 @@ test("output files are gone after 30 days", async () => {
 
 test("bad create requests are refused at once, in the provider's words", async () => {
   const { openai, emulator } = await started();
-  await expect(openai.batches.create({ endpoint: "/v1/chat/completions", completion_window: "24h" } as never)).rejects.toMatchObject({ status: 400, code: "missing_required_parameter", param: "input_file_id", message: expect.stringContaining("Missing required parameter: 'input_file_id'.") });
-  await expect(openai.batches.create({ input_file_id: "file-x", endpoint: "/v1/chat/completions", completion_window: "1h" as "24h" })).rejects.toMatchObject({ status: 400, param: "completion_window" });
-  await expect(openai.batches.retrieve("batch_none")).rejects.toMatchObject({ status: 404, message: expect.stringContaining("No batch found with id 'batch_none'") });
-  await expect(openai.files.create({ file: await toFile(Buffer.from("{}"), "night.txt"), purpose: "batch" })).rejects.toMatchObject({ status: 400, message: expect.stringContaining("Invalid file format for Batch API. Must be .jsonl") });
+  await expect(openai.batches.create({ endpoint: "/v1/chat/completions", completion_window: "24h" } as never)).rejects.toMatchObject({
+    status: 400,
+    code: "missing_required_parameter",
+    param: "input_file_id",
+    message: expect.stringContaining("Missing required parameter: 'input_file_id'."),
+  });
+  await expect(
+    openai.batches.create({ input_file_id: "file-x", endpoint: "/v1/chat/completions", completion_window: "1h" as "24h" }),
+  ).rejects.toMatchObject({ status: 400, param: "completion_window" });
+  await expect(openai.batches.retrieve("batch_none")).rejects.toMatchObject({
+    status: 404,
+    message: expect.stringContaining("No batch found with id 'batch_none'"),
+  });
+  await expect(openai.files.create({ file: await toFile(Buffer.from("{}"), "night.txt"), purpose: "batch" })).rejects.toMatchObject({
+    status: 400,
+    message: expect.stringContaining("Invalid file format for Batch API. Must be .jsonl"),
+  });
   const empty = await fetch(`${emulator.url}/v1/files`, { method: "POST", headers: { authorization: "Bearer x" }, body: "x" });
   expect(empty.status).toBe(400);
 });

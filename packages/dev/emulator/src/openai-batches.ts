@@ -1,13 +1,13 @@
-import { endOf, linesDone, type OpenAiBatch, type Settled, statusOf, validatedAtMs } from "./model/openai-batch.ts";
 import { checkBatchFile } from "./model/check-batch-file.ts";
 import { diceOf } from "./model/dice.ts";
 import { openAiRefuses, Refusal } from "./model/errors.ts";
-import { faultReply } from "./model/presets.ts";
-import { type Json, isObject, numberOf, objectOf, textOf } from "./model/json.ts";
+import { isObject, type Json, numberOf, objectOf, textOf } from "./model/json.ts";
 import { isBlank, linesOf } from "./model/lines.ts";
+import { endOf, linesDone, type OpenAiBatch, type Settled, statusOf, validatedAtMs } from "./model/openai-batch.ts";
 import { OPENAI_ENDPOINTS } from "./model/openai-endpoints.ts";
-import type { Answered, Charge } from "./model/types.ts";
+import { faultReply } from "./model/presets.ts";
 import { WINDOW_MS } from "./model/turnaround.ts";
+import type { Answered, Charge } from "./model/types.ts";
 import { isLive, isRead, type StoredFile } from "./model/world.ts";
 import { chargeOf, type ProviderCore } from "./provider.ts";
 import { shuffler } from "./shuffle.ts";
@@ -60,7 +60,8 @@ export function createOpenAiBatches(core: ProviderCore): OpenAiBatches {
     cancel: async (id) => {
       const batch = await look(id);
       const status = statusOf(batch, core.nowMs());
-      if (!["validating", "in_progress", "finalizing", "cancelling"].includes(status)) throw openAiRefuses(`Cannot cancel a batch with status '${status}'.`);
+      if (!["validating", "in_progress", "finalizing", "cancelling"].includes(status))
+        throw openAiRefuses(`Cannot cancel a batch with status '${status}'.`);
       // Results that are being written can no longer be stopped.
       if (batch.cancelMs === null && core.nowMs() < endOf(batch).atMs) core.commit({ kind: "batch-cancelled", id, atMs: core.nowMs() });
       return look(id);
@@ -84,7 +85,11 @@ const missing = (name: string): Refusal => openAiRefuses(`Missing required param
 function checkMetadata(metadata: unknown): Json | null {
   if (metadata === undefined || metadata === null) return null;
   const entries = Object.entries(objectOf(metadata));
-  if (!isObject(metadata) || entries.length > 16 || entries.some(([key, value]) => typeof value !== "string" || key.length > 64 || value.length > 512)) {
+  if (
+    !isObject(metadata) ||
+    entries.length > 16 ||
+    entries.some(([key, value]) => typeof value !== "string" || key.length > 64 || value.length > 512)
+  ) {
     throw openAiRefuses("Invalid 'metadata': at most 16 pairs of text, keys up to 64 and values up to 512 characters.", "metadata", "invalid_value");
   }
   return metadata;
@@ -93,24 +98,48 @@ function checkMetadata(metadata: unknown): Json | null {
 function create(core: ProviderCore, body: Json): OpenAiBatch {
   for (const name of ["input_file_id", "endpoint", "completion_window"]) if (body[name] === undefined) throw missing(name);
   const endpoint = textOf(body["endpoint"]);
-  if (!(endpoint in OPENAI_ENDPOINTS)) throw openAiRefuses(`Invalid value: '${endpoint}'. Supported values are: ${Object.keys(OPENAI_ENDPOINTS).map((e) => `'${e}'`).join(", ")}.`, "endpoint", "invalid_value");
-  if (body["completion_window"] !== "24h") throw openAiRefuses(`Invalid value: '${String(body["completion_window"])}'. Value must be '24h'.`, "completion_window", "invalid_value");
+  if (!(endpoint in OPENAI_ENDPOINTS))
+    throw openAiRefuses(
+      `Invalid value: '${endpoint}'. Supported values are: ${Object.keys(OPENAI_ENDPOINTS)
+        .map((e) => `'${e}'`)
+        .join(", ")}.`,
+      "endpoint",
+      "invalid_value",
+    );
+  if (body["completion_window"] !== "24h")
+    throw openAiRefuses(`Invalid value: '${String(body["completion_window"])}'. Value must be '24h'.`, "completion_window", "invalid_value");
   const metadata = checkMetadata(body["metadata"]);
   const after = objectOf(body["output_expires_after"]);
   const seconds = numberOf(after["seconds"]);
-  if (body["output_expires_after"] !== undefined && (after["anchor"] !== "created_at" || seconds === null || seconds < 3_600 || seconds > 2_592_000)) {
+  if (
+    body["output_expires_after"] !== undefined &&
+    (after["anchor"] !== "created_at" || seconds === null || seconds < 3_600 || seconds > 2_592_000)
+  ) {
     throw openAiRefuses("Invalid 'output_expires_after': anchor 'created_at' and 3600 to 2592000 seconds.", "output_expires_after", "invalid_value");
   }
   const nowMs = core.nowMs();
   let recent = 0;
   for (const batch of core.world.batches.values()) if (batch.createdMs > nowMs - HOUR_MS) recent++;
   if (core.behaviour.latency !== "instant" && recent >= CREATIONS_PER_HOUR) {
-    throw new Refusal("openai", 429, "requests", `Rate limit reached for batch creation: Limit ${CREATIONS_PER_HOUR} per hour.`, { code: "rate_limit_exceeded" });
+    throw new Refusal("openai", 429, "requests", `Rate limit reached for batch creation: Limit ${CREATIONS_PER_HOUR} per hour.`, {
+      code: "rate_limit_exceeded",
+    });
   }
   const id = `batch_${core.serial("batch", 32)}`;
   const inputFileId = textOf(body["input_file_id"]);
   const plan = core.plan(id, core.world.files.get(inputFileId)?.lines ?? 1);
-  const batch: OpenAiBatch = { id, endpoint, inputFileId, metadata, outputExpiresAfterS: seconds, createdMs: nowMs, plan, checked: null, cancelMs: null, settled: null };
+  const batch: OpenAiBatch = {
+    id,
+    endpoint,
+    inputFileId,
+    metadata,
+    outputExpiresAfterS: seconds,
+    createdMs: nowMs,
+    plan,
+    checked: null,
+    cancelMs: null,
+    settled: null,
+  };
   core.commit({ kind: "batch-created", batch });
   return batch;
 }
@@ -122,7 +151,14 @@ async function bringUpToDate(core: ProviderCore, id: string): Promise<void> {
   if (before.checked === null) {
     const file = core.world.files.get(before.inputFileId);
     const alive = file !== undefined && isLive(file, validatedAtMs(before)) ? file : undefined;
-    const checked = await checkBatchFile({ batch: before, file: alive, content: core.keep.read(before.inputFileId), behaviour: core.behaviour, enqueuedTokens: enqueuedBefore(core, before), pause: slicer() });
+    const checked = await checkBatchFile({
+      batch: before,
+      file: alive,
+      content: core.keep.read(before.inputFileId),
+      behaviour: core.behaviour,
+      enqueuedTokens: enqueuedBefore(core, before),
+      pause: slicer(),
+    });
     core.commit({ kind: "batch-checked", id, checked });
   }
   const batch = read();
@@ -137,7 +173,8 @@ function enqueuedBefore(core: ProviderCore, batch: OpenAiBatch): (model: string)
   return (model) => {
     let sum = 0;
     for (const other of core.world.batches.values()) {
-      if (other.id !== batch.id && other.checked?.model === model && validatedAtMs(other) <= at && endOf(other).atMs > at) sum += other.checked.enqueuedTokens;
+      if (other.id !== batch.id && other.checked?.model === model && validatedAtMs(other) <= at && endOf(other).atMs > at)
+        sum += other.checked.enqueuedTokens;
     }
     return sum;
   };
@@ -214,14 +251,30 @@ async function settle(core: ProviderCore, batch: OpenAiBatch): Promise<void> {
   if (input?.deletedMs != null && !isRead(core.world, input.id)) core.keep.remove(input.id);
 }
 
-function closeFiles(core: ProviderCore, batch: OpenAiBatch, ids: { output: string; error: string }, writers: { output: { end(): number }; error: { end(): number } }, rows: { output: number; error: number }, atMs: number): StoredFile[] {
+function closeFiles(
+  core: ProviderCore,
+  batch: OpenAiBatch,
+  ids: { output: string; error: string },
+  writers: { output: { end(): number }; error: { end(): number } },
+  rows: { output: number; error: number },
+  atMs: number,
+): StoredFile[] {
   const files: StoredFile[] = [];
   for (const which of ["output", "error"] as const) {
     const bytes = writers[which].end();
     if (rows[which] === 0) core.keep.remove(ids[which]);
     else {
       const keptMs = (batch.outputExpiresAfterS ?? (30 * WINDOW_MS) / 1000) * 1000;
-      files.push({ id: ids[which], filename: `${batch.id}_${which}.jsonl`, purpose: "batch_output", bytes, createdMs: atMs, expiresMs: atMs + keptMs, deletedMs: null, lines: rows[which] });
+      files.push({
+        id: ids[which],
+        filename: `${batch.id}_${which}.jsonl`,
+        purpose: "batch_output",
+        bytes,
+        createdMs: atMs,
+        expiresMs: atMs + keptMs,
+        deletedMs: null,
+        lines: rows[which],
+      });
     }
   }
   return files;
@@ -232,7 +285,14 @@ function runLine(core: ProviderCore, batch: OpenAiBatch, line: Json, index: numb
   const requestId = core.serial("line-request", 32);
   const body = objectOf(line["body"]);
   const customId = textOf(line["custom_id"]);
-  const effect = core.faults.take({ provider: "openai", method: "POST", path: batch.endpoint, model: textOf(body["model"]), customId, serviceTier: "batch" });
+  const effect = core.faults.take({
+    provider: "openai",
+    method: "POST",
+    path: batch.endpoint,
+    model: textOf(body["model"]),
+    customId,
+    serviceTier: "batch",
+  });
   const reply = effect === null ? null : faultReply("openai", effect);
   if (reply !== null) return { response: { status_code: reply.status, request_id: requestId, body: reply.body }, charge: null };
   try {

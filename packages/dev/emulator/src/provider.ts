@@ -1,14 +1,14 @@
-import { type Asking } from "./model/asking.ts";
-import { digest, diceOf } from "./model/dice.ts";
+import type { Keep } from "./keep.ts";
+import type { Asking } from "./model/asking.ts";
+import { diceOf, digest } from "./model/dice.ts";
 import { createEmbedder } from "./model/embedding.ts";
 import { createFaults, type Faults } from "./model/faults.ts";
 import { chargeNanoUsd } from "./model/prices.ts";
 import { createPromptCache } from "./model/prompt-cache.ts";
 import { createTokenizer } from "./model/tokens.ts";
-import { drawWait, type Latency, type Plan, drawPlan, type Wait } from "./model/turnaround.ts";
+import { drawPlan, drawWait, type Latency, type Plan, type Wait } from "./model/turnaround.ts";
 import type { Answered, Charge, Provider } from "./model/types.ts";
 import { apply, createWorld, type World, type WorldEvent } from "./model/world.ts";
-import type { Keep } from "./keep.ts";
 
 /** How the emulator behaves where the real providers differ or were not seen. */
 export interface Behaviour {
@@ -60,7 +60,10 @@ export function createCore(behaviour: Behaviour, keep: Keep, now: () => number):
     return latestMs;
   };
   const commit = (event: WorldEvent, encodedCharges?: readonly string[]): void => {
-    const line = encodedCharges === undefined ? JSON.stringify(event) : `${JSON.stringify({ ...event, charges: undefined }).slice(0, -1)},"charges":[${encodedCharges.join(",")}]}`;
+    const line =
+      encodedCharges === undefined
+        ? JSON.stringify(event)
+        : `${JSON.stringify({ ...event, charges: undefined }).slice(0, -1)},"charges":[${encodedCharges.join(",")}]}`;
     keep.append(line);
     apply(world, event);
   };
@@ -88,7 +91,15 @@ export function createCore(behaviour: Behaviour, keep: Keep, now: () => number):
 /** The invoice line of an answer. */
 export function chargeOf(
   answered: Answered,
-  at: { nowMs: number; provider: Provider; endpoint: string; requestId: string; clientRequestId?: string | null; batchId?: string; customId?: string },
+  at: {
+    nowMs: number;
+    provider: Provider;
+    endpoint: string;
+    requestId: string;
+    clientRequestId?: string | null;
+    batchId?: string;
+    customId?: string;
+  },
 ): Charge {
   return {
     atMs: at.nowMs,

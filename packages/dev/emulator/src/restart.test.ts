@@ -18,7 +18,10 @@ function folder(): string {
 
 /** The emulator as a process of its own; resolves when it has said that it is ready. */
 async function forked(...args: string[]): Promise<{ child: ChildProcess; url: string; gone: Promise<number | null> }> {
-  const child = fork(new URL("./main.ts", import.meta.url), ["--port", "0", ...args], { stdio: ["ignore", "ignore", "inherit", "ipc"], execArgv: [] });
+  const child = fork(new URL("./main.ts", import.meta.url), ["--port", "0", ...args], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    execArgv: [],
+  });
   undo.push(() => void child.kill("SIGKILL"));
   const gone = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
   const port = await new Promise<number>((resolve, reject) => {
@@ -34,17 +37,25 @@ test("after kill -9 in the middle, every charge, file and batch is still there, 
   const args = ["--journal", journal, "--real-anchor-ms", anchor, "--job-anchor-ms", anchor, "--scale", "300", "--batch-turnaround-ms", "600000"];
   const first = await forked(...args);
   const before = clients(first.url);
-  const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => before.openai.embeddings.create({ model: "text-embedding-3-small", input: `text ${i}` })));
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => before.openai.embeddings.create({ model: "text-embedding-3-small", input: `text ${i}` })),
+  );
   expect(answers).toHaveLength(20);
-  const { batch, file } = await makeBatch(before.openai, Array.from({ length: 50 }, (_, i) => batchLine(`l${i}`)));
-  const messages = await before.anthropic.messages.batches.create({ requests: [{ custom_id: "m", params: { model: "claude-haiku-4-5", max_tokens: 50, messages: [{ role: "user", content: readme }] } }] });
+  const { batch, file } = await makeBatch(
+    before.openai,
+    Array.from({ length: 50 }, (_, i) => batchLine(`l${i}`)),
+  );
+  const messages = await before.anthropic.messages.batches.create({
+    requests: [{ custom_id: "m", params: { model: "claude-haiku-4-5", max_tokens: 50, messages: [{ role: "user", content: readme }] } }],
+  });
   first.child.kill("SIGKILL");
   await first.gone;
   appendFileSync(journal, '{"kind":"charged","charge":{"nanoUsd":"9');
 
   const second = await forked(...args);
   const after = clients(second.url);
-  const invoice = async () => (await (await fetch(`${second.url}/emulator/invoice`)).json()) as { lines: { requestId: string; customId: string | null }[] };
+  const invoice = async () =>
+    (await (await fetch(`${second.url}/emulator/invoice`)).json()) as { lines: { requestId: string; customId: string | null }[] };
   expect((await invoice()).lines.filter((line) => line.customId === null)).toHaveLength(20);
   expect((await after.openai.files.retrieve(file.id)).bytes).toBe(file.bytes);
   let state = await after.openai.batches.retrieve(batch.id);

@@ -68,6 +68,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   };
   const app = createApp(face);
   const server = createAdaptorServer({ fetch: app.fetch, hostname: options.host ?? "127.0.0.1" }) as Server;
+  // Real providers keep idle connections for minutes; Node's five seconds would look like resets to pooled clients.
+  server.keepAliveTimeout = 120_000;
   const port = await listen(server, options.port ?? 0, options.host ?? "127.0.0.1");
   let stopped: Promise<void> | undefined;
   return {

@@ -45,10 +45,20 @@ export interface LineParts {
 
 /** A line of a batch file; members may be replaced, or left out with undefined. */
 export const batchLine = (id: string, parts: LineParts = {}): string =>
-  JSON.stringify({ custom_id: id, method: "POST", url: "/v1/chat/completions", body: { model: "gpt-5-mini", messages: summarise(`Document ${id}. It tells of boats that go slowly.`) }, ...parts });
+  JSON.stringify({
+    custom_id: id,
+    method: "POST",
+    url: "/v1/chat/completions",
+    body: { model: "gpt-5-mini", messages: summarise(`Document ${id}. It tells of boats that go slowly.`) },
+    ...parts,
+  });
 
 /** Uploads lines and makes a batch of them. */
-export async function makeBatch(openai: OpenAI, lines: readonly string[], endpoint: "/v1/chat/completions" | "/v1/embeddings" | "/v1/responses" = "/v1/chat/completions") {
+export async function makeBatch(
+  openai: OpenAI,
+  lines: readonly string[],
+  endpoint: "/v1/chat/completions" | "/v1/embeddings" | "/v1/responses" = "/v1/chat/completions",
+) {
   const file = await openai.files.create({ file: await toFile(Buffer.from(lines.join("\n")), "night.jsonl"), purpose: "batch" });
   const batch = await openai.batches.create({ input_file_id: file.id, endpoint, completion_window: "24h" });
   return { file, batch };
@@ -57,5 +67,8 @@ export async function makeBatch(openai: OpenAI, lines: readonly string[], endpoi
 /** The rows of a stored JSONL file. */
 export async function rowsOf(openai: OpenAI, fileId: string | null | undefined) {
   const text = await (await openai.files.content(fileId ?? "")).text();
-  return text.trim().split("\n").map((row) => JSON.parse(row));
+  return text
+    .trim()
+    .split("\n")
+    .map((row) => JSON.parse(row));
 }

@@ -5,7 +5,10 @@ import { HOUR, readme, started, summarise } from "./test-bed.ts";
 
 test("a chat completion is plausible, counted and on the invoice to the nano-dollar", async () => {
   const { openai, emulator } = await started();
-  const answer = await openai.chat.completions.create({ model: "gpt-5-mini", messages: summarise(readme) }, { headers: { "x-client-request-id": "att_1" } });
+  const answer = await openai.chat.completions.create(
+    { model: "gpt-5-mini", messages: summarise(readme) },
+    { headers: { "x-client-request-id": "att_1" } },
+  );
   expect(answer.choices[0]?.finish_reason).toBe("stop");
   expect(answer.choices[0]?.message.content).toMatch(/Hono/);
   expect(answer._request_id).toMatch(/^req_/);
@@ -24,7 +27,9 @@ test("a stream carries the same text as the plain answer, and its usage when ask
   const streamed = await stream.finalChatCompletion();
   expect(streamed.choices[0]?.message.content).toBe(plain.choices[0]?.message.content);
   expect(streamed.usage?.completion_tokens).toBe(plain.usage?.completion_tokens);
-  const message = await anthropic.messages.stream({ model: "claude-haiku-4-5", max_tokens: 200, messages: [{ role: "user", content: readme }] }).finalMessage();
+  const message = await anthropic.messages
+    .stream({ model: "claude-haiku-4-5", max_tokens: 200, messages: [{ role: "user", content: readme }] })
+    .finalMessage();
   expect(message.stop_reason).toBe("end_turn");
   expect(message.usage.output_tokens).toBeGreaterThan(5);
   const response = await openai.responses.stream({ model: "gpt-5-mini", input: readme }).finalResponse();
@@ -43,17 +48,37 @@ test("embeddings have unit length and the same value as numbers and as base64", 
 
 test("a batch goes from validating to completed, and every line is answered and charged at batch prices", async () => {
   const { openai, emulator, time } = await started({ batchTurnaroundMs: 10 * 60_000 });
-  const lines = Array.from({ length: 30 }, (_, i) => JSON.stringify({ custom_id: `doc-${i}`, method: "POST", url: "/v1/chat/completions", body: { model: "gpt-5-mini", messages: summarise(`${readme}\n\nDocument ${i}.`) } }));
+  const lines = Array.from({ length: 30 }, (_, i) =>
+    JSON.stringify({
+      custom_id: `doc-${i}`,
+      method: "POST",
+      url: "/v1/chat/completions",
+      body: { model: "gpt-5-mini", messages: summarise(`${readme}\n\nDocument ${i}.`) },
+    }),
+  );
   const file = await openai.files.create({ file: await toFile(Buffer.from(lines.join("\n")), "night.jsonl"), purpose: "batch" });
   expect(file.bytes).toBe(Buffer.byteLength(lines.join("\n")));
-  const made = await openai.batches.create({ input_file_id: file.id, endpoint: "/v1/chat/completions", completion_window: "24h", metadata: { job: "j1" } });
+  const made = await openai.batches.create({
+    input_file_id: file.id,
+    endpoint: "/v1/chat/completions",
+    completion_window: "24h",
+    metadata: { job: "j1" },
+  });
   expect(made.status).toBe("validating");
   time.nowMs += 5 * 60_000;
   expect(await openai.batches.retrieve(made.id)).toMatchObject({ status: "in_progress", request_counts: { total: 30, failed: 0 } });
   time.nowMs += HOUR;
   const batch = await openai.batches.retrieve(made.id);
-  expect(batch).toMatchObject({ status: "completed", request_counts: { total: 30, completed: 30, failed: 0 }, error_file_id: null, metadata: { job: "j1" } });
-  const rows = (await (await openai.files.content(batch.output_file_id ?? "")).text()).trim().split("\n").map((row) => JSON.parse(row));
+  expect(batch).toMatchObject({
+    status: "completed",
+    request_counts: { total: 30, completed: 30, failed: 0 },
+    error_file_id: null,
+    metadata: { job: "j1" },
+  });
+  const rows = (await (await openai.files.content(batch.output_file_id ?? "")).text())
+    .trim()
+    .split("\n")
+    .map((row) => JSON.parse(row));
   expect(new Set(rows.map((row) => row.custom_id)).size).toBe(30);
   expect(rows.map((row) => row.custom_id)).not.toEqual(lines.map((_, i) => `doc-${i}`));
   const invoice = await emulator.invoice();
@@ -65,7 +90,12 @@ test("a batch goes from validating to completed, and every line is answered and 
 test("a message batch ends with one result for each request, bad parameters as errored rows", async () => {
   const { anthropic, emulator, time } = await started({ batchTurnaroundMs: 10 * 60_000 });
   const good = { model: "claude-haiku-4-5" as const, max_tokens: 100, messages: [{ role: "user" as const, content: readme }] };
-  const made = await anthropic.messages.batches.create({ requests: [{ custom_id: "a", params: good }, { custom_id: "b", params: { ...good, model: "claude-none" as "claude-haiku-4-5" } }] });
+  const made = await anthropic.messages.batches.create({
+    requests: [
+      { custom_id: "a", params: good },
+      { custom_id: "b", params: { ...good, model: "claude-none" as "claude-haiku-4-5" } },
+    ],
+  });
   expect(made).toMatchObject({ processing_status: "in_progress", request_counts: { processing: 2, succeeded: 0 }, results_url: null });
   time.nowMs += HOUR;
   const ended = await anthropic.messages.batches.retrieve(made.id);
@@ -73,6 +103,9 @@ test("a message batch ends with one result for each request, bad parameters as e
   const results = new Map<string, Anthropic.Messages.MessageBatchResult>();
   for await (const row of await anthropic.messages.batches.results(made.id)) results.set(row.custom_id, row.result);
   expect(results.get("a")).toMatchObject({ type: "succeeded", message: { usage: { service_tier: "batch" } } });
-  expect(results.get("b")).toMatchObject({ type: "errored", error: { type: "error", error: { type: "not_found_error", message: "model: claude-none" }, request_id: null } });
+  expect(results.get("b")).toMatchObject({
+    type: "errored",
+    error: { type: "error", error: { type: "not_found_error", message: "model: claude-none" }, request_id: null },
+  });
   expect((await emulator.invoice()).lines).toHaveLength(1);
 });

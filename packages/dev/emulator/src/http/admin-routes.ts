@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
-import { PRESETS } from "../model/faults.ts";
 import { settledInvoice } from "../invoice.ts";
+import { PRESETS } from "../model/faults.ts";
 import { EMULATED, type Env, type Face, json } from "./face.ts";
 
 const Rule = z.strictObject({
@@ -71,8 +71,20 @@ export function adminRoutes(face: Face): Hono<Env> {
       faults: core.faults.list(),
       files: world.files.size,
       charges: world.charges.length,
-      batches: [...world.batches.values()].map((batch) => ({ id: batch.id, createdMs: batch.createdMs, plan: batch.plan, total: batch.checked?.total ?? null, settled: batch.settled !== null })),
-      messageBatches: [...world.messageBatches.values()].map((batch) => ({ id: batch.id, createdMs: batch.createdMs, plan: batch.plan, total: batch.total, settled: batch.settled !== null })),
+      batches: [...world.batches.values()].map((batch) => ({
+        id: batch.id,
+        createdMs: batch.createdMs,
+        plan: batch.plan,
+        total: batch.checked?.total ?? null,
+        settled: batch.settled !== null,
+      })),
+      messageBatches: [...world.messageBatches.values()].map((batch) => ({
+        id: batch.id,
+        createdMs: batch.createdMs,
+        plan: batch.plan,
+        total: batch.total,
+        settled: batch.settled !== null,
+      })),
     });
   });
   return app;

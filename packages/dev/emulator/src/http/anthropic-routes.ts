@@ -41,7 +41,8 @@ export function anthropicRoutes(face: Face): Hono<Env> {
 function messageBatchRoutes(face: Face): Hono<Env> {
   const { core, messageBatches } = face;
   const app = new Hono<Env>();
-  const view = (c: Ctx, batch: Parameters<typeof messageBatchView>[0]): Json => messageBatchView(batch, core.nowMs(), new URL(c.req.url).origin, core.behaviour.countersMove);
+  const view = (c: Ctx, batch: Parameters<typeof messageBatchView>[0]): Json =>
+    messageBatchView(batch, core.nowMs(), new URL(c.req.url).origin, core.behaviour.countersMove);
   const polled = (c: Ctx, batch: Parameters<typeof messageBatchView>[0]): Response => {
     const body = view(c, batch);
     return json(body, 200, body["processing_status"] === "ended" ? {} : { "retry-after": "10" });

@@ -21,7 +21,12 @@ function checkHeaders(c: Ctx): void {
     return;
   }
   if (keyOf(c) === "") {
-    throw openAiRefuses("You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).", null, "invalid_api_key", 401);
+    throw openAiRefuses(
+      "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
+      null,
+      "invalid_api_key",
+      401,
+    );
   }
   const clientId = c.req.header("x-client-request-id") ?? "";
   if (clientId.length > 512 || /[^\x20-\x7e]/.test(clientId)) throw openAiRefuses("Invalid X-Client-Request-Id: at most 512 ASCII characters.");
@@ -68,7 +73,11 @@ export function createApp(face: Face): Hono<Env> {
   });
   app.route("/", openAiRoutes(face));
   app.route("/", anthropicRoutes(face));
-  app.notFound((c) => (c.get("provider") === "anthropic" ? refused(c, anthropicRefuses("Not Found", 404)) : json({ error: { message: `Invalid URL (${c.req.method} ${c.req.path})`, type: "invalid_request_error", param: null, code: null } }, 404)));
+  app.notFound((c) =>
+    c.get("provider") === "anthropic"
+      ? refused(c, anthropicRefuses("Not Found", 404))
+      : json({ error: { message: `Invalid URL (${c.req.method} ${c.req.path})`, type: "invalid_request_error", param: null, code: null } }, 404),
+  );
   app.onError((error, c) => {
     if (error instanceof Refusal) return stamp(c, refused(c, error));
     process.stderr.write(`emulator: ${error.stack ?? error.message}\n`);

@@ -35,7 +35,12 @@ export const refused = (c: Ctx, error: Refusal): Response => json(error.body(c.g
 export function parseBody(provider: Provider, text: string): Json {
   const bad = (): Refusal =>
     provider === "openai"
-      ? new Refusal("openai", 400, "invalid_request_error", "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)")
+      ? new Refusal(
+          "openai",
+          400,
+          "invalid_request_error",
+          "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)",
+        )
       : new Refusal("anthropic", 400, "invalid_request_error", "The request body is not valid JSON");
   let value: unknown;
   try {
@@ -52,7 +57,8 @@ export function queryNumber(c: Ctx, name: string, fallback: number, most: number
   const text = c.req.query(name);
   if (text === undefined) return fallback;
   const n = Number(text);
-  if (!Number.isInteger(n) || n < 1 || n > most) throw new Refusal(c.get("provider"), 400, "invalid_request_error", `Invalid '${name}': expected an integer from 1 to ${most}.`, { param: name });
+  if (!Number.isInteger(n) || n < 1 || n > most)
+    throw new Refusal(c.get("provider"), 400, "invalid_request_error", `Invalid '${name}': expected an integer from 1 to ${most}.`, { param: name });
   return n;
 }
 

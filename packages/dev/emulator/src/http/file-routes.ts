@@ -42,8 +42,8 @@ export function fileRoutes(face: Face): Hono<Env> {
   });
   app.post("/v1/files", async (c) => {
     const id = `file-${core.serial("file", 22)}`;
-    const upload = await readUpload(c.req.raw, keep.writer(id), MAX_BYTES);
     try {
+      const upload = await readUpload(c.req.raw, keep.writer(id), MAX_BYTES);
       const file = checkUpload(upload, id, core.nowMs());
       core.commit({ kind: "file-stored", file });
       return json(view(file));
@@ -62,7 +62,13 @@ export function fileRoutes(face: Face): Hono<Env> {
     const after = c.req.query("after");
     const from = after === undefined ? 0 : files.findIndex((file) => file.id === after) + 1;
     const page = files.slice(from, from + limit);
-    return json({ object: "list", data: page.map(view), first_id: page[0]?.id ?? null, last_id: page.at(-1)?.id ?? null, has_more: from + limit < files.length });
+    return json({
+      object: "list",
+      data: page.map(view),
+      first_id: page[0]?.id ?? null,
+      last_id: page.at(-1)?.id ?? null,
+      has_more: from + limit < files.length,
+    });
   });
   app.get("/v1/files/:id", (c) => json(view(live(c.req.param("id")))));
   app.delete("/v1/files/:id", (c) => {
@@ -74,7 +80,13 @@ export function fileRoutes(face: Face): Hono<Env> {
   app.get("/v1/files/:id/content", (c) => {
     const file = live(c.req.param("id"));
     const source = ReadableStream.from(keep.read(file.id)) as ReadableStream<Uint8Array>;
-    return new Response(source, { headers: { "content-type": "application/octet-stream", "content-length": String(file.bytes), "content-disposition": `attachment; filename="${encodeURIComponent(file.filename)}"` } });
+    return new Response(source, {
+      headers: {
+        "content-type": "application/octet-stream",
+        "content-length": String(file.bytes),
+        "content-disposition": `attachment; filename="${encodeURIComponent(file.filename)}"`,
+      },
+    });
   });
   return app;
 }

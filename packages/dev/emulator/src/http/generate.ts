@@ -23,7 +23,11 @@ export interface Generating {
 }
 
 /** The fault that meets a request, carried out as far as it precludes an answer. */
-export async function meetFault(face: Face, c: Ctx, probe: Omit<FaultProbe, "provider" | "method" | "customId">): Promise<{ effect: FaultEffect | null; reply: Response | null }> {
+export async function meetFault(
+  face: Face,
+  c: Ctx,
+  probe: Omit<FaultProbe, "provider" | "method" | "customId">,
+): Promise<{ effect: FaultEffect | null; reply: Response | null }> {
   const provider = c.get("provider");
   const effect = face.core.faults.take({ provider, method: c.req.method, customId: null, ...probe });
   if (effect === null) return { effect, reply: null };
@@ -36,7 +40,10 @@ export async function meetFault(face: Face, c: Ctx, probe: Omit<FaultProbe, "pro
   const reply = faultReply(provider, effect);
   if (reply === null) return { effect, reply: null };
   const type = typeof reply.body === "string" ? "text/plain; charset=utf-8" : "application/json";
-  const body = typeof reply.body === "string" ? reply.body : JSON.stringify(provider === "anthropic" ? { ...reply.body, request_id: c.get("requestId") } : reply.body);
+  const body =
+    typeof reply.body === "string"
+      ? reply.body
+      : JSON.stringify(provider === "anthropic" ? { ...reply.body, request_id: c.get("requestId") } : reply.body);
   return { effect, reply: new Response(body, { status: reply.status, headers: { "content-type": type, ...reply.headers } }) };
 }
 
@@ -64,7 +71,13 @@ function checkRate(face: Face, c: Ctx, model: string, tokens: number, serial: st
     const [what, part] = allowance.requests.remaining < 1 ? (["requests", allowance.requests] as const) : (["tokens", allowance.tokens] as const);
     const seconds = Math.max(1, part.resetMs) / 1000;
     throw provider === "openai"
-      ? new Refusal("openai", 429, what, `Rate limit reached for ${model} in organization org-emulated on ${what} per min: Limit ${part.limit}, Requested ${what === "tokens" ? tokens : 1}. Please try again in ${seconds}s.`, { code: "rate_limit_exceeded" })
+      ? new Refusal(
+          "openai",
+          429,
+          what,
+          `Rate limit reached for ${model} in organization org-emulated on ${what} per min: Limit ${part.limit}, Requested ${what === "tokens" ? tokens : 1}. Please try again in ${seconds}s.`,
+          { code: "rate_limit_exceeded" },
+        )
       : new Refusal("anthropic", 429, "rate_limit_error", "This request would exceed your organization's rate limit.");
   }
   return provider === "openai" ? openAiLimitHeaders(allowance) : anthropicLimitHeaders(allowance, core.nowMs());
@@ -91,7 +104,10 @@ export async function generate(face: Face, c: Ctx, endpoint: Generating): Promis
   const payloads = endpoint.stream(answered.body, asked);
   await face.sleep(payloads === null ? wait.totalMs : wait.firstMs);
   const clientRequestId = c.req.header("x-client-request-id") ?? null;
-  core.commit({ kind: "charged", charge: chargeOf(answered, { nowMs: core.nowMs(), provider, endpoint: endpoint.path, requestId: c.get("requestId"), clientRequestId }) });
+  core.commit({
+    kind: "charged",
+    charge: chargeOf(answered, { nowMs: core.nowMs(), provider, endpoint: endpoint.path, requestId: c.get("requestId"), clientRequestId }),
+  });
   if (effect?.drop === "after-commit") return destroySocket(c);
   const headers = { ...limits, ...(provider === "openai" ? { "openai-processing-ms": String(Math.round(performance.now() - startedAt)) } : {}) };
   if (payloads === null) return json(answered.body, 200, headers);
@@ -101,7 +117,15 @@ export async function generate(face: Face, c: Ctx, endpoint: Generating): Promis
 const STEPS = 24;
 
 /** Server-sent events paced over the time that generating takes, cut short where a fault says so. */
-function streamed(face: Face, c: Ctx, endpoint: Generating, payloads: readonly Json[], overMs: number, effect: FaultEffect | null, headers: Record<string, string>): Response {
+function streamed(
+  face: Face,
+  c: Ctx,
+  endpoint: Generating,
+  payloads: readonly Json[],
+  overMs: number,
+  effect: FaultEffect | null,
+  headers: Record<string, string>,
+): Response {
   const text = new TextEncoder();
   const cut = effect?.stream;
   const frames = payloads.map(endpoint.frame);

@@ -1,10 +1,10 @@
 import { Hono } from "hono";
-import { batchView } from "../model/openai-batch.ts";
 import { MODELS, modelOf } from "../model/catalog.ts";
 import { openAiRefuses } from "../model/errors.ts";
 import type { Json } from "../model/json.ts";
+import { batchView } from "../model/openai-batch.ts";
 import { OPENAI_ENDPOINTS } from "../model/openai-endpoints.ts";
-import { type Env, type Face, destroySocket, json, parseBody, queryNumber } from "./face.ts";
+import { destroySocket, type Env, type Face, json, parseBody, queryNumber } from "./face.ts";
 import { fileRoutes } from "./file-routes.ts";
 import { generate, meetFault } from "./generate.ts";
 
@@ -40,7 +40,15 @@ export function modelList(provider: "openai" | "anthropic", id?: string): Json {
     const created = facts?.created ?? 0;
     return provider === "openai"
       ? { id: name, object: "model", created, owned_by: "emulated" }
-      : { type: "model", id: name, display_name: name, created_at: new Date(created * 1000).toISOString(), max_input_tokens: facts?.contextTokens ?? null, max_tokens: facts?.maxOutputTokens ?? null, capabilities: null };
+      : {
+          type: "model",
+          id: name,
+          display_name: name,
+          created_at: new Date(created * 1000).toISOString(),
+          max_input_tokens: facts?.contextTokens ?? null,
+          max_tokens: facts?.maxOutputTokens ?? null,
+          capabilities: null,
+        };
   };
   if (id !== undefined) {
     if (modelOf(provider, id) === undefined) throw openAiRefuses(`The model '${id}' does not exist`, "model", "model_not_found", 404);

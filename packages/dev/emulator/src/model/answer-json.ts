@@ -22,7 +22,11 @@ function resolve(schema: Json, making: Making): Json {
   const ref = schema["$ref"];
   if (typeof ref !== "string" || !ref.startsWith("#")) return schema;
   let at: unknown = making.root;
-  for (const part of ref.slice(1).split("/").filter((p) => p !== "")) at = isObject(at) ? at[part.replaceAll("~1", "/").replaceAll("~0", "~")] : undefined;
+  for (const part of ref
+    .slice(1)
+    .split("/")
+    .filter((p) => p !== ""))
+    at = isObject(at) ? at[part.replaceAll("~1", "/").replaceAll("~0", "~")] : undefined;
   return isObject(at) ? at : {};
 }
 
@@ -31,7 +35,11 @@ function make(given: Json, making: Making, depth: number): unknown {
   if (depth > DEPTH) return null;
   if ("const" in schema) return schema["const"];
   const options = arrayOf(schema["enum"]);
-  if (options.length > 0) return options.find((o) => typeof o === "string" && o.length > 1 && making.prompt.includes(o.toLowerCase())) ?? options[Math.floor(making.rng.float() * options.length)];
+  if (options.length > 0)
+    return (
+      options.find((o) => typeof o === "string" && o.length > 1 && making.prompt.includes(o.toLowerCase())) ??
+      options[Math.floor(making.rng.float() * options.length)]
+    );
   const branch = [...arrayOf(schema["anyOf"]), ...arrayOf(schema["oneOf"])].find((option) => isObject(option) && option["type"] !== "null");
   if (isObject(branch)) return make(branch, making, depth + 1);
   switch (typeOf(schema)) {
@@ -54,7 +62,11 @@ function make(given: Json, making: Making, depth: number): unknown {
 
 function typeOf(schema: Json): string {
   const type = schema["type"];
-  if (Array.isArray(type)) return textOf(type.find((t) => t !== "null"), "null");
+  if (Array.isArray(type))
+    return textOf(
+      type.find((t) => t !== "null"),
+      "null",
+    );
   if (typeof type === "string") return type;
   if (isObject(schema["properties"])) return "object";
   return "items" in schema ? "array" : "string";
@@ -62,7 +74,8 @@ function typeOf(schema: Json): string {
 
 function makeObject(schema: Json, making: Making, depth: number): Json {
   const made: Json = {};
-  if (isObject(schema["properties"])) for (const [name, member] of Object.entries(schema["properties"])) made[name] = make(isObject(member) ? member : {}, making, depth + 1);
+  if (isObject(schema["properties"]))
+    for (const [name, member] of Object.entries(schema["properties"])) made[name] = make(isObject(member) ? member : {}, making, depth + 1);
   return made;
 }
 

@@ -4,7 +4,9 @@ import { diceOf } from "./dice.ts";
 const READ_CHARS = 24_000;
 
 const STOP = new Set(
-  "a an and are as at be been but by can could did do does for from had has have he her his how i if in into is it its just like may me more most my no not of on one only or other our out over she should so some such than that the their them then there these they this to up us use used using was we were what when which who will with would you your".split(" "),
+  "a an and are as at be been but by can could did do does for from had has have he her his how i if in into is it its just like may me more most my no not of on one only or other our out over she should so some such than that the their them then there these they this to up us use used using was we were what when which who will with would you your".split(
+    " ",
+  ),
 );
 
 /** Markdown to prose: code fences, badges, tables, headings and list marks go, link texts stay. */
@@ -19,7 +21,12 @@ function prose(text: string): string[] {
   const paragraphs: string[] = [];
   for (const part of bare.split(/\n\s*\n/)) {
     const lines = part.split("\n").filter((line) => !/^\s*(#|\||[=\-*_]{3,}\s*$|\[[^\]]+\]:)/.test(line));
-    const joined = lines.map((line) => line.replace(/^\s*([*+-]|\d+[.)]|>)\s+/, "")).join(" ").replace(/[*_]{2}/g, "").replace(/\s+/g, " ").trim();
+    const joined = lines
+      .map((line) => line.replace(/^\s*([*+-]|\d+[.)]|>)\s+/, ""))
+      .join(" ")
+      .replace(/[*_]{2}/g, "")
+      .replace(/\s+/g, " ")
+      .trim();
     if (joined.length >= 20) paragraphs.push(joined);
   }
   return paragraphs;
@@ -44,7 +51,10 @@ function askedSentences(instruction: string): number | null {
 export function answerText(seed: number, instruction: string, material: string, choice: number): string {
   const read = material.slice(0, READ_CHARS);
   const paragraphs = prose(read);
-  const body = paragraphs.length > 1 && /\b(summar|describe|explain|tl;?dr|classif|extract|translate|rewrite)/i.test(paragraphs[0] ?? "") ? paragraphs.slice(1) : paragraphs;
+  const body =
+    paragraphs.length > 1 && /\b(summar|describe|explain|tl;?dr|classif|extract|translate|rewrite)/i.test(paragraphs[0] ?? "")
+      ? paragraphs.slice(1)
+      : paragraphs;
   const sentences = body.flatMap(sentencesOf).slice(0, 200);
   const rng = diceOf(seed, "length", instruction.slice(0, 500), read.slice(0, 2_000), choice);
   const wanted = askedSentences(`${instruction}\n${read.slice(0, 600)}`) ?? 2 + Math.floor(rng.float() * 2);
@@ -67,6 +77,7 @@ function rank(sentences: readonly string[]): number[] {
 }
 
 const clip = (sentence: string): string => {
-  const short = sentence.length <= 300 ? sentence : `${sentence.slice(0, sentence.lastIndexOf(" ", 300) > 0 ? sentence.lastIndexOf(" ", 300) : 300)}…`;
+  const short =
+    sentence.length <= 300 ? sentence : `${sentence.slice(0, sentence.lastIndexOf(" ", 300) > 0 ? sentence.lastIndexOf(" ", 300) : 300)}…`;
   return /[.!?…]$/.test(short) ? short : `${short}.`;
 };

@@ -29,7 +29,9 @@ export type MessageEnd = { readonly kind: "finished" | "expired" | "canceled"; r
 export function messageEndOf(batch: MessageBatch): MessageEnd {
   if (batch.cancelMs !== null) return { kind: "canceled", atMs: batch.cancelMs + batch.plan.cancelLagMs };
   const { finishMs } = batch.plan;
-  return finishMs === null || finishMs >= WINDOW_MS ? { kind: "expired", atMs: batch.createdMs + WINDOW_MS } : { kind: "finished", atMs: batch.createdMs + finishMs };
+  return finishMs === null || finishMs >= WINDOW_MS
+    ? { kind: "expired", atMs: batch.createdMs + WINDOW_MS }
+    : { kind: "finished", atMs: batch.createdMs + finishMs };
 }
 
 export function messageStatusOf(batch: MessageBatch, nowMs: number): "in_progress" | "canceling" | "ended" {

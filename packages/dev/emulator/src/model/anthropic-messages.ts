@@ -19,12 +19,12 @@ const MAX_BREAKPOINTS = 4;
 const RULES = { lookback: 20, longFromMs: 60 * MINUTE_MS } as const;
 
 /** The API version from which sampling parameters are refused. */
-export const STRICT_VERSION = "2026-10-21";
+const STRICT_VERSION = "2026-10-21";
 
 const FIELDS = ["model", "messages"] as const;
 
 /** Refuses what `POST /v1/messages` refuses; in a batch the same refusals become errored rows. */
-export function checkMessages(body: Json, version: string, inBatch: boolean, counting = false): void {
+function checkMessages(body: Json, version: string, inBatch: boolean, counting = false): void {
   for (const field of FIELDS) if (body[field] === undefined) throw anthropicRefuses(`${field}: Field required`);
   if (!counting && body["max_tokens"] === undefined) throw anthropicRefuses("max_tokens: Field required");
   const facts = modelOf("anthropic", body["model"]);
@@ -34,18 +34,24 @@ export function checkMessages(body: Json, version: string, inBatch: boolean, cou
   if (messages.length === 0) throw anthropicRefuses("messages: at least one message is required");
   messages.forEach((raw, i) => {
     const message = objectOf(raw);
-    if (message["role"] !== "user" && message["role"] !== "assistant") throw anthropicRefuses(`messages.${i}.role: Input should be 'user' or 'assistant'`);
+    if (message["role"] !== "user" && message["role"] !== "assistant")
+      throw anthropicRefuses(`messages.${i}.role: Input should be 'user' or 'assistant'`);
     if (message["content"] === undefined) throw anthropicRefuses(`messages.${i}.content: Field required`);
-    if (typeof message["content"] !== "string" && !Array.isArray(message["content"])) throw anthropicRefuses(`messages.${i}.content: Input should be a valid string or array`);
+    if (typeof message["content"] !== "string" && !Array.isArray(message["content"]))
+      throw anthropicRefuses(`messages.${i}.content: Input should be a valid string or array`);
     for (const part of arrayOf(message["content"]).filter(isObject)) {
-      if (version >= STRICT_VERSION && message["role"] === "assistant" && part["type"] === "document") throw anthropicRefuses(`messages.${i}.content: \`document\` blocks are not allowed in assistant messages`);
+      if (version >= STRICT_VERSION && message["role"] === "assistant" && part["type"] === "document")
+        throw anthropicRefuses(`messages.${i}.content: \`document\` blocks are not allowed in assistant messages`);
     }
   });
   if (counting) return;
   const max = numberOf(body["max_tokens"]);
   if (max === null || !Number.isInteger(max)) throw anthropicRefuses("max_tokens: Input should be a valid integer");
   if (max < (inBatch ? 1 : 0)) throw anthropicRefuses(`max_tokens: Input should be greater than or equal to ${inBatch ? 1 : 0}`);
-  if (max > facts.maxOutputTokens) throw anthropicRefuses(`max_tokens: ${max} > ${facts.maxOutputTokens}, which is the maximum allowed number of output tokens for ${textOf(body["model"])}`);
+  if (max > facts.maxOutputTokens)
+    throw anthropicRefuses(
+      `max_tokens: ${max} > ${facts.maxOutputTokens}, which is the maximum allowed number of output tokens for ${textOf(body["model"])}`,
+    );
   if (max === 0 && body["stream"] === true) throw anthropicRefuses("max_tokens: 0 is not allowed with stream");
   if (inBatch && body["stream"] === true) throw anthropicRefuses("stream: streaming is not supported in a batch");
   if (inBatch && body["speed"] !== undefined) throw anthropicRefuses("speed: not supported in a batch");
@@ -59,7 +65,8 @@ function checkSampling(body: Json, version: string): void {
     const value = numberOf(body[name]);
     if (value === null || value < 0 || (name !== "top_k" && value > 1)) throw anthropicRefuses(`${name}: Input should be between 0 and 1`);
   }
-  if (body["service_tier"] !== undefined && body["service_tier"] !== "auto" && body["service_tier"] !== "standard_only") throw anthropicRefuses("service_tier: Input should be 'auto' or 'standard_only'");
+  if (body["service_tier"] !== undefined && body["service_tier"] !== "auto" && body["service_tier"] !== "standard_only")
+    throw anthropicRefuses("service_tier: Input should be 'auto' or 'standard_only'");
 }
 
 const ttlOf = (mark: unknown): number | null => (isObject(mark) ? (mark["ttl"] === "1h" ? 60 : 5) * MINUTE_MS : null);
@@ -67,7 +74,8 @@ const ttlOf = (mark: unknown): number | null => (isObject(mark) ? (mark["ttl"] =
 /** The text that a content block stands for. */
 function textOfBlock(block: Json): string {
   if (typeof block["text"] === "string") return block["text"];
-  if (block["type"] === "tool_result") return typeof block["content"] === "string" ? block["content"] : arrayOf(block["content"]).filter(isObject).map(textOfBlock).join("\n");
+  if (block["type"] === "tool_result")
+    return typeof block["content"] === "string" ? block["content"] : arrayOf(block["content"]).filter(isObject).map(textOfBlock).join("\n");
   if (block["type"] === "tool_use") return JSON.stringify(block["input"] ?? {});
   if (block["type"] === "document") return textOf(objectOf(block["source"])["data"], JSON.stringify(block["source"] ?? {}));
   return textOf(block["thinking"]);
@@ -91,17 +99,28 @@ function promptOf(asking: Asking, body: Json): Prompt {
   const system = body["system"];
   if (typeof system === "string") add(system, undefined, 0);
   for (const block of arrayOf(system).filter(isObject)) add(textOfBlock(block), block["cache_control"], 0);
-  blocks.push({ text: JSON.stringify([body["tool_choice"] ?? null, body["thinking"] ?? null]), tokens: 3, breakpointTtlMs: null, joinsPrevious: true });
+  blocks.push({
+    text: JSON.stringify([body["tool_choice"] ?? null, body["thinking"] ?? null]),
+    tokens: 3,
+    breakpointTtlMs: null,
+    joinsPrevious: true,
+  });
   let previous = "";
   for (const raw of arrayOf(body["messages"])) {
     const message = objectOf(raw);
-    const content = typeof message["content"] === "string" ? [{ type: "text", text: message["content"] }] : arrayOf(message["content"]).filter(isObject);
+    const content =
+      typeof message["content"] === "string" ? [{ type: "text", text: message["content"] }] : arrayOf(message["content"]).filter(isObject);
     content.forEach((part: Json, i) => {
       const type = textOf(part["type"]);
       const image = type === "image" ? digest(JSON.stringify(part["source"] ?? {})) : "";
       const extra = (i === 0 ? PER_MESSAGE : 0) + (type === "image" ? IMAGE_TOKENS : 0);
       const text = textOfBlock(part);
-      blocks.push({ text: `${textOf(message["role"])}|${type}|${image}|${text}`, tokens: asking.tokens.count(text) + extra, breakpointTtlMs: ttlOf(part["cache_control"]), joinsPrevious: type === previous && (type === "tool_use" || type === "tool_result") });
+      blocks.push({
+        text: `${textOf(message["role"])}|${type}|${image}|${text}`,
+        tokens: asking.tokens.count(text) + extra,
+        breakpointTtlMs: ttlOf(part["cache_control"]),
+        joinsPrevious: type === previous && (type === "tool_use" || type === "tool_result"),
+      });
       previous = type;
     });
   }
@@ -111,12 +130,17 @@ function promptOf(asking: Asking, body: Json): Prompt {
 /** Puts the automatic breakpoint on the last block and holds the rules of explicit ones. */
 function withAutomatic(body: Json, blocks: Block[]): Block[] {
   const automatic = ttlOf(body["cache_control"]);
-  const marked = blocks.map((block, i) => (automatic !== null && i === blocks.length - 1 && block.breakpointTtlMs === null ? { ...block, breakpointTtlMs: automatic } : block));
+  const marked = blocks.map((block, i) =>
+    automatic !== null && i === blocks.length - 1 && block.breakpointTtlMs === null ? { ...block, breakpointTtlMs: automatic } : block,
+  );
   const last = blocks.at(-1)?.breakpointTtlMs ?? null;
-  if (automatic !== null && last !== null && last !== automatic) throw anthropicRefuses("cache_control: the last block has a different ttl than the automatic breakpoint");
+  if (automatic !== null && last !== null && last !== automatic)
+    throw anthropicRefuses("cache_control: the last block has a different ttl than the automatic breakpoint");
   const ttls = marked.map((block) => block.breakpointTtlMs).filter((ttl) => ttl !== null);
-  if (ttls.length > MAX_BREAKPOINTS) throw anthropicRefuses(`A maximum of ${MAX_BREAKPOINTS} blocks with cache_control may be provided. Found ${ttls.length}.`);
-  if (ttls.some((ttl, i) => i > 0 && ttl > (ttls[i - 1] ?? ttl))) throw anthropicRefuses("cache_control: a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block");
+  if (ttls.length > MAX_BREAKPOINTS)
+    throw anthropicRefuses(`A maximum of ${MAX_BREAKPOINTS} blocks with cache_control may be provided. Found ${ttls.length}.`);
+  if (ttls.some((ttl, i) => i > 0 && ttl > (ttls[i - 1] ?? ttl)))
+    throw anthropicRefuses("cache_control: a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block");
   return marked;
 }
 
@@ -145,13 +169,17 @@ function speak(asking: Asking, body: Json): Spoken {
   const max = numberOf(body["max_tokens"]) ?? 0;
   if (max === 0) return { content: [], tokens: 0, stopReason: "max_tokens", stopSequence: null };
   const system = typeof body["system"] === "string" ? body["system"] : arrayOf(body["system"]).filter(isObject).map(textOfBlock).join("\n");
-  const user = arrayOf(body["messages"]).map(objectOf).findLast((message) => message["role"] === "user");
-  const material = typeof user?.["content"] === "string" ? user["content"] : arrayOf(user?.["content"]).filter(isObject).map(textOfBlock).join("\n\n");
+  const user = arrayOf(body["messages"])
+    .map(objectOf)
+    .findLast((message) => message["role"] === "user");
+  const material =
+    typeof user?.["content"] === "string" ? user["content"] : arrayOf(user?.["content"]).filter(isObject).map(textOfBlock).join("\n\n");
   let text = answerText(asking.seed, system, material, 0);
   const tool = forcedTool(body);
   const format = objectOf(objectOf(body["output_config"])["format"]);
   const schema = tool === null ? (format["type"] === "json_schema" ? objectOf(format["schema"]) : null) : objectOf(tool["input_schema"]);
-  if (schema !== null) text = JSON.stringify(instanceOf(schema, text, `${system}\n${material.slice(0, 24_000)}`, diceOf(asking.seed, "schema", digest(material))));
+  if (schema !== null)
+    text = JSON.stringify(instanceOf(schema, text, `${system}\n${material.slice(0, 24_000)}`, diceOf(asking.seed, "schema", digest(material))));
   let stopSequence: string | null = null;
   for (const stop of stopsOf(body["stop_sequences"])) {
     const at = stop === "" || tool !== null ? -1 : text.indexOf(stop);
@@ -161,7 +189,10 @@ function speak(asking: Asking, body: Json): Spoken {
   }
   const said = asking.tokens.head(text, max);
   const cut = said.text.length < text.length;
-  const content: Json = tool === null ? { type: "text", text: said.text, citations: null } : { type: "tool_use", id: `toolu_${asking.serial}`, name: tool["name"], input: cut ? {} : JSON.parse(text) };
+  const content: Json =
+    tool === null
+      ? { type: "text", text: said.text, citations: null }
+      : { type: "tool_use", id: `toolu_${asking.serial}`, name: tool["name"], input: cut ? {} : JSON.parse(text) };
   const stopReason = cut ? "max_tokens" : tool !== null ? "tool_use" : stopSequence !== null ? "stop_sequence" : "end_turn";
   return { content: [content], tokens: said.tokens, stopReason, stopSequence: cut ? null : stopSequence };
 }
@@ -173,7 +204,8 @@ export function answerMessages(asking: Asking, body: Json, version: string): Ans
   const facts = modelOf("anthropic", model);
   const prompt = promptOf(asking, body);
   const blocks = withAutomatic(body, prompt.blocks);
-  if (facts !== undefined && prompt.tokens > facts.contextTokens) throw anthropicRefuses(`prompt is too long: ${prompt.tokens} tokens > ${facts.contextTokens} maximum`);
+  if (facts !== undefined && prompt.tokens > facts.contextTokens)
+    throw anthropicRefuses(`prompt is too long: ${prompt.tokens} tokens > ${facts.contextTokens} maximum`);
   const split = splitAtBreakpoints(asking.cache, model, blocks, { ...RULES, minTokens: facts?.cacheMinTokens ?? 1_024 }, asking.time);
   const spoken = speak(asking, body);
   const rest = prompt.tokens - split.read - split.short - split.long;
@@ -188,7 +220,13 @@ export function answerMessages(asking: Asking, body: Json, version: string): Ans
     stop_sequence: spoken.stopSequence,
     usage,
   };
-  return { model, tier: asking.inBatch ? "batch" : "standard", body: answer, usage, classes: { input: rest, cached: split.read, write: split.short, writeLong: split.long, output: spoken.tokens } };
+  return {
+    model,
+    tier: asking.inBatch ? "batch" : "standard",
+    body: answer,
+    usage,
+    classes: { input: rest, cached: split.read, write: split.short, writeLong: split.long, output: spoken.tokens },
+  };
 }
 
 const usageOf = (rest: number, split: CacheSplit, output: number, inBatch: boolean): Json => ({
@@ -215,9 +253,17 @@ export function messageEvents(answer: Json): Json[] {
     const tool = block["type"] === "tool_use";
     events.push({ type: "content_block_start", index, content_block: tool ? { ...block, input: {} } : { ...block, text: "" } });
     const text = tool ? JSON.stringify(block["input"]) : textOf(block["text"]);
-    for (const piece of words(text)) events.push({ type: "content_block_delta", index, delta: tool ? { type: "input_json_delta", partial_json: piece } : { type: "text_delta", text: piece } });
+    for (const piece of words(text))
+      events.push({
+        type: "content_block_delta",
+        index,
+        delta: tool ? { type: "input_json_delta", partial_json: piece } : { type: "text_delta", text: piece },
+      });
     events.push({ type: "content_block_stop", index });
   });
-  events.push({ type: "message_delta", delta: { stop_reason: answer["stop_reason"], stop_sequence: answer["stop_sequence"] }, usage }, { type: "message_stop" });
+  events.push(
+    { type: "message_delta", delta: { stop_reason: answer["stop_reason"], stop_sequence: answer["stop_sequence"] }, usage },
+    { type: "message_stop" },
+  );
   return events;
 }

@@ -1,11 +1,11 @@
 import { modelOf } from "./catalog.ts";
 import { Refusal } from "./errors.ts";
 import { isObject, type Json, textOf } from "./json.ts";
+import { isBlank, linesOf } from "./lines.ts";
 import type { BatchError, Checked, OpenAiBatch } from "./openai-batch.ts";
 import { countInputs } from "./openai-embeddings.ts";
 import { OPENAI_ENDPOINTS } from "./openai-endpoints.ts";
 import type { StoredFile } from "./world.ts";
-import { isBlank, linesOf } from "./lines.ts";
 
 const MAX_LINES = 50_000;
 const MAX_INPUTS = 50_000;
@@ -29,7 +29,9 @@ const whole = (code: string, message: string, param: string | null = null): Batc
 export async function checkBatchFile(input: BatchFileInput): Promise<Checked> {
   const { batch, file } = input;
   if (file === undefined || file.purpose !== "batch") {
-    return failed([whole("invalid_request", `Cannot find file ${batch.inputFileId}, or organization org-emulated does not have access to it.`, "file_id")]);
+    return failed([
+      whole("invalid_request", `Cannot find file ${batch.inputFileId}, or organization org-emulated does not have access to it.`, "file_id"),
+    ]);
   }
   if (file.bytes > MAX_BYTES) return failed([whole("file_too_large", "The batch input file is larger than the 200 MB maximum.", "file_id")]);
   const state: Scan = { endpoint: batch.endpoint, model: null, ids: new Set(), total: 0, inputs: 0, tokens: 0, failing: [], errors: [] };
@@ -47,8 +49,10 @@ export async function checkBatchFile(input: BatchFileInput): Promise<Checked> {
   }
   if (state.errors.length > 0) return failed(state.errors);
   if (state.total === 0) return failed([whole("empty_file", "The input file is empty. Please ensure that the batch contains at least one request.")]);
-  if (state.total > MAX_LINES) return failed([whole("too_many_tasks", `The batch contains too many requests: at most ${MAX_LINES}, got ${state.total}.`)]);
-  if (state.inputs > MAX_INPUTS) return failed([whole("too_many_tasks", `The batch contains too many embedding inputs: at most ${MAX_INPUTS}, got ${state.inputs}.`)]);
+  if (state.total > MAX_LINES)
+    return failed([whole("too_many_tasks", `The batch contains too many requests: at most ${MAX_LINES}, got ${state.total}.`)]);
+  if (state.inputs > MAX_INPUTS)
+    return failed([whole("too_many_tasks", `The batch contains too many embedding inputs: at most ${MAX_INPUTS}, got ${state.inputs}.`)]);
   const limit = input.behaviour.enqueuedTokenLimit;
   if (state.model !== null && input.enqueuedTokens(state.model) + state.tokens > limit) {
     const message = `Enqueued token limit reached for ${state.model} in organization org-emulated. Limit: ${limit.toLocaleString("en-US")} enqueued tokens. Please try again once some in_progress batches have been completed.`;
@@ -85,24 +89,42 @@ function checkLine(state: Scan, bytes: Uint8Array, line: number): BatchError | n
   const bad = (code: string, message: string, param: string | null): BatchError => ({ code, message, param, line });
   const value = parse(bytes);
   if (!isObject(value)) return bad("invalid_json_line", "This line is not parseable as valid JSON.", null);
-  for (const name of ["custom_id", "method", "url", "body"]) if (value[name] === undefined) return bad("missing_required_parameter", `Missing required parameter: '${name}'.`, name);
+  for (const name of ["custom_id", "method", "url", "body"])
+    if (value[name] === undefined) return bad("missing_required_parameter", `Missing required parameter: '${name}'.`, name);
   const customId = value["custom_id"];
   if (typeof customId !== "string") return bad("invalid_request", "Invalid type for 'custom_id': expected a string.", "custom_id");
-  if (state.ids.has(customId)) return bad("duplicate_custom_id", `The custom_id '${customId}' for this request is a duplicate of another request. The custom_id parameter must be unique for each request in a batch.`, "custom_id");
+  if (state.ids.has(customId))
+    return bad(
+      "duplicate_custom_id",
+      `The custom_id '${customId}' for this request is a duplicate of another request. The custom_id parameter must be unique for each request in a batch.`,
+      "custom_id",
+    );
   state.ids.add(customId);
   if (value["method"] !== "POST") return bad("invalid_method", "The HTTP method must be POST.", "method");
-  if (value["url"] !== state.endpoint) return bad("invalid_url", `The URL provided for this request does not match the batch endpoint '${state.endpoint}'.`, "url");
+  if (value["url"] !== state.endpoint)
+    return bad("invalid_url", `The URL provided for this request does not match the batch endpoint '${state.endpoint}'.`, "url");
   const body = value["body"];
   if (!isObject(body)) return bad("invalid_request", "Invalid type for 'body': expected an object.", "body");
   return checkBody(state, body, bytes.length, bad);
 }
 
-function checkBody(state: Scan, body: Json, bytes: number, bad: (code: string, message: string, param: string | null) => BatchError): BatchError | null {
+function checkBody(
+  state: Scan,
+  body: Json,
+  bytes: number,
+  bad: (code: string, message: string, param: string | null) => BatchError,
+): BatchError | null {
   const endpoint = OPENAI_ENDPOINTS[state.endpoint];
   const model = textOf(body["model"]);
   if (model === "") return bad("invalid_request", "you must provide a model parameter", "body.model");
-  if (state.model !== null && model !== state.model) return bad("mismatched_model", `The model '${model}' provided for this request does not match the rest of the batch. Each batch must contain requests for a single model.`, "body.model");
-  if (modelOf("openai", model) === undefined) return bad("model_not_found", `The provided model '${model}' is not supported by the Batch API.`, "body.model");
+  if (state.model !== null && model !== state.model)
+    return bad(
+      "mismatched_model",
+      `The model '${model}' provided for this request does not match the rest of the batch. Each batch must contain requests for a single model.`,
+      "body.model",
+    );
+  if (modelOf("openai", model) === undefined)
+    return bad("model_not_found", `The provided model '${model}' is not supported by the Batch API.`, "body.model");
   state.model = model;
   if (body["stream"] === true) return bad("streaming_unsupported", "Streaming is not supported in the Batch API.", "body.stream");
   const required = endpoint?.required ?? "";

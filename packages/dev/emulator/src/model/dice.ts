@@ -9,7 +9,7 @@ export const diceOf = (seed: number, ...keys: readonly (string | number)[]): Rng
   seededRng(Number.parseInt(digest(`${seed}|${keys.join("|")}`).slice(0, 8), 16));
 
 /** A standard normal draw (Box and Muller, 1958). */
-export function normal(rng: Rng): number {
+function normal(rng: Rng): number {
   const u = Math.max(rng.float(), 1e-12);
   return Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * rng.float());
 }

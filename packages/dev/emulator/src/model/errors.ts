@@ -10,7 +10,13 @@ export class Refusal extends Error {
   readonly code: string | null;
   readonly details: Json | null;
 
-  constructor(provider: Provider, status: number, type: string, message: string, more: { param?: string | null; code?: string | null; details?: Json } = {}) {
+  constructor(
+    provider: Provider,
+    status: number,
+    type: string,
+    message: string,
+    more: { param?: string | null; code?: string | null; details?: Json } = {},
+  ) {
     super(message);
     this.provider = provider;
     this.status = status;

@@ -16,7 +16,10 @@ const MINUTE_MS = 60_000;
 const SHOWN = { requests: 30_000, tokens: 180_000_000 };
 
 /** Token buckets per model that refill evenly over a minute of job time. */
-export function createLimiter(requestsPerMinute: number | null, tokensPerMinute: number | null): (model: string, tokens: number, nowMs: number) => Allowance {
+export function createLimiter(
+  requestsPerMinute: number | null,
+  tokensPerMinute: number | null,
+): (model: string, tokens: number, nowMs: number) => Allowance {
   const buckets = new Map<string, Bucket>();
   const limit = { requests: requestsPerMinute ?? SHOWN.requests, tokens: tokensPerMinute ?? SHOWN.tokens };
   return (model, tokens, nowMs) => {
@@ -31,13 +34,17 @@ export function createLimiter(requestsPerMinute: number | null, tokensPerMinute:
       bucket.requests = Math.max(0, bucket.requests - 1);
       bucket.tokens = Math.max(0, bucket.tokens - tokens);
     }
-    const left = (have: number, most: number): { limit: number; remaining: number; resetMs: number } => ({ limit: most, remaining: Math.floor(have), resetMs: Math.ceil(((most - have) / most) * MINUTE_MS) });
+    const left = (have: number, most: number): { limit: number; remaining: number; resetMs: number } => ({
+      limit: most,
+      remaining: Math.floor(have),
+      resetMs: Math.ceil(((most - have) / most) * MINUTE_MS),
+    });
     return { ok: !refused, requests: left(bucket.requests, limit.requests), tokens: left(bucket.tokens, limit.tokens) };
   };
 }
 
 /** Go's way of writing a length, as OpenAI's reset headers have it: `20ms`, `1.5s`, `6m0s`. */
-export function goDuration(ms: number): string {
+function goDuration(ms: number): string {
   if (ms < 1000) return `${ms}ms`;
   const seconds = Math.round(ms) / 1000;
   return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${Math.round(seconds % 60)}s`;
@@ -57,7 +64,12 @@ export const openAiLimitHeaders = (a: Allowance): Record<string, string> => ({
 export function anthropicLimitHeaders(a: Allowance, nowMs: number): Record<string, string> {
   const at = (ms: number): string => new Date(Math.ceil((nowMs + ms) / 1000) * 1000).toISOString().replace(".000", "");
   const headers: Record<string, string> = {};
-  for (const [kind, part] of [["requests", a.requests], ["tokens", a.tokens], ["input-tokens", a.tokens], ["output-tokens", a.tokens]] as const) {
+  for (const [kind, part] of [
+    ["requests", a.requests],
+    ["tokens", a.tokens],
+    ["input-tokens", a.tokens],
+    ["output-tokens", a.tokens],
+  ] as const) {
     headers[`anthropic-ratelimit-${kind}-limit`] = String(part.limit);
     headers[`anthropic-ratelimit-${kind}-remaining`] = String(kind === "requests" ? part.remaining : Math.round(part.remaining / 1000) * 1000);
     headers[`anthropic-ratelimit-${kind}-reset`] = at(part.resetMs);

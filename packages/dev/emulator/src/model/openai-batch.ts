@@ -83,7 +83,13 @@ export function linesDone(batch: OpenAiBatch, atMs: number): number {
 
 const seconds = (ms: number | null): number | null => (ms === null ? null : Math.floor(ms / 1000));
 
-const NO_USAGE: Json = { input_tokens: 0, input_tokens_details: { cached_tokens: 0 }, output_tokens: 0, output_tokens_details: { reasoning_tokens: 0 }, total_tokens: 0 };
+const NO_USAGE: Json = {
+  input_tokens: 0,
+  input_tokens_details: { cached_tokens: 0 },
+  output_tokens: 0,
+  output_tokens_details: { reasoning_tokens: 0 },
+  total_tokens: 0,
+};
 
 function countsOf(batch: OpenAiBatch, nowMs: number): Json {
   const { checked, settled } = batch;

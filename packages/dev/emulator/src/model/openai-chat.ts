@@ -14,14 +14,24 @@ export function checkChat(body: Json): void {
   const messages = body["messages"];
   if (messages === undefined) throw openAiRefuses("Missing required parameter: 'messages'.", "messages", "missing_required_parameter");
   if (!Array.isArray(messages)) throw openAiRefuses("Invalid type for 'messages': expected an array of objects.", "messages", "invalid_type");
-  if (messages.length === 0) throw openAiRefuses("Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.", "messages", "empty_array");
+  if (messages.length === 0)
+    throw openAiRefuses(
+      "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+      "messages",
+      "empty_array",
+    );
   messages.forEach((message, i) => {
     if (!isObject(message)) throw openAiRefuses(`Invalid type for 'messages[${i}]': expected an object.`, `messages[${i}]`, "invalid_type");
     const role = message["role"];
     if (typeof role !== "string" || !ROLES.has(role)) {
-      throw openAiRefuses(`Invalid value: '${String(role)}'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and 'developer'.`, `messages[${i}].role`, "invalid_value");
+      throw openAiRefuses(
+        `Invalid value: '${String(role)}'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and 'developer'.`,
+        `messages[${i}].role`,
+        "invalid_value",
+      );
     }
-    if (message["content"] === undefined && role !== "assistant") throw openAiRefuses(`Missing required parameter: 'messages[${i}].content'.`, `messages[${i}].content`, "missing_required_parameter");
+    if (message["content"] === undefined && role !== "assistant")
+      throw openAiRefuses(`Missing required parameter: 'messages[${i}].content'.`, `messages[${i}].content`, "missing_required_parameter");
   });
   checkRange(body, "temperature", 0, 2);
   checkRange(body, "top_p", 0, 1);
@@ -35,9 +45,15 @@ export function checkChat(body: Json): void {
 export function checkTier(body: Json): void {
   const asked = body["service_tier"];
   if (asked === undefined || asked === null) return;
-  if (!["auto", "default", "flex", "scale", "priority", "fast"].includes(textOf(asked))) throw openAiRefuses(`Invalid value: '${String(asked)}'. Supported values are: 'auto', 'default', 'flex', and 'priority'.`, "service_tier", "invalid_value");
+  if (!["auto", "default", "flex", "scale", "priority", "fast"].includes(textOf(asked)))
+    throw openAiRefuses(
+      `Invalid value: '${String(asked)}'. Supported values are: 'auto', 'default', 'flex', and 'priority'.`,
+      "service_tier",
+      "invalid_value",
+    );
   const { tier } = openAiTier(asked, false);
-  if (!sells(textOf(body["model"]), tier)) throw openAiRefuses(`Invalid service_tier argument: '${String(asked)}' is not available for this model.`, "service_tier", "invalid_value");
+  if (!sells(textOf(body["model"]), tier))
+    throw openAiRefuses(`Invalid service_tier argument: '${String(asked)}' is not available for this model.`, "service_tier", "invalid_value");
 }
 
 function turnsOf(body: Json): Turn[] {
@@ -50,7 +66,9 @@ function turnsOf(body: Json): Turn[] {
 
 /** The function that the caller insists on, if any: emulated models call a tool only when they must. */
 function forcedTool(body: Json): Json | null {
-  const tools = arrayOf(body["tools"]).filter(isObject).map((tool) => objectOf(tool["function"]));
+  const tools = arrayOf(body["tools"])
+    .filter(isObject)
+    .map((tool) => objectOf(tool["function"]));
   const choice = body["tool_choice"];
   if (choice === "required") return tools[0] ?? null;
   const name = objectOf(objectOf(choice)["function"])["name"];
@@ -66,7 +84,10 @@ function schemaOf(body: Json): Json | null {
 /** Answers `POST /v1/chat/completions`. Throws a `Refusal`. */
 export function answerChat(asking: Asking, body: Json): Answered {
   checkChat(body);
-  const preamble = [body["tools"], body["response_format"]].filter((part) => part !== undefined).map((part) => JSON.stringify(part)).join("\n");
+  const preamble = [body["tools"], body["response_format"]]
+    .filter((part) => part !== undefined)
+    .map((part) => JSON.stringify(part))
+    .join("\n");
   const prompt = promptOf(asking, body, turnsOf(body), preamble);
   const tool = forcedTool(body);
   const { tier, wire } = openAiTier(body["service_tier"], asking.inBatch);
@@ -84,7 +105,14 @@ export function answerChat(asking: Asking, body: Json): Answered {
     });
     output += said.tokens;
     reasoningTokens += said.reasoningTokens;
-    const calls = tool === null ? {} : { tool_calls: [{ id: `call_${asking.serial.slice(0, 24)}`, type: "function", function: { name: textOf(tool["name"]), arguments: said.text } }] };
+    const calls =
+      tool === null
+        ? {}
+        : {
+            tool_calls: [
+              { id: `call_${asking.serial.slice(0, 24)}`, type: "function", function: { name: textOf(tool["name"]), arguments: said.text } },
+            ],
+          };
     return {
       index: choice,
       message: { role: "assistant", content: tool === null ? said.text : null, refusal: null, annotations: [], ...calls },
@@ -128,9 +156,20 @@ function chatUsage(prompt: Prompt, output: number, reasoningTokens: number): Jso
 
 /** The same answer as the chunks of a stream; with `include_usage` a last chunk without choices carries the usage. */
 export function chatChunks(answer: Json, includeUsage: boolean): Json[] {
-  const base = { id: answer["id"], object: "chat.completion.chunk", created: answer["created"], model: answer["model"], service_tier: answer["service_tier"], system_fingerprint: answer["system_fingerprint"] };
+  const base = {
+    id: answer["id"],
+    object: "chat.completion.chunk",
+    created: answer["created"],
+    model: answer["model"],
+    service_tier: answer["service_tier"],
+    system_fingerprint: answer["system_fingerprint"],
+  };
   const usage = includeUsage ? { usage: null } : {};
-  const chunk = (index: unknown, delta: Json, finish: unknown): Json => ({ ...base, choices: [{ index, delta, logprobs: null, finish_reason: finish }], ...usage });
+  const chunk = (index: unknown, delta: Json, finish: unknown): Json => ({
+    ...base,
+    choices: [{ index, delta, logprobs: null, finish_reason: finish }],
+    ...usage,
+  });
   const chunks: Json[] = [];
   for (const raw of arrayOf(answer["choices"])) {
     const choice = objectOf(raw);
@@ -139,8 +178,15 @@ export function chatChunks(answer: Json, includeUsage: boolean): Json[] {
     for (const piece of words(textOf(message["content"]))) chunks.push(chunk(choice["index"], { content: piece }, null));
     arrayOf(message["tool_calls"]).forEach((call, index) => {
       const fn = objectOf(objectOf(call)["function"]);
-      chunks.push(chunk(choice["index"], { tool_calls: [{ index, id: objectOf(call)["id"], type: "function", function: { name: fn["name"], arguments: "" } }] }, null));
-      for (const piece of words(textOf(fn["arguments"]))) chunks.push(chunk(choice["index"], { tool_calls: [{ index, function: { arguments: piece } }] }, null));
+      chunks.push(
+        chunk(
+          choice["index"],
+          { tool_calls: [{ index, id: objectOf(call)["id"], type: "function", function: { name: fn["name"], arguments: "" } }] },
+          null,
+        ),
+      );
+      for (const piece of words(textOf(fn["arguments"])))
+        chunks.push(chunk(choice["index"], { tool_calls: [{ index, function: { arguments: piece } }] }, null));
     });
     chunks.push(chunk(choice["index"], {}, choice["finish_reason"]));
   }

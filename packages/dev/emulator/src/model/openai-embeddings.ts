@@ -11,8 +11,10 @@ const INPUTS = 2_048;
 function inputsOf(body: Json): (string | number[])[] {
   const input = body["input"];
   if (input === undefined) throw openAiRefuses("Missing required parameter: 'input'.", "input", "missing_required_parameter");
-  const list = Array.isArray(input) && input.every((x) => typeof x === "number") && input.length > 0 ? [input] : Array.isArray(input) ? input : [input];
-  if (list.length === 0 || list.length > INPUTS) throw openAiRefuses(`'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference.`, "input");
+  const list =
+    Array.isArray(input) && input.every((x) => typeof x === "number") && input.length > 0 ? [input] : Array.isArray(input) ? input : [input];
+  if (list.length === 0 || list.length > INPUTS)
+    throw openAiRefuses(`'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference.`, "input");
   return list.map((one) => {
     if (typeof one === "string" && one !== "") return one;
     if (Array.isArray(one) && one.length > 0 && one.every((x) => Number.isInteger(x))) return one as number[];
@@ -21,7 +23,8 @@ function inputsOf(body: Json): (string | number[])[] {
 }
 
 /** How many inputs a line of a batch holds; the whole batch may hold 50,000. */
-export const countInputs = (body: Json): number => (Array.isArray(body["input"]) && !body["input"].every((x) => typeof x === "number") ? body["input"].length : 1);
+export const countInputs = (body: Json): number =>
+  Array.isArray(body["input"]) && !body["input"].every((x) => typeof x === "number") ? body["input"].length : 1;
 
 /** Refuses what `POST /v1/embeddings` refuses. */
 export function checkEmbeddings(body: Json): void {
@@ -40,13 +43,25 @@ export function answerEmbeddings(asking: Asking, body: Json): Answered {
   const data = inputsOf(body).map((input, index) => {
     const size = typeof input === "string" ? asking.tokens.count(input) : input.length;
     if (size > facts.contextTokens) {
-      throw openAiRefuses(`This model's maximum context length is ${facts.contextTokens} tokens, however you requested ${size} tokens (${size} in your prompt; 0 for the completion). Please reduce your prompt; or completion length.`);
+      throw openAiRefuses(
+        `This model's maximum context length is ${facts.contextTokens} tokens, however you requested ${size} tokens (${size} in your prompt; 0 for the completion). Please reduce your prompt; or completion length.`,
+      );
     }
     tokens += size;
     const vector = asking.embed(typeof input === "string" ? input : input.join(" "), dims);
-    return { object: "embedding", index, embedding: base64 ? Buffer.from(vector.buffer).toString("base64") : Array.from(vector, (x) => Math.round(x * 1e8) / 1e8) };
+    return {
+      object: "embedding",
+      index,
+      embedding: base64 ? Buffer.from(vector.buffer).toString("base64") : Array.from(vector, (x) => Math.round(x * 1e8) / 1e8),
+    };
   });
   const usage = { prompt_tokens: tokens, total_tokens: tokens };
   const tier = openAiTier(undefined, asking.inBatch).tier;
-  return { model, tier, body: { object: "list", data, model, usage }, usage, classes: { input: tokens, cached: 0, write: 0, writeLong: 0, output: 0 } };
+  return {
+    model,
+    tier,
+    body: { object: "list", data, model, usage },
+    usage,
+    classes: { input: tokens, cached: 0, write: 0, writeLong: 0, output: 0 },
+  };
 }

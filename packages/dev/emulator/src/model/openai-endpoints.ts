@@ -18,7 +18,12 @@ const includesUsage = (body: Json): boolean => (body["stream_options"] as Json |
 
 /** The emulated OpenAI endpoints that generate or embed, each both synchronous and in batches. */
 export const OPENAI_ENDPOINTS: Readonly<Record<string, Endpoint>> = {
-  "/v1/chat/completions": { required: "messages", check: checkChat, answer: answerChat, stream: (answer, body) => chatChunks(answer, includesUsage(body)) },
+  "/v1/chat/completions": {
+    required: "messages",
+    check: checkChat,
+    answer: answerChat,
+    stream: (answer, body) => chatChunks(answer, includesUsage(body)),
+  },
   "/v1/responses": { required: "input", check: checkResponses, answer: answerResponses, stream: (answer) => responseEvents(answer) },
   "/v1/embeddings": { required: "input", check: checkEmbeddings, answer: answerEmbeddings, stream: null },
 };

@@ -1,5 +1,5 @@
-import { answerText } from "./answer-text.ts";
 import { instanceOf } from "./answer-json.ts";
+import { answerText } from "./answer-text.ts";
 import type { Asking } from "./asking.ts";
 import { diceOf, digest } from "./dice.ts";
 import { type Json, textOf } from "./json.ts";
@@ -41,7 +41,9 @@ export function say(asking: Asking, request: SayRequest): Said {
   if (request.schema !== null) {
     const rng = diceOf(asking.seed, "schema", request.model, digest(request.material), request.choice);
     const free = Object.keys(request.schema).length === 0;
-    text = JSON.stringify(free ? { answer: text } : instanceOf(request.schema, text, `${request.instruction}\n${request.material.slice(0, 24_000)}`, rng));
+    text = JSON.stringify(
+      free ? { answer: text } : instanceOf(request.schema, text, `${request.instruction}\n${request.material.slice(0, 24_000)}`, rng),
+    );
   }
   let stop: string | null = null;
   for (const word of request.stops) {

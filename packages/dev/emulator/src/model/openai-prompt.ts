@@ -53,7 +53,8 @@ export function requireModel(body: Json, kind: ModelFacts["kind"]): { model: str
   const model = body["model"];
   if (typeof model !== "string" || model === "") throw openAiRefuses("you must provide a model parameter", "model");
   const facts = modelOf("openai", model);
-  if (facts === undefined) throw openAiRefuses(`The model \`${model}\` does not exist or you do not have access to it.`, null, "model_not_found", 404);
+  if (facts === undefined)
+    throw openAiRefuses(`The model \`${model}\` does not exist or you do not have access to it.`, null, "model_not_found", 404);
   if (facts.kind !== kind) throw openAiRefuses(`This model is not supported by this endpoint: ${model}.`, "model", "unsupported_model");
   return { model, facts };
 }
@@ -65,7 +66,11 @@ export function promptOf(asking: Asking, body: Json, turns: readonly Turn[], pre
   const counts = turns.map((turn) => PER_MESSAGE + asking.tokens.count(turn.text) + turn.images * IMAGE_TOKENS + 1);
   const tokens = counts.reduce((sum, n) => sum + n, REPLY + extra);
   if (tokens > facts.contextTokens) {
-    throw openAiRefuses(`This model's maximum context length is ${facts.contextTokens} tokens. However, your messages resulted in ${tokens} tokens.`, "messages", "context_length_exceeded");
+    throw openAiRefuses(
+      `This model's maximum context length is ${facts.contextTokens} tokens. However, your messages resulted in ${tokens} tokens.`,
+      "messages",
+      "context_length_exceeded",
+    );
   }
   const none = { model, facts, turns, tokens, cached: 0, written: 0 };
   if (tokens < facts.cacheMinTokens || facts.cache === "none" || (asking.inBatch && !batchCaches(model))) return none;
@@ -74,7 +79,13 @@ export function promptOf(asking: Asking, body: Json, turns: readonly Turn[], pre
     const ttlMs = (body["prompt_cache_retention"] === "24h" ? 1_440 : 10) * MINUTE_MS;
     return { ...none, cached: Math.min(tokens, readPrefix(asking.cache, model, ids, ttlMs, facts.cacheMinTokens, asking.time)) };
   }
-  const split = splitAtBreakpoints(asking.cache, `${model}|${textOf(body["prompt_cache_key"])}`, blocksOf(body, turns, counts, preamble, extra), RULES, asking.time);
+  const split = splitAtBreakpoints(
+    asking.cache,
+    `${model}|${textOf(body["prompt_cache_key"])}`,
+    blocksOf(body, turns, counts, preamble, extra),
+    RULES,
+    asking.time,
+  );
   return { ...none, cached: split.read, written: split.short + split.long };
 }
 
@@ -101,7 +112,10 @@ function blocksOf(body: Json, turns: readonly Turn[], counts: readonly number[],
 
 /** The instruction (system and developer text) and the material (the latest user text) of a prompt. */
 export function instructionAndMaterial(turns: readonly Turn[]): { instruction: string; material: string } {
-  const instruction = turns.filter((t) => t.role === "system" || t.role === "developer").map((t) => t.text).join("\n");
+  const instruction = turns
+    .filter((t) => t.role === "system" || t.role === "developer")
+    .map((t) => t.text)
+    .join("\n");
   return { instruction, material: turns.findLast((t) => t.role === "user")?.text ?? turns.at(-1)?.text ?? "" };
 }
 
@@ -110,7 +124,18 @@ export function checkRange(body: Json, name: string, least: number, most: number
   const value = body[name];
   if (value === undefined || value === null) return;
   const n = numberOf(value);
-  if (n === null || (whole && !Number.isInteger(n))) throw openAiRefuses(`Invalid type for '${name}': expected ${whole ? "an integer" : "a number"}.`, name, "invalid_type");
-  if (n < least) throw openAiRefuses(`Invalid '${name}': ${whole ? "integer" : "decimal"} below minimum value. Expected a value >= ${least}, but got ${n} instead.`, name, whole ? "integer_below_min_value" : "decimal_below_min_value");
-  if (n > most) throw openAiRefuses(`Invalid '${name}': ${whole ? "integer" : "decimal"} above maximum value. Expected a value <= ${most}, but got ${n} instead.`, name, whole ? "integer_above_max_value" : "decimal_above_max_value");
+  if (n === null || (whole && !Number.isInteger(n)))
+    throw openAiRefuses(`Invalid type for '${name}': expected ${whole ? "an integer" : "a number"}.`, name, "invalid_type");
+  if (n < least)
+    throw openAiRefuses(
+      `Invalid '${name}': ${whole ? "integer" : "decimal"} below minimum value. Expected a value >= ${least}, but got ${n} instead.`,
+      name,
+      whole ? "integer_below_min_value" : "decimal_below_min_value",
+    );
+  if (n > most)
+    throw openAiRefuses(
+      `Invalid '${name}': ${whole ? "integer" : "decimal"} above maximum value. Expected a value <= ${most}, but got ${n} instead.`,
+      name,
+      whole ? "integer_above_max_value" : "decimal_above_max_value",
+    );
 }

@@ -11,9 +11,11 @@ export function checkResponses(body: Json): void {
   const { facts } = requireModel(body, "text");
   const input = body["input"];
   if (input === undefined) throw openAiRefuses("Missing required parameter: 'input'.", "input", "missing_required_parameter");
-  if (typeof input !== "string" && !Array.isArray(input)) throw openAiRefuses("Invalid type for 'input': expected one of a string or array of items.", "input", "invalid_type");
+  if (typeof input !== "string" && !Array.isArray(input))
+    throw openAiRefuses("Invalid type for 'input': expected one of a string or array of items.", "input", "invalid_type");
   for (const name of ["background", "previous_response_id", "conversation"]) {
-    if (body[name] !== undefined && body[name] !== null && body[name] !== false) throw openAiRefuses(`'${name}' is not emulated.`, name, "unsupported_parameter");
+    if (body[name] !== undefined && body[name] !== null && body[name] !== false)
+      throw openAiRefuses(`'${name}' is not emulated.`, name, "unsupported_parameter");
   }
   checkRange(body, "temperature", 0, 2);
   checkRange(body, "top_p", 0, 1);
@@ -39,7 +41,10 @@ export function answerResponses(asking: Asking, body: Json): Answered {
   checkResponses(body);
   const format = objectOf(objectOf(body["text"])["format"]);
   const schema = format["type"] === "json_object" ? {} : format["type"] === "json_schema" ? objectOf(format["schema"]) : null;
-  const preamble = [body["tools"], body["text"]].filter((part) => part !== undefined).map((part) => JSON.stringify(part)).join("\n");
+  const preamble = [body["tools"], body["text"]]
+    .filter((part) => part !== undefined)
+    .map((part) => JSON.stringify(part))
+    .join("\n");
   const prompt = promptOf(asking, body, turnsOf(body), preamble);
   const { tier, wire } = openAiTier(body["service_tier"], asking.inBatch);
   const said = say(asking, {
@@ -59,7 +64,13 @@ export function answerResponses(asking: Asking, body: Json): Answered {
     output_tokens_details: { reasoning_tokens: said.reasoningTokens },
     total_tokens: prompt.tokens + said.tokens,
   };
-  const item = { id: `msg_${asking.serial}`, type: "message", status: said.cut ? "incomplete" : "completed", role: "assistant", content: [{ type: "output_text", text: said.text, annotations: [], logprobs: [] }] };
+  const item = {
+    id: `msg_${asking.serial}`,
+    type: "message",
+    status: said.cut ? "incomplete" : "completed",
+    role: "assistant",
+    content: [{ type: "output_text", text: said.text, annotations: [], logprobs: [] }],
+  };
   const answer: Json = {
     id: `resp_${asking.serial}`,
     object: "response",

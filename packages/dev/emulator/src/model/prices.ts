@@ -1,4 +1,4 @@
-import type { TokenClasses, Tier } from "./types.ts";
+import type { Tier, TokenClasses } from "./types.ts";
 
 /** Whole pico-dollars per token. A null class is charged as plain input. */
 interface Rates {
@@ -33,7 +33,13 @@ function rates(text: string): Rates {
 
 const scaled = (r: Rates, by: bigint, over: bigint): Rates => {
   const times = (value: bigint | null): bigint | null => (value === null ? null : (value * by) / over);
-  return { input: (r.input * by) / over, cached: times(r.cached), write: times(r.write), writeLong: times(r.writeLong), output: (r.output * by) / over };
+  return {
+    input: (r.input * by) / over,
+    cached: times(r.cached),
+    write: times(r.write),
+    writeLong: times(r.writeLong),
+    output: (r.output * by) / over,
+  };
 };
 
 const LONG_OPENAI = { over: 272_000, promptHalves: 4n, outputHalves: 3n } as const;

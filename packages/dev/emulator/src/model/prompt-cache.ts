@@ -115,7 +115,8 @@ export function splitAtBreakpoints(cache: PromptCache, scope: string, blocks: re
     if (mark.tokens > read && ttlMs >= rules.longFromMs) long = mark.tokens;
     if (mark.tokens > last) last = mark.tokens;
   }
-  if (hit !== undefined) touch(cache, hit.key, marks.find((mark) => mark.index >= (hit?.index ?? 0))?.block.breakpointTtlMs ?? marks[0]?.block.breakpointTtlMs ?? 0, time);
+  if (hit !== undefined)
+    touch(cache, hit.key, marks.find((mark) => mark.index >= (hit?.index ?? 0))?.block.breakpointTtlMs ?? marks[0]?.block.breakpointTtlMs ?? 0, time);
   return { read, long: long - read, short: last - long };
 }
 

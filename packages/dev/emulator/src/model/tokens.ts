@@ -45,10 +45,11 @@ export function createTokenizer(): Tokenizer {
     const seen = known.get(key);
     if (seen !== undefined) return seen;
     const count = countTokens(piece, asText);
-    if (known.size >= MEMORY) for (const oldest of known.keys()) {
-      known.delete(oldest);
-      break;
-    }
+    if (known.size >= MEMORY)
+      for (const oldest of known.keys()) {
+        known.delete(oldest);
+        break;
+      }
     known.set(key, count);
     return count;
   };

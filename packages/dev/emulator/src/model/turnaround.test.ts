@@ -6,7 +6,9 @@ const MINUTE = 60_000;
 
 test("batch turnaround follows the published prior: median 7 min, nine of ten in 70 min, one in a hundred never", () => {
   const seed = 11;
-  const draws = Array.from({ length: 20_000 }, (_, i) => drawPlan(diceOf(seed, i), 1, CALM, "prior", null).finishMs ?? Number.POSITIVE_INFINITY).sort((a, b) => a - b);
+  const draws = Array.from({ length: 20_000 }, (_, i) => drawPlan(diceOf(seed, i), 1, CALM, "prior", null).finishMs ?? Number.POSITIVE_INFINITY).sort(
+    (a, b) => a - b,
+  );
   const at = (share: number): number => (draws[Math.floor(share * draws.length)] ?? 0) / MINUTE;
   expect(at(0.5)).toBeGreaterThan(6.6);
   expect(at(0.5)).toBeLessThan(7.6);

@@ -35,7 +35,13 @@ export type WorldEvent =
   | { readonly kind: "batch-created"; readonly batch: OpenAiBatch }
   | { readonly kind: "batch-checked"; readonly id: string; readonly checked: Checked }
   | { readonly kind: "batch-cancelled"; readonly id: string; readonly atMs: number }
-  | { readonly kind: "batch-settled"; readonly id: string; readonly settled: Settled; readonly files: readonly StoredFile[]; readonly charges: readonly Charge[] }
+  | {
+      readonly kind: "batch-settled";
+      readonly id: string;
+      readonly settled: Settled;
+      readonly files: readonly StoredFile[];
+      readonly charges: readonly Charge[];
+    }
   | { readonly kind: "messages-created"; readonly batch: MessageBatch }
   | { readonly kind: "messages-cancelled"; readonly id: string; readonly atMs: number }
   | { readonly kind: "messages-settled"; readonly id: string; readonly counts: MessageCounts; readonly charges: readonly Charge[] }
@@ -44,7 +50,8 @@ export type WorldEvent =
   | { readonly kind: "regime"; readonly regime: Regime; readonly atMs: number };
 
 /** True when the file can be seen at an instant: neither expired nor deleted. */
-export const isLive = (file: StoredFile, atMs: number): boolean => (file.expiresMs === null || atMs < file.expiresMs) && (file.deletedMs === null || atMs < file.deletedMs);
+export const isLive = (file: StoredFile, atMs: number): boolean =>
+  (file.expiresMs === null || atMs < file.expiresMs) && (file.deletedMs === null || atMs < file.deletedMs);
 
 /** True while a batch that has not ended may still read the file. */
 export function isRead(world: World, fileId: string): boolean {
@@ -117,7 +124,9 @@ function changeRegime(world: World, regime: Regime, atMs: number): void {
     const doneMs = Math.max(0, atMs - createdMs);
     return { ...plan, finishMs: Math.ceil(doneMs + (plan.finishMs - doneMs) * ratio) };
   };
-  for (const [id, batch] of world.batches) if (batch.settled === null && endOf(batch).atMs > atMs) change(world.batches, id, { plan: stretch(batch.createdMs, batch.plan) });
-  for (const [id, batch] of world.messageBatches) if (batch.settled === null) change(world.messageBatches, id, { plan: stretch(batch.createdMs, batch.plan) });
+  for (const [id, batch] of world.batches)
+    if (batch.settled === null && endOf(batch).atMs > atMs) change(world.batches, id, { plan: stretch(batch.createdMs, batch.plan) });
+  for (const [id, batch] of world.messageBatches)
+    if (batch.settled === null) change(world.messageBatches, id, { plan: stretch(batch.createdMs, batch.plan) });
   world.regime = regime;
 }
