@@ -189,6 +189,16 @@ describe("batches, with the official client", () => {
     expect(batch.model ?? null).toBeNull();
   });
 
+  test("a line's own service_tier narrows its lanes, and the batch's word comes before it", async () => {
+    const content = `${chatLine("a", {}, { service_tier: "batch" })}\n${chatLine("b")}`;
+    const lanesOf = async (terms: Terms): Promise<unknown[]> => {
+      const { id } = await batchOf(content, terms);
+      return (await intake.store.sql`select lanes_allow as lanes from job where batch_id = ${id} order by line_no`).map((row) => row["lanes"]);
+    };
+    expect(await lanesOf({})).toEqual([["cache", "pool", "openai-batch", "anthropic-batch"], null]);
+    expect(await lanesOf({ metadata: { allow: "flex,openai" } })).toEqual([["openai-flex", "openai"], ["openai-flex", "openai"]]);
+  });
+
   test("a failed batch is announced once, in the transaction that failed it", async () => {
     const batch = await batchOf("{", { metadata: { callback_url: "https://hooks.example.com/b" } });
     const events = await intake.store.sql<{ type: string; payload: string }[]>`select type, payload from webhook_event where subject_id = ${batch.id}`;

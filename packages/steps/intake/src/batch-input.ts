@@ -1,5 +1,5 @@
 import type { BlobStore } from "@slowboat/blob";
-import type { Endpoint } from "@slowboat/contract";
+import type { Endpoint, LaneId } from "@slowboat/contract";
 import { isFault, LIMITS } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import { isReuseMode } from "@slowboat/reuse";
@@ -7,7 +7,7 @@ import type { PopulatingBatch } from "@slowboat/store";
 import { type BatchEntry, inputError, type InputError, readBatchLine } from "./batch-line.ts";
 import { readLines } from "./lines.ts";
 import { messageRequest } from "./message-request.ts";
-import { type JudgedRequest, judgeRequest } from "./request.ts";
+import { type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 import { requestsScanner } from "./scan-requests.ts";
 
 /** A line that passed, in as few bytes as will do: fifty thousand of them are held while the input is read. */
@@ -18,6 +18,8 @@ export interface CheckedLine {
   readonly bytes: number;
   /** `null` for a request that can never run; then `error` says why. */
   readonly judged: JudgedRequest | null;
+  /** The lanes that the line's own `service_tier` asks for; what the batch says comes first. */
+  readonly tierAllow: readonly LaneId[] | null;
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 
@@ -88,11 +90,11 @@ function lineJudge(book: PriceBook, batch: PopulatingBatch, tolerant: boolean): 
       if (!mixed && judged.model.model !== model) {
         return { code: "mismatched_model", message: `All lines of a batch use one model; the first is for '${model}'. Set metadata.mixed_models to "true" to mix them.`, param: "body.model", line: no };
       }
-      return { no, customId, offset, bytes, judged, error: null };
+      return { no, customId, offset, bytes, judged, tierAllow: tierWishes(entry.value["service_tier"])?.allow ?? null, error: null };
     } catch (thrown) {
       if (!tolerant) return inputError(thrown, no);
       if (!isFault(thrown) || thrown.status >= 500) throw thrown;
-      return { no, customId, offset, bytes, judged: null, error: { code: thrown.code, message: thrown.message } };
+      return { no, customId, offset, bytes, judged: null, tierAllow: null, error: { code: thrown.code, message: thrown.message } };
     }
   };
 }

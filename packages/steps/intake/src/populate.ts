@@ -66,15 +66,20 @@ export async function populateBatch(deps: PopulateDeps, batchId: string, signal:
   }
 }
 
-/** A batch whose lanes cannot make its deadline fails as a whole, judged from when it was accepted by one line of each model. */
+const lanesOf = (batch: PopulatingBatch, line: CheckedLine): string[] | null => batch.lanesAllow ?? (line.tierAllow === null ? null : [...line.tierAllow]);
+
+/** A batch whose lanes cannot make its deadline fails as a whole, judged from when it was accepted by one line of each kind. */
 function judgeHopes(deps: PopulateDeps, batch: PopulatingBatch, input: CheckedInput): CheckedInput {
   if ("errors" in input) return input;
-  const judgedModels = new Set<string>();
-  for (const { judged } of input.lines) {
-    if (judged === null || judgedModels.has(judged.model.model)) continue;
-    judgedModels.add(judged.model.model);
+  const seen = new Set<string>();
+  for (const line of input.lines) {
+    const { judged } = line;
+    const lanesAllow = lanesOf(batch, line);
+    const kind = `${judged?.model.model} ${lanesAllow?.join() ?? ""}`;
+    if (judged === null || seen.has(kind)) continue;
+    seen.add(kind);
     try {
-      const hopes = { deadlineAtMs: batch.deadlineAtMs, lanesAllow: batch.lanesAllow, lanesDeny: batch.lanesDeny, maxCostNano: null };
+      const hopes = { deadlineAtMs: batch.deadlineAtMs, lanesAllow, lanesDeny: batch.lanesDeny, maxCostNano: null };
       refuseHopeless(deps, batch, judged, hopes, batch.createdAtMs, input.lines.length);
     } catch (thrown) {
       // What no lane can do just now, one may be able to do later: the planner asks again.
@@ -148,7 +153,7 @@ function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rn
     inputTokensEst: judged?.inputTokens ?? 0,
     outputTokensEst: judged?.outputTokens ?? 0,
     deadlineAtMs: batch.deadlineAtMs,
-    lanesAllow: batch.lanesAllow,
+    lanesAllow: lanesOf(batch, line),
     lanesDeny: batch.lanesDeny,
     maxCostNano: null,
     callbackUrl: null,

@@ -1,6 +1,6 @@
 import type { Endpoint, JobRequest, LaneId } from "@slowboat/contract";
 import { expandLanes } from "@slowboat/contract";
-import { fault, memberSpans, newId, parseUsd, replaceSpans, type Rng } from "@slowboat/kernel";
+import { fault, memberSpans, newId, parseUsd, type Rng } from "@slowboat/kernel";
 import { admit, type LaneView, type PoolView } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import { checkCallbackUrl, type Clock } from "@slowboat/runtime";
@@ -46,13 +46,6 @@ function requestOf(envelopeText: string, envelope: JobRequest): { text: string; 
   return { text, value: envelope.body ?? envelope.request?.body ?? {}, endpoint: named[0] };
 }
 
-/** `service_tier: "batch"` is a word of ours: no provider knows it, so it does not travel on. */
-function withoutBatchTier(text: string): string {
-  const members = memberSpans(text);
-  const tier = members.get("service_tier");
-  return tier ? replaceSpans(text, [{ span: tier, with: '"auto"' }]) : text;
-}
-
 /**
  * Turns a native request into the job that will be committed, or throws the fault that names what is wrong: the body, the model, the
  * deadline, the callback, the price bound, or the lanes that cannot make it.
@@ -62,7 +55,7 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, envelopeText: stri
   const nowMs = clock.job();
   const request = requestOf(envelopeText, envelope);
   const tier = tierWishes(request.value["service_tier"]);
-  const text = request.value["service_tier"] === "batch" ? withoutBatchTier(request.text) : request.text;
+  const { text } = request;
   const endpoint = request.endpoint ?? inferEndpoint(book, request.value);
   const judged = judgeRequest(
     book,
