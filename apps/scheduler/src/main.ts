@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
 import { laneClass, type LaneId } from "@slowboat/contract";
-import { type LaneDeps, type LaneOffer, laneQueue, type PlanDeps, planDue, runBatchDispatch, runCallDispatch } from "@slowboat/dispatch";
+import { type LaneDeps, type LaneOffer, laneQueue, type PlanDeps, planDue, runBatchDispatch, runCallDispatch, sweepLostCalls } from "@slowboat/dispatch";
 import { populateBatch } from "@slowboat/intake";
 import { createLanes } from "@slowboat/lanes";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
@@ -88,6 +88,7 @@ const sweep = async (): Promise<void> => {
 const slowSweep = async (): Promise<void> => {
   for (const batchId of await findUnpopulated(store.sql, { realMs: clock.real(), limit: 20 })) await queue.ring("populate", [{ batchId }]);
   await cancelOrphanedBatches(store.sql, clock.job());
+  await sweepLostCalls(store, clock);
 };
 
 const connections: Service = {
