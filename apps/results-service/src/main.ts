@@ -64,7 +64,7 @@ await runServices(
     loop("settle-sweep", 500, drain, logger),
     loop("finalise-sweep", 1_000, () => finaliser.sweep(), logger),
     loop("deliver-sweep", 1_000, deliver, logger),
-    loop("retention-sweep", 30_000, async () => void (await sweepRetention({ store, blob }, clock.job())), logger),
+    loop("retention-sweep", 30_000, async () => void (await sweepRetention(store, clock.job())), logger),
     createAdmin({ store, clock, logger }, { host: config.SLOWBOAT_HOST, port: config.SLOWBOAT_PORT, secret: config.SLOWBOAT_SECRET }),
   ],
   logger,

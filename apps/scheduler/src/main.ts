@@ -2,12 +2,12 @@ import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
 import { laneClass, type LaneId } from "@slowboat/contract";
 import { type LaneDeps, type LaneOffer, laneQueue, type PlanDeps, planDue, runBatchDispatch, runCallDispatch, sweepLostCalls } from "@slowboat/dispatch";
-import { populateBatch } from "@slowboat/intake";
+import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes } from "@slowboat/lanes";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { createLogger, jobClock, loop, runServices, type Service, systemRng } from "@slowboat/runtime";
-import { cancelOrphanedBatches, findUnpopulated, openStore, readClock, sweepDispatches } from "@slowboat/store";
+import { cancelOrphanedBatches, openStore, readClock, sweepDispatches } from "@slowboat/store";
 import { readConfig } from "./config.ts";
 
 /** Machine ms between two looks at what is due; the rescue's guard counts in it. */
@@ -86,7 +86,7 @@ const sweep = async (): Promise<void> => {
   for (const dispatch of due) await queue.ring(laneQueue(dispatch.lane as LaneId), [{ dispatchId: dispatch.id }]);
 };
 const slowSweep = async (): Promise<void> => {
-  for (const batchId of await findUnpopulated(store.sql, { realMs: clock.real(), limit: 20 })) await queue.ring("populate", [{ batchId }]);
+  await sweepIntake({ store, queue, blob, clock });
   await cancelOrphanedBatches(store.sql, clock.job());
   await sweepLostCalls(store, clock);
 };

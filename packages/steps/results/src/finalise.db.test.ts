@@ -116,7 +116,7 @@ test("a cancelled batch is finalised too and hands out what was finished", async
 test("what has outlived its retention is forgotten, and the job's record stays", async () => {
   await seedBatch([{ state: "completed", answer: '{"secret":1}' }]);
   clock.advance(2000);
-  expect(await sweepRetention({ store: database.store, blob }, clock.job())).toBe(1);
+  expect(await sweepRetention(database.store, clock.job())).toBe(1);
   const [row] = await database.store.sql<{ body: string | null; answer: string | null; state: string }[]>`
     select j.body, a.answer, j.state from job j join attempt a on a.job_id = j.id`;
   expect(row).toEqual({ body: null, answer: null, state: "completed" });
