@@ -191,6 +191,8 @@ create table attempt (
 create unique index attempt_by_job on attempt (job_id, seq);
 create index attempt_by_dispatch on attempt (dispatch_id) where dispatch_id is not null;
 create index attempt_unsettled on attempt (answered_real_ms) where state = 'answered';
+-- Interactive calls whose process may have died.
+create index attempt_call_open on attempt (sent_at_ms) where state = 'sending' and dispatch_id is null;
 create index attempt_unknown on attempt (tenant_id) where state = 'unknown';
 
 create table result (

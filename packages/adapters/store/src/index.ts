@@ -41,3 +41,4 @@ export { type ListedKey, listKeys, setRetention } from "./list-keys.ts";
 export { cancelOrphanedBatches, type PlacedAttempt, readBacklog, readPlaced, readTried, requestCancel, type TriedAttempt } from "./plan-reads.ts";
 export { type KeptAnswer, readAnswer } from "./read-answer.ts";
 export { type BatchOverview, type JobOverview, type LaneOverview, type Overview, readOverview } from "./read-overview.ts";
+export { endLostCalls } from "./end-lost-calls.ts";

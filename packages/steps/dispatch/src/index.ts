@@ -10,3 +10,4 @@ export { runBatchDispatch } from "./run-batch.ts";
 export { type CallPolicy, runCallDispatch } from "./run-call.ts";
 export { createInteractive, type Interactive, type InteractiveDeps } from "./interactive/create-interactive.ts";
 export type { InteractiveReply, InteractiveRequest } from "./interactive/request.ts";
+export { sweepLostCalls } from "./interactive/sweep-calls.ts";
