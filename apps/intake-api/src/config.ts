@@ -1,7 +1,10 @@
 import { parseSettings } from "@slowboat/runtime";
 import { z } from "zod";
 
-const optional = z.string().optional().transform((text) => (text === "" ? undefined : text));
+const optional = z
+  .string()
+  .optional()
+  .transform((text) => (text === "" ? undefined : text));
 
 const schema = z.object({
   DATABASE_URL: z.string().min(1),
@@ -14,12 +17,20 @@ const schema = z.object({
   OPENAI_BASE_URL: optional,
   ANTHROPIC_API_KEY: optional,
   ANTHROPIC_BASE_URL: optional,
-  SLOWBOAT_EMULATED: z.enum(["0", "1"]).default("0").transform((text) => text === "1"),
+  SLOWBOAT_EMULATED: z
+    .enum(["0", "1"])
+    .default("0")
+    .transform((text) => text === "1"),
   SLOWBOAT_POOL_URL: optional,
   SLOWBOAT_CALLBACK_ALLOW: z
     .string()
     .default("")
-    .transform((text) => text.split(",").map((one) => one.trim()).filter((one) => one !== "")),
+    .transform((text) =>
+      text
+        .split(",")
+        .map((one) => one.trim())
+        .filter((one) => one !== ""),
+    ),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 

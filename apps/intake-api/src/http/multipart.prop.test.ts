@@ -17,7 +17,10 @@ const partsOf = async (bytes: Uint8Array, size: number, read: "all" | "none" = "
 };
 
 const form = (contents: readonly string[]): Buffer =>
-  Buffer.from(`${contents.map((text, i) => `--xyz\r\nContent-Disposition: form-data; name="p${i}"; filename="f${i}"\r\nContent-Type: x/y\r\n\r\n${text}\r\n`).join("")}--xyz--\r\n`, "latin1");
+  Buffer.from(
+    `${contents.map((text, i) => `--xyz\r\nContent-Disposition: form-data; name="p${i}"; filename="f${i}"\r\nContent-Type: x/y\r\n\r\n${text}\r\n`).join("")}--xyz--\r\n`,
+    "latin1",
+  );
 
 describe("a multipart form", () => {
   test("gives every part byte for byte wherever the chunks were cut, look-alikes of the delimiter included", async () => {
@@ -34,7 +37,8 @@ describe("a multipart form", () => {
 
   test("cut off anywhere before its end is refused, never taken as whole", async () => {
     const whole = form(["hello", "world"]);
-    for (let end = 0; end < whole.length - 4; end++) await expect(partsOf(whole.subarray(0, end), 16), `cut at ${end}`).rejects.toThrow("ends in the middle");
+    for (let end = 0; end < whole.length - 4; end++)
+      await expect(partsOf(whole.subarray(0, end), 16), `cut at ${end}`).rejects.toThrow("ends in the middle");
   });
 
   test("with endless headers or a part without a name is refused", async () => {

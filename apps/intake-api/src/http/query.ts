@@ -16,7 +16,8 @@ export function pageLimit(c: Context<AppEnv>, standard: number, max: number): nu
 export function pageAfter(c: Context<AppEnv>, kinds: readonly IdKind[]): { after?: string } {
   const after = c.req.query("after");
   if (after === undefined || after === "") return {};
-  if (!kinds.some((kind) => isId(kind, after))) throw fault("invalid-request", { param: "after", message: "'after' must be the id of an object of this list." });
+  if (!kinds.some((kind) => isId(kind, after)))
+    throw fault("invalid-request", { param: "after", message: "'after' must be the id of an object of this list." });
   return { after };
 }
 
@@ -25,7 +26,10 @@ export function idempotencyOf(c: Context<AppEnv>, body: string): { key: string; 
   const key = c.req.header("idempotency-key");
   if (key === undefined) return null;
   if (!/^[\x20-\x7e]+$/.test(key) || key.length > LIMITS.idempotencyKeyChars) {
-    throw fault("invalid-request", { param: "Idempotency-Key", message: `An Idempotency-Key has 1 to ${LIMITS.idempotencyKeyChars} printable characters.` });
+    throw fault("invalid-request", {
+      param: "Idempotency-Key",
+      message: `An Idempotency-Key has 1 to ${LIMITS.idempotencyKeyChars} printable characters.`,
+    });
   }
   return { key, fingerprint: createHash("sha256").update(body).digest("hex") };
 }

@@ -11,7 +11,10 @@ const KEEP_ALIVE_MS = 65_000;
 const DRAIN_MS = 8_000;
 
 /** The app behind a socket. `stop` lets calls in flight end for eight seconds, then cuts what is left. */
-export function httpService(app: App, options: { readonly host: string; readonly port: number; readonly logger: Logger }): Service & { address(): AddressInfo } {
+export function httpService(
+  app: App,
+  options: { readonly host: string; readonly port: number; readonly logger: Logger },
+): Service & { address(): AddressInfo } {
   const server: Server = createServer(
     { headersTimeout: HEADERS_MS, requestTimeout: BODY_MS, keepAliveTimeout: KEEP_ALIVE_MS },
     getRequestListener(app.fetch, { overrideGlobalObjects: false }),

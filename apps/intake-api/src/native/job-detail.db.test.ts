@@ -24,11 +24,32 @@ async function settledJob(answer: string, entries: readonly { account: string; a
   const attemptId = `att_${id.slice(4)}`;
   await intake.store.begin(async (tx) => {
     const decision = JSON.stringify({ lane: "openai-batch", reason: "least expected cost", candidates: [] });
-    const attempt = { id: attemptId, jobId: id, tenantId, seq: 1, lane: "openai-batch", account: "a", dispatchId: null, role: "try", decision, estimateNano: 1n };
+    const attempt = {
+      id: attemptId,
+      jobId: id,
+      tenantId,
+      seq: 1,
+      lane: "openai-batch",
+      account: "a",
+      dispatchId: null,
+      role: "try",
+      decision,
+      estimateNano: 1n,
+    };
     await insertAttempts(tx, [{ ...attempt, pricesVersion: "p", emulated: true, createdAtMs: nowMs, state: "sending" }], nowMs);
     await tx`update attempt set state = 'settled', answer = ${answer}, status_code = 200, usage = '{"input":10,"output":5}' where id = ${attemptId}`;
     await recordResults(tx, [{ jobId: id, tenantId, attemptId, source: "lane", statusCode: 200, expiresAtMs: nowMs + 1000 }], nowMs);
-    const txn = { id: `${attemptId}:settle`, kind: "settle", tenantId, jobId: id, attemptId, lane: "openai-batch", model: "gpt-5-mini", pricesVersion: "p", digest: "d" } as const;
+    const txn = {
+      id: `${attemptId}:settle`,
+      kind: "settle",
+      tenantId,
+      jobId: id,
+      attemptId,
+      lane: "openai-batch",
+      model: "gpt-5-mini",
+      pricesVersion: "p",
+      digest: "d",
+    } as const;
     await postLedger(tx, [{ ...txn, emulated: true, priced, entries }], nowMs);
     await tx`update job set state = 'completed', lane = 'openai-batch', attempt_id = ${attemptId}, attempts = 1, ended_at_ms = ${nowMs}, next_decision_at_ms = null where id = ${id}`;
   });
@@ -73,7 +94,11 @@ describe("GET /v1/jobs/:id", () => {
 
   test("shows a job without a price as unpriced, never as 0", async () => {
     const id = await settledJob("{}", [], false);
-    expect((await intake.tenant.call("GET", `/v1/jobs/${id}`)).json.receipt).toEqual({ priced: false, emulated: true, note: "emulated provider: no money is spent" });
+    expect((await intake.tenant.call("GET", `/v1/jobs/${id}`)).json.receipt).toEqual({
+      priced: false,
+      emulated: true,
+      note: "emulated provider: no money is spent",
+    });
   });
 
   test("shows an answer that is no JSON as text", async () => {

@@ -9,7 +9,18 @@ const stored = (json: string | null): unknown => (json === null ? null : JSON.pa
 /** What of a job never changes after it was accepted. */
 type Fixed = Pick<
   ShownJob,
-  "id" | "endpoint" | "model" | "batchId" | "customId" | "deadlineAtMs" | "acceptedAtMs" | "callbackUrl" | "metadata" | "maxCostNano" | "lanesAllow" | "lanesDeny"
+  | "id"
+  | "endpoint"
+  | "model"
+  | "batchId"
+  | "customId"
+  | "deadlineAtMs"
+  | "acceptedAtMs"
+  | "callbackUrl"
+  | "metadata"
+  | "maxCostNano"
+  | "lanesAllow"
+  | "lanesDeny"
 >;
 
 const fixedMembers = (job: Fixed): Record<string, unknown> => ({
@@ -60,13 +71,16 @@ const attemptObject = (attempt: ShownAttempt): Record<string, unknown> => ({
   settled_at: instant(attempt.settledAtMs),
 });
 
-const money = (name: string, amount: bigint): Record<string, string> => ({ [`${name}_nano`]: amount.toString(), [`${name}_usd`]: formatUsd(nano(amount)) });
+const money = (name: string, amount: bigint): Record<string, string> => ({
+  [`${name}_nano`]: amount.toString(),
+  [`${name}_usd`]: formatUsd(nano(amount)),
+});
 
 /**
  * A job's receipt as the ledger has it: list price, one line a mechanism in fixed order (savings positive, waste negative), paid:
  * list − Σ lines = paid. `null` before the first settlement; an unpriced job says so instead of showing 0.
  */
-export function receiptObject(rows: readonly ReceiptRow[]): Record<string, unknown> | null {
+function receiptObject(rows: readonly ReceiptRow[]): Record<string, unknown> | null {
   if (rows.length === 0) return null;
   const emulated = rows.some((row) => row.emulated);
   const label = emulated ? { emulated, note: EMULATED_LABEL } : { emulated };
@@ -86,7 +100,10 @@ export function receiptObject(rows: readonly ReceiptRow[]): Record<string, unkno
 }
 
 /** A whole job as JSON text. The answer is spliced in as the provider wrote it, never parsed and written again. */
-export function jobDetail(job: ShownJob, parts: { readonly attempts: readonly ShownAttempt[]; readonly result: ShownResult | null; readonly receipt: readonly ReceiptRow[] }): string {
+export function jobDetail(
+  job: ShownJob,
+  parts: { readonly attempts: readonly ShownAttempt[]; readonly result: ShownResult | null; readonly receipt: readonly ReceiptRow[] },
+): string {
   const detail = {
     ...jobObject(job),
     decision: stored(parts.attempts.at(-1)?.decision ?? null),
@@ -98,7 +115,12 @@ export function jobDetail(job: ShownJob, parts: { readonly attempts: readonly Sh
 
 function resultText(result: ShownResult | null): string {
   if (result === null) return "null";
-  const head = JSON.stringify({ status_code: result.statusCode, source: result.source, created_at: instant(result.createdAtMs), expires_at: instant(result.expiresAtMs) });
+  const head = JSON.stringify({
+    status_code: result.statusCode,
+    source: result.source,
+    created_at: instant(result.createdAtMs),
+    expires_at: instant(result.expiresAtMs),
+  });
   return `${head.slice(0, -1)},"body":${bodyText(result.answer)}}`;
 }
 

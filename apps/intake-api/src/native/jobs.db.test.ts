@@ -24,8 +24,15 @@ describe("POST /v1/jobs", () => {
     const body = `{"model":"gpt-5-mini", "messages":[{"role":"user","content":"a\\u0000b \\ud800 9007199254740993"}],"seed":9007199254740993,"max_completion_tokens":5}`;
     const reply = await me.call("POST", "/v1/jobs", `{"endpoint":"/v1/chat/completions","body":${body},"deadline":"4h","metadata":{"a":"b\\u0000"}}`);
     expect(reply.status, reply.text).toBe(202);
-    expect(reply.json).toMatchObject({ object: "job", state: "accepted", model: "gpt-5-mini", deadline: new Date(intake.clock.job() + 4 * 3_600_000).toISOString() });
-    const [row] = await intake.store.sql<{ body: string; state: string; due: number }[]>`select body, state, next_decision_at_ms as due from job where id = ${reply.json.id}`;
+    expect(reply.json).toMatchObject({
+      object: "job",
+      state: "accepted",
+      model: "gpt-5-mini",
+      deadline: new Date(intake.clock.job() + 4 * 3_600_000).toISOString(),
+    });
+    const [row] = await intake.store.sql<
+      { body: string; state: string; due: number }[]
+    >`select body, state, next_decision_at_ms as due from job where id = ${reply.json.id}`;
     expect(row).toEqual({ body, state: "accepted", due: intake.clock.job() });
     const shown = await me.call("GET", `/v1/jobs/${reply.json.id}`);
     expect(shown.json).toMatchObject({ id: reply.json.id, state: "accepted", attempts: [], receipt: null, result: null, metadata: { a: "b\u0000" } });
@@ -38,12 +45,18 @@ describe("POST /v1/jobs", () => {
     expect(await endpointOf({ model: "use-lite-en", input: "x", labels: ["a", "b"] })).toBe("/v1/classifications");
     expect(await endpointOf({ model: "claude-haiku-4-5", messages: [{ role: "user", content: "x" }], max_tokens: 5 })).toBe("/v1/messages");
     expect(await endpointOf({ model: "gpt-5-mini", input: "x" })).toBe("/v1/responses");
-    expect((await me.call("POST", "/v1/jobs", { body: { model: "gpt-5-mini" } })).json.error).toMatchObject({ param: "endpoint", code: "missing_required_parameter" });
+    expect((await me.call("POST", "/v1/jobs", { body: { model: "gpt-5-mini" } })).json.error).toMatchObject({
+      param: "endpoint",
+      code: "missing_required_parameter",
+    });
   });
 
   test("service_tier batch gives a day and the cheap lanes; flex allows real time as its fallback", async () => {
     const batch = await me.call("POST", "/v1/jobs", { body: { ...chat, service_tier: "batch" } });
-    expect(batch.json).toMatchObject({ allow: ["cache", "pool", "openai-batch", "anthropic-batch"], deadline: new Date(intake.clock.job() + 24 * 3_600_000).toISOString() });
+    expect(batch.json).toMatchObject({
+      allow: ["cache", "pool", "openai-batch", "anthropic-batch"],
+      deadline: new Date(intake.clock.job() + 24 * 3_600_000).toISOString(),
+    });
     const flex = await me.call("POST", "/v1/jobs", { body: { ...chat, service_tier: "flex" } });
     expect(flex.json).toMatchObject({ deadline: null, allow: ["cache", "pool", "openai-flex", "openai", "anthropic"] });
   });
@@ -80,7 +93,11 @@ describe("bad input leaves nothing behind and says how to mend it", () => {
   });
 
   test("an unknown model is named with the nearest known; a tenant that allows unpriced models may use it", async () => {
-    await refused({ body: { ...chat, model: "gpt-5-minni" } }, 404, { code: "model_not_found", param: "body.model", message: expect.stringContaining("'gpt-5-mini'") });
+    await refused({ body: { ...chat, model: "gpt-5-minni" } }, 404, {
+      code: "model_not_found",
+      param: "body.model",
+      message: expect.stringContaining("'gpt-5-mini'"),
+    });
     const open = await intake.newTenant("unpriced", { allowUnpriced: true });
     const reply = await open.call("POST", "/v1/jobs", { endpoint: "/v1/chat/completions", body: { ...chat, model: "brand-new" } });
     expect(reply.status, reply.text).toBe(202);
@@ -137,7 +154,10 @@ describe("bad input leaves nothing behind and says how to mend it", () => {
   test("a missing body, two bodies, a missing message list and a stream are 400", async () => {
     await refused({}, 400, { code: "missing_required_parameter", param: "body" });
     await refused({ body: chat, request: { body: chat } }, 400, { param: "body" });
-    await refused({ endpoint: "/v1/chat/completions", body: { model: "gpt-5-mini" } }, 400, { param: "body.messages", code: "missing_required_parameter" });
+    await refused({ endpoint: "/v1/chat/completions", body: { model: "gpt-5-mini" } }, 400, {
+      param: "body.messages",
+      code: "missing_required_parameter",
+    });
     await refused({ body: { ...chat, stream: true } }, 400, { param: "body.stream" });
   });
 
@@ -145,7 +165,9 @@ describe("bad input leaves nothing behind and says how to mend it", () => {
     const { connect } = await import("node:net");
     const { hostname, port } = new URL(intake.url);
     const socket = connect(Number(port), hostname);
-    socket.write(`POST /v1/jobs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${me.key}\r\ncontent-type: application/json\r\ncontent-length: 99000000\r\n\r\n`);
+    socket.write(
+      `POST /v1/jobs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${me.key}\r\ncontent-type: application/json\r\ncontent-length: 99000000\r\n\r\n`,
+    );
     const head = await new Promise<string>((resolve) => socket.once("data", (data) => resolve(data.toString())));
     socket.destroy();
     expect(head).toMatch(/^HTTP\/1\.1 413 /);
@@ -160,7 +182,12 @@ describe("bad input leaves nothing behind and says how to mend it", () => {
         else controller.enqueue(piece);
       },
     });
-    const reply = await fetch(`${intake.url}/v1/jobs`, { method: "POST", headers: { authorization: `Bearer ${me.key}` }, body, duplex: "half" } as RequestInit).then(
+    const reply = await fetch(`${intake.url}/v1/jobs`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${me.key}` },
+      body,
+      duplex: "half",
+    } as RequestInit).then(
       async (response) => ({ status: response.status, text: await response.text() }),
       // The server closes while we still send; what counts is that it stopped reading.
       (error: unknown) => ({ status: 413, text: String(error) }),
@@ -205,12 +232,20 @@ describe("Idempotency-Key", () => {
 describe("who may see what", () => {
   test("without a key, with a wrong one and with a mistyped one it is 401", async () => {
     const typo = me.key.replace(/.$/, (last) => (last === "a" ? "b" : "a"));
-    for (const [authorization, code] of [["", "invalid_api_key"], [`Bearer ${"x".repeat(40)}`, "invalid_api_key"], [`Bearer ${typo}`, "invalid_api_key"]] as const) {
+    for (const [authorization, code] of [
+      ["", "invalid_api_key"],
+      [`Bearer ${"x".repeat(40)}`, "invalid_api_key"],
+      [`Bearer ${typo}`, "invalid_api_key"],
+    ] as const) {
       const response = await fetch(`${intake.url}/v1/jobs`, { headers: authorization === "" ? {} : { authorization } });
       expect([response.status, ((await response.json()) as { error: { code: string } }).error.code]).toEqual([401, code]);
     }
     const anthropic = await fetch(`${intake.url}/v1/messages/batches`, { headers: { "x-api-key": "nope-nope-nope-nope" } });
-    expect(await anthropic.json()).toMatchObject({ type: "error", error: { type: "authentication_error" }, request_id: anthropic.headers.get("request-id") });
+    expect(await anthropic.json()).toMatchObject({
+      type: "error",
+      error: { type: "authentication_error" },
+      request_id: anthropic.headers.get("request-id"),
+    });
   });
 
   test("a key may come as x-api-key", async () => {

@@ -37,7 +37,10 @@ export const nativeRoutes: Mount = (app, deps) => {
     const job = nativeJob(terms, caller, body.text, readJobRequest(body.value));
     const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null });
     if (!accepted.replayed) {
-      deps.logger.info({ jobId: job.id, tenantId: caller.tenantId, endpoint: job.endpoint, model: job.model, deadlineAtMs: job.deadlineAtMs }, "job-accepted");
+      deps.logger.info(
+        { jobId: job.id, tenantId: caller.tenantId, endpoint: job.endpoint, model: job.model, deadlineAtMs: job.deadlineAtMs },
+        "job-accepted",
+      );
       return c.json(acceptedObject(job), 202);
     }
     c.header("idempotent-replayed", "true");
@@ -52,7 +55,8 @@ export const nativeRoutes: Mount = (app, deps) => {
       if ((STATES as readonly string[]).includes(one)) return one;
       throw fault("invalid-request", { param: "state", message: `'${one.slice(0, 32)}' is not a state of a job; known: ${STATES.join(", ")}.` });
     });
-    if (batchId !== undefined && !isId("batch", batchId) && !isId("messageBatch", batchId)) throw fault("not-found", { param: "batch_id", message: "No such batch." });
+    if (batchId !== undefined && !isId("batch", batchId) && !isId("messageBatch", batchId))
+      throw fault("not-found", { param: "batch_id", message: "No such batch." });
     const rows = await listJobs(deps.store.sql, {
       tenantId: c.var.caller.tenantId,
       limit,

@@ -23,7 +23,8 @@ const usageObject = (usage: BatchUsage): Record<string, unknown> => ({
 });
 
 /** True when nothing about the batch changes any more. */
-export const hasEnded = (batch: Pick<BatchRow, "state">): boolean => batch.state === "completed" || batch.state === "failed" || batch.state === "cancelled";
+export const hasEnded = (batch: Pick<BatchRow, "state">): boolean =>
+  batch.state === "completed" || batch.state === "failed" || batch.state === "cancelled";
 
 /** A batch as the Batch API shows it: Unix seconds, `null` for what is not (yet) there. */
 export function batchObject(batch: BatchRow, counts: BatchCounts = NO_COUNTS, usage: BatchUsage | null = null): Record<string, unknown> {

@@ -1,4 +1,4 @@
-import { watchLeaks } from "@slowboat/testkit";
+import { until, watchLeaks } from "@slowboat/testkit";
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startIntake, type TestCaller, type TestIntake } from "../testing/api.ts";
@@ -30,7 +30,12 @@ const upload = async (content: string | Buffer, name = "input.jsonl", caller = m
 
 type Terms = Partial<OpenAI.BatchCreateParams> & { completion_window?: string };
 const create = async (fileId: string, terms: Terms = {}, caller = me): Promise<OpenAI.Batch> =>
-  await caller.openai.batches.create({ input_file_id: fileId, endpoint: "/v1/chat/completions", completion_window: "24h", ...terms } as OpenAI.BatchCreateParams);
+  await caller.openai.batches.create({
+    input_file_id: fileId,
+    endpoint: "/v1/chat/completions",
+    completion_window: "24h",
+    ...terms,
+  } as OpenAI.BatchCreateParams);
 
 /** Uploads, creates, populates and retrieves. */
 const batchOf = async (content: string | Buffer, terms: Terms = {}): Promise<OpenAI.Batch> => {
@@ -73,7 +78,13 @@ describe("files, with the official client", () => {
     expect([await send(noFile), await send(noPurpose)]).toEqual([400, 400]);
     expect((await me.call("POST", "/v1/files", "{}")).status).toBe(400);
     const cut = "multipart/form-data; boundary=x";
-    expect((await me.call("POST", "/v1/files", `--x\r\ncontent-disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\nabc`, { "content-type": cut })).status).toBe(400);
+    expect(
+      (
+        await me.call("POST", "/v1/files", `--x\r\ncontent-disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\nabc`, {
+          "content-type": cut,
+        })
+      ).status,
+    ).toBe(400);
   });
 
   test("a file over the limit is 413 by its announced length", async () => {
@@ -90,7 +101,11 @@ describe("files, with the official client", () => {
   test("another tenant's file is 404 and in no list of theirs", async () => {
     const file = await upload(chatLine("a"));
     const stranger = await intake.newTenant("files");
-    for (const call of [() => stranger.openai.files.retrieve(file.id), () => stranger.openai.files.delete(file.id), () => stranger.openai.files.content(file.id)]) {
+    for (const call of [
+      () => stranger.openai.files.retrieve(file.id),
+      () => stranger.openai.files.delete(file.id),
+      () => stranger.openai.files.content(file.id),
+    ]) {
       await expect(call()).rejects.toThrow(OpenAI.NotFoundError);
     }
     expect((await stranger.openai.files.list()).data).toEqual([]);
@@ -112,14 +127,31 @@ describe("batches, with the official client", () => {
     const content = `${lines.join("\r\n")}\n`;
     const file = await upload(content);
     const created = await create(file.id, { completion_window: "4h" as never, metadata: { run: "1" } });
-    expect(created).toMatchObject({ object: "batch", status: "validating", request_counts: { total: 0, completed: 0, failed: 0 }, errors: null, output_file_id: null, usage: null });
+    expect(created).toMatchObject({
+      object: "batch",
+      status: "validating",
+      request_counts: { total: 0, completed: 0, failed: 0 },
+      errors: null,
+      output_file_id: null,
+      usage: null,
+    });
     await intake.run(created.id);
     const batch = await me.openai.batches.retrieve(created.id);
-    expect(batch).toMatchObject({ status: "in_progress", model: "gpt-5-mini", request_counts: { total: 3, completed: 0, failed: 0 }, metadata: { run: "1" }, completion_window: "4h" });
+    expect(batch).toMatchObject({
+      status: "in_progress",
+      model: "gpt-5-mini",
+      request_counts: { total: 3, completed: 0, failed: 0 },
+      metadata: { run: "1" },
+      completion_window: "4h",
+    });
     expect(batch.expires_at).toBe(batch.created_at + 4 * 3600);
     const jobs = await intake.store.sql<{ line: number; customId: string; at: number; bytes: number; state: string; deadline: number }[]>`
       select line_no as line, custom_id as "customId", body_offset as at, body_bytes as bytes, state, deadline_at_ms as deadline from job where batch_id = ${batch.id} order by line_no`;
-    expect(jobs.map((job) => [job.line, job.customId, job.state])).toEqual([[1, "a", "accepted"], [2, "grüße 🚢", "accepted"], [4, "c", "accepted"]]);
+    expect(jobs.map((job) => [job.line, job.customId, job.state])).toEqual([
+      [1, "a", "accepted"],
+      [2, "grüße 🚢", "accepted"],
+      [4, "c", "accepted"],
+    ]);
     const bytes = Buffer.from(content);
     for (const job of jobs) {
       const raw = bytes.subarray(job.at, job.at + job.bytes).toString();
@@ -151,10 +183,19 @@ describe("batches, with the official client", () => {
       [`{"custom_id":"x12","method":"POST","url":"/v1/chat/completions","body":${"[".repeat(500)}${"]".repeat(500)}}`, "invalid_request", null],
       [`{"custom_id":"x13","body":"${"y".repeat(5_000_000)}"}`, "invalid_request", null],
     ];
-    const content = Buffer.concat([chatLine("first"), ...bad.map(([line]) => line), chatLine("last")].flatMap((line) => [Buffer.from(line), Buffer.from("\n")]));
+    const content = Buffer.concat(
+      [chatLine("first"), ...bad.map(([line]) => line), chatLine("last")].flatMap((line) => [Buffer.from(line), Buffer.from("\n")]),
+    );
     const batch = await batchOf(content);
-    expect(batch).toMatchObject({ status: "failed", request_counts: { total: 0, completed: 0, failed: 0 }, output_file_id: null, error_file_id: null });
-    expect(batch.errors?.data?.map((error) => [error.line, error.code, error.param])).toEqual(bad.map(([, code, param], index) => [index + 2, code, param]));
+    expect(batch).toMatchObject({
+      status: "failed",
+      request_counts: { total: 0, completed: 0, failed: 0 },
+      output_file_id: null,
+      error_file_id: null,
+    });
+    expect(batch.errors?.data?.map((error) => [error.line, error.code, error.param])).toEqual(
+      bad.map(([, code, param], index) => [index + 2, code, param]),
+    );
     expect(await intake.store.sql`select from job where batch_id = ${batch.id}`).toHaveLength(0);
   });
 
@@ -169,7 +210,10 @@ describe("batches, with the official client", () => {
     for (const fileId of ["file-nope", other.id]) {
       const { id } = await create(fileId);
       await intake.run(id);
-      expect(await me.openai.batches.retrieve(id)).toMatchObject({ status: "failed", errors: { data: [{ code: "invalid_request", param: "file_id" }] } });
+      expect(await me.openai.batches.retrieve(id)).toMatchObject({
+        status: "failed",
+        errors: { data: [{ code: "invalid_request", param: "file_id" }] },
+      });
     }
   });
 
@@ -180,7 +224,9 @@ describe("batches, with the official client", () => {
 
   test("lanes that cannot make the deadline fail the batch and name the earliest time", async () => {
     const batch = await batchOf(chatLine("a"), { completion_window: "10m" as never, metadata: { allow: "batch" } });
-    expect(batch.errors?.data).toMatchObject([{ code: "deadline_infeasible", message: expect.stringMatching(/earliest deadline.* 2026-11-01T/), line: null }]);
+    expect(batch.errors?.data).toMatchObject([
+      { code: "deadline_infeasible", message: expect.stringMatching(/earliest deadline.* 2026-11-01T/), line: null },
+    ]);
   });
 
   test("mixed models are taken where the metadata says so", async () => {
@@ -196,12 +242,17 @@ describe("batches, with the official client", () => {
       return (await intake.store.sql`select lanes_allow as lanes from job where batch_id = ${id} order by line_no`).map((row) => row["lanes"]);
     };
     expect(await lanesOf({})).toEqual([["cache", "pool", "openai-batch", "anthropic-batch"], null]);
-    expect(await lanesOf({ metadata: { allow: "flex,openai" } })).toEqual([["openai-flex", "openai"], ["openai-flex", "openai"]]);
+    expect(await lanesOf({ metadata: { allow: "flex,openai" } })).toEqual([
+      ["openai-flex", "openai"],
+      ["openai-flex", "openai"],
+    ]);
   });
 
   test("a failed batch is announced once, in the transaction that failed it", async () => {
     const batch = await batchOf("{", { metadata: { callback_url: "https://hooks.example.com/b" } });
-    const events = await intake.store.sql<{ type: string; payload: string }[]>`select type, payload from webhook_event where subject_id = ${batch.id}`;
+    const events = await intake.store.sql<
+      { type: string; payload: string }[]
+    >`select type, payload from webhook_event where subject_id = ${batch.id}`;
     expect(events.map((event) => [event.type, JSON.parse(event.payload).data.id])).toEqual([["batch.failed", batch.id]]);
   });
 
@@ -220,17 +271,32 @@ describe("batches, with the official client", () => {
       [{ metadat: {} }, "metadat"],
     ];
     for (const [terms, param] of wrong) {
-      const reply = await me.call("POST", "/v1/batches", { input_file_id: file, endpoint: "/v1/chat/completions", completion_window: "24h", ...terms });
+      const reply = await me.call("POST", "/v1/batches", {
+        input_file_id: file,
+        endpoint: "/v1/chat/completions",
+        completion_window: "24h",
+        ...terms,
+      });
       expect([reply.status, reply.json.error.param, terms]).toEqual([400, param, terms]);
     }
     const missing = await me.call("POST", "/v1/batches", { endpoint: "/v1/chat/completions", completion_window: "24h" });
-    expect(missing.json.error).toEqual({ message: "Missing required parameter: 'input_file_id'.", type: "invalid_request_error", param: "input_file_id", code: "missing_required_parameter" });
+    expect(missing.json.error).toEqual({
+      message: "Missing required parameter: 'input_file_id'.",
+      type: "invalid_request_error",
+      param: "input_file_id",
+      code: "missing_required_parameter",
+    });
   });
 
   test("the deadline comes from the header before the metadata before the window", async () => {
     const file = (await upload(chatLine("a"))).id;
     const expiry = async (terms: Record<string, unknown>, headers: Record<string, string> = {}): Promise<number> => {
-      const reply = await me.call("POST", "/v1/batches", { input_file_id: file, endpoint: "/v1/chat/completions", completion_window: "24h", ...terms }, headers);
+      const reply = await me.call(
+        "POST",
+        "/v1/batches",
+        { input_file_id: file, endpoint: "/v1/chat/completions", completion_window: "24h", ...terms },
+        headers,
+      );
       return reply.json.expires_at - reply.json.created_at;
     };
     expect(await expiry({})).toBe(24 * 3600);
@@ -259,7 +325,10 @@ describe("batches, with the official client", () => {
     const seen: string[] = [];
     for await (const batch of owner.openai.batches.list({ limit: 2 })) seen.push(batch.id);
     expect(seen).toEqual(made.toReversed());
-    await expect(me.openai.batches.retrieve(made[0] ?? "")).rejects.toMatchObject({ status: 404, error: { message: `No batch found with id '${made[0]}'.` } });
+    await expect(me.openai.batches.retrieve(made[0] ?? "")).rejects.toMatchObject({
+      status: 404,
+      error: { message: `No batch found with id '${made[0]}'.` },
+    });
     await expect(me.openai.batches.cancel(made[0] ?? "")).rejects.toThrow(OpenAI.NotFoundError);
   });
 });
@@ -282,7 +351,9 @@ describe("cancelling, deleting, and running twice", () => {
     const lines = Array.from({ length: 2500 }, (_, i) => chatLine(`n${i}`)).join("\n");
     const { id } = await create((await upload(lines)).id);
     await Promise.all([intake.run(id), intake.run(id)]);
-    const states = await intake.store.sql<{ n: number; distinct: number }[]>`select count(*)::int as n, count(distinct custom_id)::int as distinct from job where batch_id = ${id}`;
+    const states = await intake.store.sql<
+      { n: number; distinct: number }[]
+    >`select count(*)::int as n, count(distinct custom_id)::int as distinct from job where batch_id = ${id}`;
     expect(states).toEqual([{ n: 2500, distinct: 2500 }]);
     // As if the worker had died after its second group.
     await intake.store.sql`update batch set state = 'validating', lease_until_real_ms = null where id = ${id}`;
@@ -290,6 +361,17 @@ describe("cancelling, deleting, and running twice", () => {
     await intake.run(id);
     expect(await me.openai.batches.retrieve(id)).toMatchObject({ status: "in_progress", request_counts: { total: 2500 } });
     expect(await intake.store.sql`select from job where batch_id = ${id}`).toHaveLength(2500);
+  });
+
+  test("a cancel in the middle of populating leaves no live job behind", async () => {
+    const lines = Array.from({ length: 6000 }, (_, i) => chatLine(`m${i}`)).join("\n");
+    const { id } = await create((await upload(lines)).id);
+    const running = intake.run(id);
+    await until(async () => (await intake.store.sql`select from job where batch_id = ${id} limit 1`).length > 0);
+    await me.openai.batches.cancel(id);
+    await running;
+    expect(await intake.store.sql`select from job where batch_id = ${id} and state <> 'cancelled'`).toHaveLength(0);
+    expect((await me.openai.batches.retrieve(id)).status).toBe("cancelling");
   });
 
   test("a file deleted under a live batch is 404 at once and keeps its bytes until the batch has ended", async () => {

@@ -1,8 +1,8 @@
-import { type Endpoint, ENDPOINTS, expandLanes, isEndpoint, metadataSchema, nearestWord } from "@slowboat/contract";
+import { ENDPOINTS, type Endpoint, expandLanes, isEndpoint, metadataSchema, nearestWord } from "@slowboat/contract";
 import { readCallback, readDeadline, readWindow } from "@slowboat/intake";
 import { fault, LIMITS, newId } from "@slowboat/kernel";
-import { type BatchRow, claimIdempotency, insertBatch, readBatch, readFileRow, type Sql } from "@slowboat/store";
 import { isReuseMode } from "@slowboat/reuse";
+import { type BatchRow, claimIdempotency, insertBatch, readBatch, readFileRow, type Sql } from "@slowboat/store";
 import type { Context } from "hono";
 import type { AppDeps, AppEnv } from "../http/env.ts";
 import { idempotencyOf } from "../http/query.ts";
@@ -76,18 +76,26 @@ async function batchInput(tx: Sql, of: { readonly tenantId: string; readonly id:
 function readWanted(value: Readonly<Record<string, unknown>>): Wanted {
   const unknown = Object.keys(value).find((key) => !(FIELDS as readonly string[]).includes(key));
   for (const name of FIELDS.slice(0, 3)) {
-    if (value[name] === undefined || value[name] === null) throw fault("missing-parameter", { param: name, message: `Missing required parameter: '${name}'.` });
+    if (value[name] === undefined || value[name] === null)
+      throw fault("missing-parameter", { param: name, message: `Missing required parameter: '${name}'.` });
   }
   if (unknown === "output_expires_after") {
     throw fault("invalid-request", { param: unknown, message: "'output_expires_after' is not supported: output files are kept for 30 days." });
   }
   if (unknown !== undefined) {
-    throw fault("invalid-request", { param: unknown.slice(0, 64), message: `Unknown parameter: '${unknown.slice(0, 64)}'. Did you mean '${nearestWord(unknown, FIELDS)}'?` });
+    throw fault("invalid-request", {
+      param: unknown.slice(0, 64),
+      message: `Unknown parameter: '${unknown.slice(0, 64)}'. Did you mean '${nearestWord(unknown, FIELDS)}'?`,
+    });
   }
   const { input_file_id: file, endpoint, completion_window: window } = value as Record<(typeof FIELDS)[number], unknown>;
-  if (typeof file !== "string" || !/^[\x21-\x7e]{1,100}$/.test(file)) throw fault("invalid-request", { param: "input_file_id", message: "'input_file_id' must be the id of a file." });
+  if (typeof file !== "string" || !/^[\x21-\x7e]{1,100}$/.test(file))
+    throw fault("invalid-request", { param: "input_file_id", message: "'input_file_id' must be the id of a file." });
   if (typeof endpoint !== "string" || !isEndpoint(endpoint)) {
-    throw fault("invalid-request", { param: "endpoint", message: `Invalid value for 'endpoint'. Supported values are: ${ENDPOINTS.map((one) => `'${one}'`).join(", ")}.` });
+    throw fault("invalid-request", {
+      param: "endpoint",
+      message: `Invalid value for 'endpoint'. Supported values are: ${ENDPOINTS.map((one) => `'${one}'`).join(", ")}.`,
+    });
   }
   const metadata = metadataSchema.nullish().safeParse(value["metadata"]);
   if (!metadata.success) {
@@ -97,16 +105,28 @@ function readWanted(value: Readonly<Record<string, unknown>>): Wanted {
   return { inputFileId: file, endpoint, window: String(window), metadata: metadata.data ?? null };
 }
 
-const words = (text: string | undefined): string[] | null => (text === undefined ? null : text.split(",").map((one) => one.trim()).filter((one) => one !== ""));
+const words = (text: string | undefined): string[] | null =>
+  text === undefined
+    ? null
+    : text
+        .split(",")
+        .map((one) => one.trim())
+        .filter((one) => one !== "");
 
 /** Deadline, lanes, reuse and callback: from the headers, else from `metadata`, else (for the deadline) from the window. */
-function readTerms(deps: AppDeps, c: Context<AppEnv>, wanted: Wanted, nowMs: number): Pick<BatchRow, "deadlineAtMs" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl"> {
+function readTerms(
+  deps: AppDeps,
+  c: Context<AppEnv>,
+  wanted: Wanted,
+  nowMs: number,
+): Pick<BatchRow, "deadlineAtMs" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl"> {
   const { metadata } = wanted;
   const windowAtMs = readWindow(wanted.window, nowMs, "completion_window");
   const header = ["slowboat-deadline", "offpeak-deadline"].find((name) => c.req.header(name) !== undefined);
   const deadline = header ? c.req.header(header) : metadata?.["deadline"];
   const reuseMode = c.req.header("slowboat-cache") ?? metadata?.["cache"] ?? "auto";
-  if (!isReuseMode(reuseMode)) throw fault("invalid-request", { param: "metadata.cache", message: `'${reuseMode.slice(0, 32)}' is not a cache mode; known: auto, exact, off.` });
+  if (!isReuseMode(reuseMode))
+    throw fault("invalid-request", { param: "metadata.cache", message: `'${reuseMode.slice(0, 32)}' is not a cache mode; known: auto, exact, off.` });
   const allow = words(c.req.header("slowboat-allow") ?? metadata?.["allow"]);
   const deny = words(c.req.header("slowboat-deny") ?? metadata?.["deny"]);
   return {

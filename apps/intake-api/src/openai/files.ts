@@ -32,7 +32,8 @@ export const fileRoutes: Mount = (app, deps) => {
     const order = c.req.query("order") ?? "desc";
     if (order !== "asc" && order !== "desc") throw fault("invalid-request", { param: "order", message: "'order' must be 'asc' or 'desc'." });
     const purpose = c.req.query("purpose");
-    if (purpose !== undefined && !/^[a-z_-]{1,32}$/.test(purpose)) throw fault("invalid-request", { param: "purpose", message: "'purpose' is not the name of a purpose." });
+    if (purpose !== undefined && !/^[a-z_-]{1,32}$/.test(purpose))
+      throw fault("invalid-request", { param: "purpose", message: "'purpose' is not the name of a purpose." });
     const rows = await listFiles(deps.store.sql, {
       tenantId: c.var.caller.tenantId,
       nowMs: deps.clock.job(),

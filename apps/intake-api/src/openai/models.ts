@@ -1,6 +1,6 @@
-import type { ResolvedModel } from "@slowboat/pricing";
-import { fault } from "@slowboat/kernel";
 import { unknownModel } from "@slowboat/intake";
+import { fault } from "@slowboat/kernel";
+import type { ResolvedModel } from "@slowboat/pricing";
 import type { AppDeps, Mount } from "../http/env.ts";
 
 const modelObject = (name: string, model: ResolvedModel): Record<string, unknown> => ({
@@ -26,7 +26,8 @@ export const modelRoutes: Mount = (app, deps) => {
     const name = c.req.param("model");
     const model = deps.book.names.get(name);
     if (model && reachable(deps, model)) return c.json(modelObject(name, model));
-    if (model) throw fault("unknown-model", { param: "model", message: `The model '${name}' is known, but no lane of this installation leads to it.` });
+    if (model)
+      throw fault("unknown-model", { param: "model", message: `The model '${name}' is known, but no lane of this installation leads to it.` });
     throw unknownModel(deps.book, name.slice(0, 200), "model");
   });
 };

@@ -34,7 +34,16 @@ export async function takeUpload(deps: AppDeps, c: Context<AppEnv>): Promise<Fil
     }
     if (stored === null) throw fault("missing-parameter", { param: "file", message: "Missing required parameter: 'file'." });
     const purpose = readPurpose(form.get("purpose"), stored.filename);
-    const row: FileRow = { id, tenantId: c.var.caller.tenantId, purpose, ...stored, blobKey, createdAtMs: nowMs, expiresAtMs: readExpiry(form, purpose, nowMs), deletedAtMs: null };
+    const row: FileRow = {
+      id,
+      tenantId: c.var.caller.tenantId,
+      purpose,
+      ...stored,
+      blobKey,
+      createdAtMs: nowMs,
+      expiresAtMs: readExpiry(form, purpose, nowMs),
+      deletedAtMs: null,
+    };
     await insertFile(deps.store.sql, row);
     return row;
   } catch (error) {
@@ -45,8 +54,13 @@ export async function takeUpload(deps: AppDeps, c: Context<AppEnv>): Promise<Fil
 
 function readPurpose(purpose: string | undefined, filename: string): string {
   if (purpose === undefined) throw fault("missing-parameter", { param: "purpose", message: "Missing required parameter: 'purpose'." });
-  if (!PURPOSES.includes(purpose)) throw fault("invalid-request", { param: "purpose", message: `'${purpose.slice(0, 64)}' is not one of ${PURPOSES.map((one) => `'${one}'`).join(", ")}.` });
-  if (purpose === "batch" && !filename.endsWith(".jsonl")) throw fault("invalid-request", { message: "Invalid file format for Batch API. Must be .jsonl" });
+  if (!PURPOSES.includes(purpose))
+    throw fault("invalid-request", {
+      param: "purpose",
+      message: `'${purpose.slice(0, 64)}' is not one of ${PURPOSES.map((one) => `'${one}'`).join(", ")}.`,
+    });
+  if (purpose === "batch" && !filename.endsWith(".jsonl"))
+    throw fault("invalid-request", { message: "Invalid file format for Batch API. Must be .jsonl" });
   return purpose;
 }
 
@@ -55,10 +69,14 @@ function readExpiry(form: ReadonlyMap<string, string>, purpose: string, nowMs: n
   const anchor = form.get("expires_after[anchor]");
   const seconds = form.get("expires_after[seconds]");
   if (anchor === undefined && seconds === undefined) return purpose === "batch" ? nowMs + BATCH_LIFE_S * 1000 : null;
-  if (anchor !== "created_at") throw fault("invalid-request", { param: "expires_after.anchor", message: "'expires_after.anchor' must be 'created_at'." });
+  if (anchor !== "created_at")
+    throw fault("invalid-request", { param: "expires_after.anchor", message: "'expires_after.anchor' must be 'created_at'." });
   const life = /^\d{1,8}$/.test(seconds ?? "") ? Number(seconds) : 0;
   if (life < LIFE_S.min || life > LIFE_S.max) {
-    throw fault("invalid-request", { param: "expires_after.seconds", message: `'expires_after.seconds' must be from ${LIFE_S.min} to ${LIFE_S.max}.` });
+    throw fault("invalid-request", {
+      param: "expires_after.seconds",
+      message: `'expires_after.seconds' must be from ${LIFE_S.min} to ${LIFE_S.max}.`,
+    });
   }
   return nowMs + life * 1000;
 }
@@ -66,6 +84,9 @@ function readExpiry(form: ReadonlyMap<string, string>, purpose: string, nowMs: n
 /** The last part of a path, without control characters: a name to show, never one to open. */
 function cleanName(filename: string | null): string {
   const base = (filename ?? "").split(/[/\\]/).at(-1) ?? "";
-  const clean = base.toWellFormed().replace(/\p{Cc}/gu, "").slice(-FILENAME_CHARS);
+  const clean = base
+    .toWellFormed()
+    .replace(/\p{Cc}/gu, "")
+    .slice(-FILENAME_CHARS);
   return clean === "" ? "upload" : clean;
 }

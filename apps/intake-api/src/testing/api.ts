@@ -44,10 +44,12 @@ export interface Reply {
   readonly json: any;
 }
 
-export const TEST_SECRET = "7".repeat(64);
+const TEST_SECRET = "7".repeat(64);
 const LANES: readonly LaneId[] = ["pool", "openai-batch", "openai-flex", "openai", "anthropic-batch", "anthropic"];
 
-export async function startIntake(options: { readonly lanes?: readonly LaneId[]; readonly callbackAllow?: readonly string[]; readonly emulated?: boolean } = {}): Promise<TestIntake> {
+export async function startIntake(
+  options: { readonly lanes?: readonly LaneId[]; readonly callbackAllow?: readonly string[]; readonly emulated?: boolean } = {},
+): Promise<TestIntake> {
   const database = await testDatabase();
   const { store } = database;
   const clock = testClock();
@@ -59,7 +61,18 @@ export async function startIntake(options: { readonly lanes?: readonly LaneId[];
   const book = loadPriceBook(STANDARD_PRICES);
   const desk = openDesk({ store, queue, clock });
   const house = { lanes: options.lanes ?? LANES, emulated: options.emulated ?? false, callbackAllow: options.callbackAllow ?? [] };
-  const app = createApp({ store, queue, blob, clock, rng, logger, house, book, desk, verify: keyVerifier({ sql: store.sql, secret: TEST_SECRET, clock }) });
+  const app = createApp({
+    store,
+    queue,
+    blob,
+    clock,
+    rng,
+    logger,
+    house,
+    book,
+    desk,
+    verify: keyVerifier({ sql: store.sql, secret: TEST_SECRET, clock }),
+  });
   const http = httpService(app, { host: "127.0.0.1", port: 0, logger });
   await http.start();
   const url = `http://127.0.0.1:${http.address().port}`;

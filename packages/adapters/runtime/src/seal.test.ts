@@ -25,9 +25,18 @@ describe("a sealed secret", () => {
       } catch {
         continue;
       }
-      expect([opened, changed.split(".").map((part) => Buffer.from(part, "base64url").toString("hex")).slice(2)]).toEqual([
+      expect([
+        opened,
+        changed
+          .split(".")
+          .map((part) => Buffer.from(part, "base64url").toString("hex"))
+          .slice(2),
+      ]).toEqual([
         "the plain text",
-        sealed.split(".").map((part) => Buffer.from(part, "base64url").toString("hex")).slice(2),
+        sealed
+          .split(".")
+          .map((part) => Buffer.from(part, "base64url").toString("hex"))
+          .slice(2),
       ]);
     }
   });
@@ -40,12 +49,17 @@ describe("a callback address", () => {
     expect(checkCallbackUrl("https://no-such-host.invalid/x", [])).toEqual({ url: "https://no-such-host.invalid/x" });
   });
 
-  test.each(["https://a.example/\n", "https://a.example\\@10.0.0.1/", "javascript:alert(1)", `https://a.example/${"x".repeat(3000)}`, "//a.example/x", "https://single/x", "https://a.localhost./x"])(
-    "%j is refused",
-    (text) => {
-      expect(checkCallbackUrl(text, [])).toHaveProperty("refused");
-    },
-  );
+  test.each([
+    "https://a.example/\n",
+    "https://a.example\\@10.0.0.1/",
+    "javascript:alert(1)",
+    `https://a.example/${"x".repeat(3000)}`,
+    "//a.example/x",
+    "https://single/x",
+    "https://a.localhost./x",
+  ])("%j is refused", (text) => {
+    expect(checkCallbackUrl(text, [])).toHaveProperty("refused");
+  });
 
   test("an allow-list names exact host and port, nothing near it", () => {
     const allowed = ["127.0.0.1:8080", "hooks.example.com:8443"];
@@ -56,7 +70,20 @@ describe("a callback address", () => {
   });
 
   test("public means reachable from anywhere", () => {
-    for (const inside of ["10.0.0.1", "127.0.0.1", "169.254.169.254", "100.64.0.1", "168.63.129.16", "::1", "fd00::1", "64:ff9b::7f00:1", "2002:7f00:1::", "::ffff:10.0.0.1", "0.0.0.0", "x"]) {
+    for (const inside of [
+      "10.0.0.1",
+      "127.0.0.1",
+      "169.254.169.254",
+      "100.64.0.1",
+      "168.63.129.16",
+      "::1",
+      "fd00::1",
+      "64:ff9b::7f00:1",
+      "2002:7f00:1::",
+      "::ffff:10.0.0.1",
+      "0.0.0.0",
+      "x",
+    ]) {
       expect([inside, isPublicAddress(inside)]).toEqual([inside, false]);
     }
     for (const outside of ["1.1.1.1", "2606:4700:4700::1111"]) expect(isPublicAddress(outside)).toBe(true);

@@ -29,7 +29,13 @@ export async function readBatch(
  */
 export async function listBatches(
   tx: Sql,
-  input: { readonly tenantId: string; readonly surfaces: readonly Surface[]; readonly after?: string; readonly before?: string; readonly limit: number },
+  input: {
+    readonly tenantId: string;
+    readonly surfaces: readonly Surface[];
+    readonly after?: string;
+    readonly before?: string;
+    readonly limit: number;
+  },
 ): Promise<BatchRow[]> {
   const rows = await orm(tx)
     .select()
@@ -49,7 +55,10 @@ export async function listBatches(
 }
 
 /** Forgets a tenant's message batch that has ended; returns the blob of its requests, or `null` when there was nothing to forget. */
-export async function deleteMessageBatch(tx: Sql, input: { readonly tenantId: string; readonly id: string; readonly nowMs: number }): Promise<string | null> {
+export async function deleteMessageBatch(
+  tx: Sql,
+  input: { readonly tenantId: string; readonly id: string; readonly nowMs: number },
+): Promise<string | null> {
   const rows = await tx<{ blobKey: string }[]>`
     update batch set deleted_at_ms = ${input.nowMs}::float8, version = version + 1
     where id = ${input.id} and tenant_id = ${input.tenantId} and surface = 'anthropic' and state in ('completed', 'failed', 'cancelled')
@@ -66,13 +75,20 @@ export interface BatchCounts {
 }
 
 /** Counts the lines of some batches of a tenant, from their jobs: there is no counter that could be wrong. */
-export async function countBatchJobs(tx: Sql, input: { readonly tenantId: string; readonly ids: readonly string[] }): Promise<Map<string, BatchCounts>> {
+export async function countBatchJobs(
+  tx: Sql,
+  input: { readonly tenantId: string; readonly ids: readonly string[] },
+): Promise<Map<string, BatchCounts>> {
   const rows = await tx<{ id: string; state: string; n: number }[]>`
     select batch_id as id, state, count(*)::int as n from job where batch_id = any(${input.ids as string[]}::text[]) and tenant_id = ${input.tenantId}
     group by batch_id, state`;
-  const of = (id: string, ...states: string[]): number => rows.filter((row) => row.id === id && states.includes(row.state)).reduce((sum, row) => sum + row.n, 0);
+  const of = (id: string, ...states: string[]): number =>
+    rows.filter((row) => row.id === id && states.includes(row.state)).reduce((sum, row) => sum + row.n, 0);
   return new Map(
-    input.ids.map((id) => [id, { completed: of(id, "completed"), failed: of(id, "failed"), cancelled: of(id, "cancelled"), live: of(id, "accepted", "placed") }]),
+    input.ids.map((id) => [
+      id,
+      { completed: of(id, "completed"), failed: of(id, "failed"), cancelled: of(id, "cancelled"), live: of(id, "accepted", "placed") },
+    ]),
   );
 }
 

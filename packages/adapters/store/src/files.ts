@@ -17,7 +17,14 @@ export async function readFileRow(
   const query = orm(tx)
     .select()
     .from(file)
-    .where(and(eq(file.tenantId, input.tenantId), eq(file.id, input.id), isNull(file.deletedAtMs), or(isNull(file.expiresAtMs), gt(file.expiresAtMs, input.nowMs))));
+    .where(
+      and(
+        eq(file.tenantId, input.tenantId),
+        eq(file.id, input.id),
+        isNull(file.deletedAtMs),
+        or(isNull(file.expiresAtMs), gt(file.expiresAtMs, input.nowMs)),
+      ),
+    );
   const rows = await (input.lock ? query.for("share") : query);
   return rows[0] ?? null;
 }
@@ -25,7 +32,14 @@ export async function readFileRow(
 /** A page of a tenant's live files by creation, one row more than `limit` when there are more. */
 export async function listFiles(
   tx: Sql,
-  input: { readonly tenantId: string; readonly nowMs: number; readonly purpose?: string; readonly after?: string; readonly limit: number; readonly order: "asc" | "desc" },
+  input: {
+    readonly tenantId: string;
+    readonly nowMs: number;
+    readonly purpose?: string;
+    readonly after?: string;
+    readonly limit: number;
+    readonly order: "asc" | "desc";
+  },
 ): Promise<FileRow[]> {
   const cursor = input.after === undefined ? undefined : input.order === "desc" ? lt(file.id, input.after) : gt(file.id, input.after);
   return await orm(tx)
@@ -56,7 +70,10 @@ export async function deleteFile(tx: Sql, input: { readonly tenantId: string; re
  * Files that were deleted or have expired, that still own a blob, and that no live batch reads: their blobs may go. `id` narrows it to
  * one file. A blob that is gone is marked by an empty key through `markBlobGone`.
  */
-export async function forgettableFiles(tx: Sql, input: { readonly nowMs: number; readonly limit: number; readonly id?: string }): Promise<{ id: string; blobKey: string }[]> {
+export async function forgettableFiles(
+  tx: Sql,
+  input: { readonly nowMs: number; readonly limit: number; readonly id?: string },
+): Promise<{ id: string; blobKey: string }[]> {
   return await tx<{ id: string; blobKey: string }[]>`
     select f.id, f.blob_key as "blobKey" from file f
     where f.blob_key <> '' and (f.deleted_at_ms is not null or f.expires_at_ms <= ${input.nowMs}) and (${input.id ?? null}::text is null or f.id = ${input.id ?? null})

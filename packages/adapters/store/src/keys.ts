@@ -40,7 +40,10 @@ export async function findKey(tx: Sql, keyId: string): Promise<KeyOwner | null> 
 }
 
 /** Revokes a key of a tenant; returns false when it is unknown or was revoked before. */
-export async function markKeyRevoked(tx: Sql, input: { readonly tenantId: string; readonly keyId: string; readonly nowMs: number }): Promise<boolean> {
+export async function markKeyRevoked(
+  tx: Sql,
+  input: { readonly tenantId: string; readonly keyId: string; readonly nowMs: number },
+): Promise<boolean> {
   const done = await tx`
     update api_key set revoked_at_ms = ${input.nowMs} where id = ${input.keyId} and tenant_id = ${input.tenantId} and revoked_at_ms is null`;
   return done.count === 1;

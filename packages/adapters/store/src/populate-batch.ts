@@ -1,11 +1,14 @@
-import type { Sql } from "./connect.ts";
 import type { BatchRow } from "./batches.ts";
+import type { Sql } from "./connect.ts";
 
 /** A batch under a populate lease; a write with another `leaseGen` is a late writer's and changes nothing. */
 export type PopulatingBatch = BatchRow & { readonly allowUnpriced: boolean };
 
 /** Takes a validating batch for `leaseMs` of machine time; `null` when it is not validating or another has it. */
-export async function leasePopulate(tx: Sql, input: { readonly batchId: string; readonly realMs: number; readonly leaseMs: number }): Promise<PopulatingBatch | null> {
+export async function leasePopulate(
+  tx: Sql,
+  input: { readonly batchId: string; readonly realMs: number; readonly leaseMs: number },
+): Promise<PopulatingBatch | null> {
   const rows = await tx<PopulatingBatch[]>`
     update batch b set lease_gen = b.lease_gen + 1, lease_until_real_ms = ${input.realMs + input.leaseMs}::float8
     from tenant t

@@ -9,7 +9,22 @@ export type ShownJob = Omit<JobRow, "body" | "bodyBlobKey" | "bodyOffset" | "reu
 /** One attempt as it is shown: no answer, and the decision as stored JSON. */
 export type ShownAttempt = Pick<
   typeof schema.attempt.$inferSelect,
-  "id" | "seq" | "lane" | "state" | "role" | "decision" | "emulated" | "requestId" | "statusCode" | "usage" | "tier" | "errorCode" | "createdAtMs" | "sentAtMs" | "answeredAtMs" | "settledAtMs"
+  | "id"
+  | "seq"
+  | "lane"
+  | "state"
+  | "role"
+  | "decision"
+  | "emulated"
+  | "requestId"
+  | "statusCode"
+  | "usage"
+  | "tier"
+  | "errorCode"
+  | "createdAtMs"
+  | "sentAtMs"
+  | "answeredAtMs"
+  | "settledAtMs"
 >;
 
 /** The answer of a job: raw text, as the provider wrote it. */
@@ -46,7 +61,13 @@ export async function readJob(tx: Sql, input: { readonly tenantId: string; reado
 /** A page of a tenant's jobs, newest first; one row more than `limit` when there are more. */
 export async function listJobs(
   tx: Sql,
-  input: { readonly tenantId: string; readonly after?: string; readonly limit: number; readonly states?: readonly string[]; readonly batchId?: string },
+  input: {
+    readonly tenantId: string;
+    readonly after?: string;
+    readonly limit: number;
+    readonly states?: readonly string[];
+    readonly batchId?: string;
+  },
 ): Promise<ShownJob[]> {
   return await tx<ShownJob[]>`
     select ${columns(tx)} from job

@@ -40,7 +40,10 @@ export function readJobRequest(value: unknown): JobRequest {
       const known = Object.keys(path[0] === "request" ? request.shape : envelope.shape);
       const word = issue.keys[0] ?? "";
       const param = [...path, word.slice(0, 64)].join(".");
-      throw fault("invalid-request", { param, message: `Unknown field '${param}'. Did you mean '${[...path, nearestWord(word, known)].join(".")}'?` });
+      throw fault("invalid-request", {
+        param,
+        message: `Unknown field '${param}'. Did you mean '${[...path, nearestWord(word, known)].join(".")}'?`,
+      });
     }
     const param = path.join(".");
     throw fault("invalid-request", { param, message: `'${param}' is not valid: ${issue?.message ?? "unreadable"}.` });

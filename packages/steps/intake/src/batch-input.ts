@@ -4,7 +4,7 @@ import { isFault, LIMITS } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import { isReuseMode } from "@slowboat/reuse";
 import type { PopulatingBatch } from "@slowboat/store";
-import { type BatchEntry, inputError, type InputError, readBatchLine } from "./batch-line.ts";
+import { type BatchEntry, type InputError, inputError, readBatchLine } from "./batch-line.ts";
 import { readLines } from "./lines.ts";
 import { messageRequest } from "./message-request.ts";
 import { type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
@@ -34,7 +34,9 @@ const whole = (code: string, message: string, param: string | null = null): Inpu
  */
 export async function checkInput(blob: BlobStore, book: PriceBook, batch: PopulatingBatch, signal: AbortSignal): Promise<CheckedInput> {
   if (batch.inputBlobKey === "") {
-    return { errors: [whole("invalid_request", `Cannot find file ${batch.inputFileId ?? ""}, or it was not uploaded with purpose 'batch'.`, "file_id")] };
+    return {
+      errors: [whole("invalid_request", `Cannot find file ${batch.inputFileId ?? ""}, or it was not uploaded with purpose 'batch'.`, "file_id")],
+    };
   }
   const tolerant = batch.surface === "anthropic";
   const entries = tolerant ? messageEntries(blob.get(batch.inputBlobKey)) : lineEntries(blob.get(batch.inputBlobKey), batch.endpoint);
@@ -77,18 +79,28 @@ async function* messageEntries(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
 
 function lineJudge(book: PriceBook, batch: PopulatingBatch, tolerant: boolean): (entry: BatchEntry) => CheckedLine | InputError {
   const seen = new Set<string>();
-  const who = { tenantId: batch.tenantId, allowUnpriced: batch.allowUnpriced, reuseMode: isReuseMode(batch.reuseMode) ? batch.reuseMode : "auto" } as const;
+  const who = {
+    tenantId: batch.tenantId,
+    allowUnpriced: batch.allowUnpriced,
+    reuseMode: isReuseMode(batch.reuseMode) ? batch.reuseMode : "auto",
+  } as const;
   const mixed = tolerant || metadataOf(batch)["mixed_models"] === "true";
   let model: string | null = null;
   return (entry) => {
     const { no, customId, offset, bytes } = entry;
-    if (seen.has(customId)) return { code: "duplicate_custom_id", message: "This custom_id was used by an earlier line of the file.", param: "custom_id", line: no };
+    if (seen.has(customId))
+      return { code: "duplicate_custom_id", message: "This custom_id was used by an earlier line of the file.", param: "custom_id", line: no };
     seen.add(customId);
     try {
       const judged = judgeRequest(book, { endpoint: batch.endpoint as Endpoint, value: entry.value, text: entry.text, bytes }, who);
       model ??= judged.model.model;
       if (!mixed && judged.model.model !== model) {
-        return { code: "mismatched_model", message: `All lines of a batch use one model; the first is for '${model}'. Set metadata.mixed_models to "true" to mix them.`, param: "body.model", line: no };
+        return {
+          code: "mismatched_model",
+          message: `All lines of a batch use one model; the first is for '${model}'. Set metadata.mixed_models to "true" to mix them.`,
+          param: "body.model",
+          line: no,
+        };
       }
       return { no, customId, offset, bytes, judged, tierAllow: tierWishes(entry.value["service_tier"])?.allow ?? null, error: null };
     } catch (thrown) {
@@ -100,5 +112,5 @@ function lineJudge(book: PriceBook, batch: PopulatingBatch, tolerant: boolean): 
 }
 
 /** A batch's metadata; its values are texts. */
-export const metadataOf = (batch: { readonly metadata: string | null }): Readonly<Record<string, string>> =>
+const metadataOf = (batch: { readonly metadata: string | null }): Readonly<Record<string, string>> =>
   batch.metadata === null ? {} : (JSON.parse(batch.metadata) as Record<string, string>);

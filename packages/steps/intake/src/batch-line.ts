@@ -46,8 +46,18 @@ export function readBatchLine(line: Line, endpoint: string): BatchEntry | InputE
   if (!isRecord(value)) return bad("invalid_json_line", "This line is not a JSON object.");
   const customId = value["custom_id"];
   if (customId === undefined || customId === null) return bad("missing_required_parameter", "Missing required parameter: 'custom_id'.", "custom_id");
-  if (typeof customId !== "string" || customId === "" || customId.length > LIMITS.customIdChars || UNKEEPABLE.test(customId) || !customId.isWellFormed()) {
-    return bad("invalid_request", `'custom_id' must be a text of 1 to ${LIMITS.customIdChars} characters without NUL or half a surrogate pair.`, "custom_id");
+  if (
+    typeof customId !== "string" ||
+    customId === "" ||
+    customId.length > LIMITS.customIdChars ||
+    UNKEEPABLE.test(customId) ||
+    !customId.isWellFormed()
+  ) {
+    return bad(
+      "invalid_request",
+      `'custom_id' must be a text of 1 to ${LIMITS.customIdChars} characters without NUL or half a surrogate pair.`,
+      "custom_id",
+    );
   }
   if (value["method"] !== "POST") {
     return value["method"] === undefined

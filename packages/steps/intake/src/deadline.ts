@@ -11,9 +11,15 @@ export function readDeadline(text: unknown, nowMs: number, param: string): numbe
       case "past":
         throw fault("deadline-past", { param, message: `The deadline ${text} has already passed; it is ${new Date(nowMs).toISOString()} now.` });
       case "zone-missing":
-        throw fault("deadline-unreadable", { param, message: `The deadline '${text}' needs a time zone: write "${text} Europe/Berlin" or "${text} UTC".` });
+        throw fault("deadline-unreadable", {
+          param,
+          message: `The deadline '${text}' needs a time zone: write "${text} Europe/Berlin" or "${text} UTC".`,
+        });
       case "zone-unknown":
-        throw fault("deadline-unreadable", { param, message: `The time zone of the deadline '${text}' is not known; use an IANA name such as Europe/Berlin.` });
+        throw fault("deadline-unreadable", {
+          param,
+          message: `The time zone of the deadline '${text}' is not known; use an IANA name such as Europe/Berlin.`,
+        });
       case "unreadable":
         throw fault("deadline-unreadable", { param, message: `The deadline '${text}' cannot be read. ${FORMS}` });
     }
@@ -24,12 +30,17 @@ export function readDeadline(text: unknown, nowMs: number, param: string): numbe
 /** Reads a completion window of any length (`"24h"`, `"90m"`) as its deadline in job time. */
 export function readWindow(text: unknown, nowMs: number, param: string): number {
   const lengthMs = typeof text === "string" ? parseDurationMs(text) : null;
-  if (lengthMs === null) throw fault("deadline-unreadable", { param, message: `The completion window cannot be read; write a length such as "24h", "4h" or "90m".` });
+  if (lengthMs === null)
+    throw fault("deadline-unreadable", { param, message: `The completion window cannot be read; write a length such as "24h", "4h" or "90m".` });
   return within(nowMs + lengthMs, nowMs, param);
 }
 
 function within(atMs: number, nowMs: number, param: string): number {
   const latest = nowMs + LIMITS.deadlineAheadMs;
-  if (atMs > latest) throw fault("deadline-too-far", { param, message: `The deadline lies more than 30 days ahead; the latest is ${new Date(latest).toISOString()}.` });
+  if (atMs > latest)
+    throw fault("deadline-too-far", {
+      param,
+      message: `The deadline lies more than 30 days ahead; the latest is ${new Date(latest).toISOString()}.`,
+    });
   return atMs;
 }

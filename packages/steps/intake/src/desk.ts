@@ -1,7 +1,7 @@
-import { type IdempotencyClaim, insertJobs, type NewJob, claimIdempotency, type Store } from "@slowboat/store";
 import { fault, LIMITS } from "@slowboat/kernel";
-import { type Clock, groupCommit } from "@slowboat/runtime";
 import type { Queue } from "@slowboat/queue";
+import { type Clock, groupCommit } from "@slowboat/runtime";
+import { claimIdempotency, type IdempotencyClaim, insertJobs, type NewJob, type Store } from "@slowboat/store";
 
 /** One job at the door, with the claim of its Idempotency-Key where the caller sent one. */
 export interface Arrival {
@@ -31,7 +31,10 @@ const RING_EVERY_MS = 20;
  * commits with its job.
  */
 export function openDesk(deps: { readonly store: Store; readonly queue: Queue; readonly clock: Clock }): JobDesk {
-  const accept = groupCommit<Arrival, Acceptance | "mismatch">((arrivals) => commitArrivals(deps.store, arrivals), { maxItems: LIMITS.chunkJobs, maxInFlight: 2 });
+  const accept = groupCommit<Arrival, Acceptance | "mismatch">((arrivals) => commitArrivals(deps.store, arrivals), {
+    maxItems: LIMITS.chunkJobs,
+    maxInFlight: 2,
+  });
   let timer: NodeJS.Timeout | null = null;
   let ringing: Promise<void> | null = null;
   let again = false;

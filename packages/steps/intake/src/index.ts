@@ -2,13 +2,14 @@
  * Intake: how work comes in. Keys and tenants, the judgement of a request before it is accepted, the desk that commits single
  * jobs together, and the turning of a batch's input into jobs. Accepted means committed.
  */
-export { type Caller, createKey, createTenant, keyVerifier, revokeKey, type ShownKey } from "./keys.ts";
-export { type Acceptance, type JobDesk, openDesk } from "./desk.ts";
-export { type House, type IntakeTerms, nativeJob, readCallback } from "./submit.ts";
-export { chooseModel, type ChosenModel, unknownModel } from "./models.ts";
-export { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
-export { readDeadline, readWindow } from "./deadline.ts";
+
 export { createMessageBatch, type MessageBatchDeps, type MessageBatchInput } from "./create-message-batch.ts";
-export { type PopulateDeps, populateBatch, sweepIntake } from "./populate.ts";
+export { readDeadline, readWindow } from "./deadline.ts";
+export { type Acceptance, type JobDesk, openDesk } from "./desk.ts";
+export { type Caller, createKey, createTenant, keyVerifier, revokeKey, type ShownKey } from "./keys.ts";
 export { type MessageRequest, messageRequest } from "./message-request.ts";
+export { type ChosenModel, chooseModel, unknownModel } from "./models.ts";
+export { type PopulateDeps, populateBatch, sweepIntake } from "./populate.ts";
+export { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 export { type RequestsScanner, requestsScanner } from "./scan-requests.ts";
+export { type House, type IntakeTerms, nativeJob, readCallback } from "./submit.ts";

@@ -1,6 +1,6 @@
 import { readApiKey } from "@slowboat/contract";
 import { openWebhookSecret } from "@slowboat/runtime";
-import { type TestClock, testClock, type TestDatabase, testDatabase, testRng } from "@slowboat/testkit";
+import { type TestClock, type TestDatabase, testClock, testDatabase, testRng } from "@slowboat/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createKey, createTenant, keyVerifier, revokeKey } from "./keys.ts";
 
@@ -17,14 +17,17 @@ beforeAll(async () => {
 });
 afterAll(() => db.drop());
 
-const newKey = (own?: string) => createKey(db.store.sql, { tenantId, name: "k", secret, nowMs: clock.job(), rng, ...(own === undefined ? {} : { own }) });
+const newKey = (own?: string) =>
+  createKey(db.store.sql, { tenantId, name: "k", secret, nowMs: clock.job(), rng, ...(own === undefined ? {} : { own }) });
 const verifier = () => keyVerifier({ sql: db.store.sql, secret, clock });
 
 describe("API keys", () => {
   test("are stored as an HMAC only; the webhook secret opens with the installation's secret", async () => {
     const made = await newKey();
     if (made === null) throw new Error("no key");
-    const [row] = await db.store.sql<{ row: string; sealed: string }[]>`select k::text as row, webhook_secret_sealed as sealed from api_key k where id = ${made.keyId}`;
+    const [row] = await db.store.sql<
+      { row: string; sealed: string }[]
+    >`select k::text as row, webhook_secret_sealed as sealed from api_key k where id = ${made.keyId}`;
     expect(row?.row).not.toContain(made.key.slice(23, 60));
     expect(openWebhookSecret(row?.sealed ?? "", secret, made.keyId)).toBe(made.webhookSecret);
     expect(await verifier()(made.key)).toMatchObject({ tenantId, keyId: made.keyId, tenantName: "t" });

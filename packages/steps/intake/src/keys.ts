@@ -50,7 +50,14 @@ export async function createTenant(
  */
 export async function createKey(
   tx: Sql,
-  input: { readonly tenantId: string; readonly name: string; readonly secret: string; readonly nowMs: number; readonly rng: Rng; readonly own?: string },
+  input: {
+    readonly tenantId: string;
+    readonly name: string;
+    readonly secret: string;
+    readonly nowMs: number;
+    readonly rng: Rng;
+    readonly own?: string;
+  },
 ): Promise<ShownKey | null> {
   const pepper = pepperOf(input.secret);
   // An id is eight characters: a taken one is drawn again.
@@ -96,7 +103,11 @@ const CACHE_MAX = 10_000;
  * Makes the check of a presented key. A mistyped key of our format is refused before the database; a good one is remembered
  * for at most ten seconds by its HMAC, so that a revocation is noticed. Throws `key-missing` or `key-invalid`.
  */
-export function keyVerifier(deps: { readonly sql: Sql; readonly secret: string; readonly clock: Clock }): (presented: string | undefined) => Promise<Caller> {
+export function keyVerifier(deps: {
+  readonly sql: Sql;
+  readonly secret: string;
+  readonly clock: Clock;
+}): (presented: string | undefined) => Promise<Caller> {
   const pepper = pepperOf(deps.secret);
   const known = new Map<string, { readonly caller: Caller; readonly untilRealMs: number }>();
   return async (presented) => {

@@ -16,24 +16,32 @@ async function* inPieces(bytes: Uint8Array, sizes: readonly number[]): AsyncGene
 
 const linesOf = async (bytes: Uint8Array, sizes: readonly number[], max: number): Promise<{ no: number; offset: number; text: string | null }[]> => {
   const lines: { no: number; offset: number; text: string | null }[] = [];
-  for await (const { no, offset, bytes: line } of readLines(inPieces(bytes, sizes), max)) lines.push({ no, offset, text: line && Buffer.from(line).toString("latin1") });
+  for await (const { no, offset, bytes: line } of readLines(inPieces(bytes, sizes), max))
+    lines.push({ no, offset, text: line && Buffer.from(line).toString("latin1") });
   return lines;
 };
 
-const content = fc.array(fc.constantFrom("\n", "\r\n", "\r", "a", "bc", "ü", "0123456789"), { maxLength: 60 }).map((parts) => Buffer.from(parts.join("")));
+const content = fc
+  .array(fc.constantFrom("\n", "\r\n", "\r", "a", "bc", "ü", "0123456789"), { maxLength: 60 })
+  .map((parts) => Buffer.from(parts.join("")));
 
 describe("lines", () => {
   test("are the same wherever the chunks were cut, and lie where their offset says", async () => {
     await fc.assert(
-      fc.asyncProperty(content, fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 12 }), async (bytes, sizes, max) => {
-        const cut = await linesOf(bytes, sizes, max);
-        expect(cut).toEqual(await linesOf(bytes, [1_000_000], max));
-        const text = bytes.toString("latin1");
-        const expected = text === "" ? [] : (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n").map((line) => line.replace(/\r$/, ""));
-        expect(cut.map((line) => line.text)).toEqual(expected.map((line) => (line.length > max ? null : line)));
-        expect(cut.map((line) => line.no)).toEqual(expected.map((_, index) => index + 1));
-        for (const line of cut) if (line.text !== null) expect(text.startsWith(line.text, line.offset)).toBe(true);
-      }),
+      fc.asyncProperty(
+        content,
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 }),
+        fc.integer({ min: 1, max: 12 }),
+        async (bytes, sizes, max) => {
+          const cut = await linesOf(bytes, sizes, max);
+          expect(cut).toEqual(await linesOf(bytes, [1_000_000], max));
+          const text = bytes.toString("latin1");
+          const expected = text === "" ? [] : (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n").map((line) => line.replace(/\r$/, ""));
+          expect(cut.map((line) => line.text)).toEqual(expected.map((line) => (line.length > max ? null : line)));
+          expect(cut.map((line) => line.no)).toEqual(expected.map((_, index) => index + 1));
+          for (const line of cut) if (line.text !== null) expect(text.startsWith(line.text, line.offset)).toBe(true);
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -46,7 +54,10 @@ describe("lines", () => {
     };
     const lines: Line[] = [];
     for await (const line of readLines(endless(), 1000)) lines.push(line);
-    expect(lines.map((line) => [line.no, line.offset, line.bytes && Buffer.from(line.bytes).toString()])).toEqual([[1, 0, null], [2, 64 * 1024 * 1000 + 1, "next"]]);
+    expect(lines.map((line) => [line.no, line.offset, line.bytes && Buffer.from(line.bytes).toString()])).toEqual([
+      [1, 0, null],
+      [2, 64 * 1024 * 1000 + 1, "next"],
+    ]);
   });
 });
 
@@ -55,27 +66,39 @@ describe("a batch line", () => {
 
   test("never throws, whatever it holds", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.json().map((text) => Buffer.from(text)), fc.constantFrom("null", '"x"', "{}", '{"custom_id":{}}').map((text) => Buffer.from(text))), (bytes) => {
-        const read = judged(bytes) as { code?: string } | null;
-        expect(read === null || typeof read.code === "string").toBe(true);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.uint8Array({ maxLength: 200 }),
+          fc.json().map((text) => Buffer.from(text)),
+          fc.constantFrom("null", '"x"', "{}", '{"custom_id":{}}').map((text) => Buffer.from(text)),
+        ),
+        (bytes) => {
+          const read = judged(bytes) as { code?: string } | null;
+          expect(read === null || typeof read.code === "string").toBe(true);
+        },
+      ),
       { numRuns: 500 },
     );
   });
 
   test("gives the exact bytes of any body, whatever stands around it", () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }), fc.constantFrom("", " ", "\t  "), (body, customId, gap) => {
-        fc.pre(customId.isWellFormed() && !customId.includes("\u0000"));
-        const raw = JSON.stringify(body);
-        const text = `{${gap}"custom_id"${gap}:${JSON.stringify(customId)},"method":"POST","body"${gap}:${gap}${raw}${gap},"url":"/v1/embeddings"}`;
-        const bytes = Buffer.from(text);
-        const read = readBatchLine({ no: 3, offset: 1000, bytes }, "/v1/embeddings");
-        expect(read).toMatchObject({ no: 3, customId });
-        if (read === null || "code" in read) throw new Error("refused");
-        expect(bytes.subarray(read.offset - 1000, read.offset - 1000 + read.bytes).toString()).toBe(raw);
-        expect(read.text).toBe(raw);
-      }),
+      fc.property(
+        fc.dictionary(fc.string(), fc.jsonValue()),
+        fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }),
+        fc.constantFrom("", " ", "\t  "),
+        (body, customId, gap) => {
+          fc.pre(customId.isWellFormed() && !customId.includes("\u0000"));
+          const raw = JSON.stringify(body);
+          const text = `{${gap}"custom_id"${gap}:${JSON.stringify(customId)},"method":"POST","body"${gap}:${gap}${raw}${gap},"url":"/v1/embeddings"}`;
+          const bytes = Buffer.from(text);
+          const read = readBatchLine({ no: 3, offset: 1000, bytes }, "/v1/embeddings");
+          expect(read).toMatchObject({ no: 3, customId });
+          if (read === null || "code" in read) throw new Error("refused");
+          expect(bytes.subarray(read.offset - 1000, read.offset - 1000 + read.bytes).toString()).toBe(raw);
+          expect(read.text).toBe(raw);
+        },
+      ),
     );
   });
 });

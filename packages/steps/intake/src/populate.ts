@@ -21,7 +21,7 @@ import {
   sweepIdempotency,
 } from "@slowboat/store";
 import { type CheckedInput, type CheckedLine, checkInput } from "./batch-input.ts";
-import { inputError, type InputError } from "./batch-line.ts";
+import { type InputError, inputError } from "./batch-line.ts";
 import { type House, refuseHopeless } from "./submit.ts";
 
 /** What populating stands on. */
@@ -66,7 +66,8 @@ export async function populateBatch(deps: PopulateDeps, batchId: string, signal:
   }
 }
 
-const lanesOf = (batch: PopulatingBatch, line: CheckedLine): string[] | null => batch.lanesAllow ?? (line.tierAllow === null ? null : [...line.tierAllow]);
+const lanesOf = (batch: PopulatingBatch, line: CheckedLine): string[] | null =>
+  batch.lanesAllow ?? (line.tierAllow === null ? null : [...line.tierAllow]);
 
 /** A batch whose lanes cannot make its deadline fails as a whole, judged from when it was accepted by one line of each kind. */
 function judgeHopes(deps: PopulateDeps, batch: PopulatingBatch, input: CheckedInput): CheckedInput {
@@ -79,8 +80,12 @@ function judgeHopes(deps: PopulateDeps, batch: PopulatingBatch, input: CheckedIn
     if (judged === null || seen.has(kind)) continue;
     seen.add(kind);
     try {
-      const hopes = { deadlineAtMs: batch.deadlineAtMs, lanesAllow, lanesDeny: batch.lanesDeny, maxCostNano: null };
-      refuseHopeless(deps, batch, judged, hopes, batch.createdAtMs, input.lines.length);
+      const { deadlineAtMs, lanesDeny, allowUnpriced } = batch;
+      refuseHopeless(
+        deps,
+        { judged, deadlineAtMs, lanesAllow, lanesDeny, maxCostNano: null, allowUnpriced, lines: input.lines.length },
+        batch.createdAtMs,
+      );
     } catch (thrown) {
       // What no lane can do just now, one may be able to do later: the planner asks again.
       if (thrown instanceof Error && "code" in thrown && thrown.code === "lane-unavailable") continue;
@@ -109,7 +114,12 @@ async function fail(deps: PopulateDeps, batch: PopulatingBatch, errors: readonly
   if (batch.callbackUrl !== null) await deps.queue.ring("deliver", [{}]).catch(() => undefined);
 }
 
-async function insertAll(deps: PopulateDeps, batch: PopulatingBatch, input: { lines: readonly CheckedLine[]; model: string | null }, signal: AbortSignal): Promise<void> {
+async function insertAll(
+  deps: PopulateDeps,
+  batch: PopulatingBatch,
+  input: { lines: readonly CheckedLine[]; model: string | null },
+  signal: AbortSignal,
+): Promise<void> {
   const { store, clock, queue } = deps;
   const lease = { batchId: batch.id, leaseGen: batch.leaseGen };
   for (let at = 0; at < input.lines.length; at += INSERT_ROWS) {
@@ -172,10 +182,17 @@ const SWEEP_ROWS = 200;
 export async function sweepIntake(deps: Pick<PopulateDeps, "store" | "queue" | "blob" | "clock">): Promise<{ rung: number; blobs: number }> {
   const { store, queue, blob, clock } = deps;
   const waiting = await findUnpopulated(store.sql, { realMs: clock.real(), limit: SWEEP_ROWS });
-  await queue.ring("populate", waiting.map((batchId) => ({ batchId })));
+  await queue.ring(
+    "populate",
+    waiting.map((batchId) => ({ batchId })),
+  );
   const gone = await forgettableFiles(store.sql, { nowMs: clock.job(), limit: SWEEP_ROWS });
   for (const file of gone) await blob.remove(file.blobKey);
-  if (gone.length > 0) await markBlobGone(store.sql, gone.map((file) => file.id));
+  if (gone.length > 0)
+    await markBlobGone(
+      store.sql,
+      gone.map((file) => file.id),
+    );
   await sweepIdempotency(store.sql, clock.job() - LIMITS.idempotencyTtlMs);
   return { rung: waiting.length, blobs: gone.length };
 }

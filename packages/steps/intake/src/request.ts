@@ -52,13 +52,20 @@ export function judgeRequest(
   }
   if (endpoint === "/v1/classifications") {
     const { input, labels } = value as { input?: unknown; labels?: unknown };
-    if (!isText(input) && !isTextList(input)) throw fault("invalid-request", { param: "body.input", message: "'input' must be a text or a list of texts." });
+    if (!isText(input) && !isTextList(input))
+      throw fault("invalid-request", { param: "body.input", message: "'input' must be a text or a list of texts." });
     if (!isTextList(labels)) throw fault("invalid-request", { param: "body.labels", message: "'labels' must be a list of texts." });
   }
   if (value["stream"] === true) throw fault("invalid-request", { param: "body.stream", message: "A job is not streamed; leave 'stream' out." });
   const { inputTokens, outputTokens } = estimateTokens(endpoint, bytes, outputBound(value));
   const reusable = mayReuse(endpoint, value, who.reuseMode);
-  return { endpoint, model, inputTokens, outputTokens, reuseKey: reusable ? reuseKey({ tenantId: who.tenantId, endpoint, model: model.model, body: text }) : null };
+  return {
+    endpoint,
+    model,
+    inputTokens,
+    outputTokens,
+    reuseKey: reusable ? reuseKey({ tenantId: who.tenantId, endpoint, model: model.model, body: text }) : null,
+  };
 }
 
 const outputBound = (value: Readonly<Record<string, unknown>>): number | null => {

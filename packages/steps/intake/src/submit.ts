@@ -3,7 +3,7 @@ import { expandLanes } from "@slowboat/contract";
 import { fault, memberSpans, newId, parseUsd, type Rng } from "@slowboat/kernel";
 import { admit, type LaneView, type PoolView } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
-import { checkCallbackUrl, type Clock } from "@slowboat/runtime";
+import { type Clock, checkCallbackUrl } from "@slowboat/runtime";
 import type { NewJob } from "@slowboat/store";
 import { readDeadline } from "./deadline.ts";
 import type { Caller } from "./keys.ts";
@@ -42,7 +42,8 @@ function requestOf(envelopeText: string, envelope: JobRequest): { text: string; 
   const span = nested ? memberSpans(envelopeText, nested.start).get("body") : outer.get("body");
   const text = span ? envelopeText.slice(span.start, span.end) : "{}";
   const named = [envelope.endpoint, envelope.request?.endpoint, envelope.request?.url].filter((one) => one !== undefined);
-  if (named.some((one) => one !== named[0])) throw fault("invalid-request", { param: "endpoint", message: "'endpoint' is given twice with different values." });
+  if (named.some((one) => one !== named[0]))
+    throw fault("invalid-request", { param: "endpoint", message: "'endpoint' is given twice with different values." });
   return { text, value: envelope.body ?? envelope.request?.body ?? {}, endpoint: named[0] };
 }
 
@@ -97,22 +98,32 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, envelopeText: stri
     nextDecisionAtMs: nowMs,
     acceptedAtMs: nowMs,
   };
-  refuseHopeless(terms, caller, judged, job, nowMs);
+  refuseHopeless(terms, { ...job, judged, allowUnpriced: caller.allowUnpriced, lines: 1 }, nowMs);
   return job;
 }
 
 function readMaxCost(value: number | string | null | undefined): bigint | null {
   if (value === null || value === undefined) return null;
   const amount = parseUsd(value);
-  if (amount === null) throw fault("invalid-request", { param: "max_cost_usd", message: "'max_cost_usd' must be an amount in dollars, such as 0.25." });
+  if (amount === null)
+    throw fault("invalid-request", { param: "max_cost_usd", message: "'max_cost_usd' must be an amount in dollars, such as 0.25." });
   return amount;
 }
 
-/** What admission needs to know of a job or of a batch's typical line. */
-export type Hopes = Pick<NewJob, "deadlineAtMs" | "lanesAllow" | "lanesDeny" | "maxCostNano">;
+/** One request, or a batch's typical line, before admission. */
+export interface Hope extends Pick<NewJob, "deadlineAtMs" | "lanesAllow" | "lanesDeny" | "maxCostNano"> {
+  readonly judged: JudgedRequest;
+  readonly allowUnpriced: boolean;
+  /** Lines that would be rescued together. */
+  readonly lines: number;
+}
+
+/** What admission is judged by. */
+export type HopeTerms = Pick<IntakeTerms, "book" | "clock"> & { readonly house: Pick<House, "lanes" | "emulated"> };
 
 /** Throws when no allowed lane could run this in time and within its price bound, with the earliest time that could be met. */
-export function refuseHopeless(terms: Pick<IntakeTerms, "book" | "clock"> & { readonly house: Pick<House, "lanes" | "emulated"> }, caller: Pick<Caller, "allowUnpriced">, judged: JudgedRequest, hopes: Hopes, nowMs: number, lines = 1): void {
+export function refuseHopeless(terms: HopeTerms, hope: Hope, nowMs: number): void {
+  const { judged } = hope;
   const verdict = admit(
     {
       model: judged.model.model,
@@ -120,18 +131,25 @@ export function refuseHopeless(terms: Pick<IntakeTerms, "book" | "clock"> & { re
       endpoint: judged.endpoint,
       inputTokens: judged.inputTokens,
       outputTokens: judged.outputTokens,
-      deadlineAtMs: hopes.deadlineAtMs,
-      allow: hopes.lanesAllow as LaneId[] | null,
-      deny: hopes.lanesDeny as LaneId[] | null,
-      maxCostNano: hopes.maxCostNano,
-      allowUnpriced: caller.allowUnpriced,
+      deadlineAtMs: hope.deadlineAtMs,
+      allow: hope.lanesAllow as LaneId[] | null,
+      deny: hope.lanesDeny as LaneId[] | null,
+      maxCostNano: hope.maxCostNano,
+      allowUnpriced: hope.allowUnpriced,
       cached: false,
       interactive: false,
       attempts: 0,
       lanesTried: [],
       role: "try",
     },
-    { book: terms.book, lanes: terms.house.lanes.map((id) => laneAtRest(id, terms.house.emulated)), pool: POOL_AT_REST, tickMs: TICK_MS, scale: terms.clock.scale, batchLines: lines },
+    {
+      book: terms.book,
+      lanes: terms.house.lanes.map((id) => laneAtRest(id, terms.house.emulated)),
+      pool: POOL_AT_REST,
+      tickMs: TICK_MS,
+      scale: terms.clock.scale,
+      batchLines: hope.lines,
+    },
     nowMs,
   );
   if (verdict.kind !== "refuse") return;
@@ -144,6 +162,12 @@ export function refuseHopeless(terms: Pick<IntakeTerms, "book" | "clock"> & { re
 }
 
 /** Admission asks what is possible at all; how full the lanes are is the planner's business a moment later. */
-const laneAtRest = (id: LaneId, emulated: boolean): LaneView => ({ id, emulated: emulated && id !== "pool" && id !== "cache", available: true, concurrency: 16, queued: 0 });
-const POOL_AT_REST: PoolView = { tokensPerSecond: 20_000, backlogTokens: 0 };
+const laneAtRest = (id: LaneId, emulated: boolean): LaneView => ({
+  id,
+  emulated: emulated && id !== "pool" && id !== "cache",
+  available: true,
+  concurrency: 16,
+  queued: 0,
+});
+const POOL_AT_REST: PoolView = { tokensPerSecond: 8_000, backlogTokens: 0 };
 const TICK_MS = 250;
