@@ -35,7 +35,8 @@ function modulesMatchLock(lockText) {
 
 /** Runs `npm ci` unless node_modules is what the lockfile says. The stamp is written last, so a killed install is repeated. */
 export function install() {
-  if (Number(process.versions.node.split(".")[0]) < 20) refuse(`Node ${process.versions.node} is too old to install with.`, "Install Node 20 or newer.");
+  if (Number(process.versions.node.split(".")[0]) < 20)
+    refuse(`Node ${process.versions.node} is too old to install with.`, "Install Node 20 or newer.");
   if (!fs.existsSync(LOCKFILE)) refuse(`${LOCKFILE} is missing.`, "Run this from a complete checkout.");
   const lockText = fs.readFileSync(LOCKFILE, "utf8");
   const wanted = createHash("sha256").update(lockText).digest("hex");
@@ -44,12 +45,14 @@ export function install() {
     process.stderr.write("slowboat: installing the packages of package-lock.json (about 1 GB, half a minute or more) ...\n");
     const args = ["ci", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"];
     // Under `npm start` the same npm is used again; called by hand, the one on the PATH.
+    // biome-ignore lint/suspicious/noUndeclaredEnvVars: set by npm itself, and read before there is a task runner.
     const npm = process.env.npm_execpath;
     const viaNode = npm !== undefined && /npm-cli\.[cm]?js$/.test(npm) && fs.existsSync(npm);
     const ran = spawnSync(viaNode ? process.execPath : "npm", viaNode ? [npm, ...args] : args, { cwd: ROOT, stdio: ["ignore", 2, 2] });
     if (ran.error) refuse(`npm could not be started (${ran.error.message}).`, "Install npm 10 or newer and put it on the PATH.");
     if (ran.signal) process.exit(130);
-    if (ran.status !== 0) refuse(`npm ci ended with ${ran.status}.`, "Its message stands above; with the registry in reach, run the same command again.");
+    if (ran.status !== 0)
+      refuse(`npm ci ended with ${ran.status}.`, "Its message stands above; with the registry in reach, run the same command again.");
   }
   fs.writeFileSync(STAMP, `${wanted}\n`);
 }

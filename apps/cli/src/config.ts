@@ -21,7 +21,10 @@ const schema = z.object({
   SLOWBOAT_URL: z.url().optional(),
   SLOWBOAT_DATA_DIR: text,
   /** 64 hex digits; else made once and kept in the data folder. */
-  SLOWBOAT_SECRET: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hex digits").optional(),
+  SLOWBOAT_SECRET: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "must be 64 hex digits")
+    .optional(),
   SLOWBOAT_CALLBACK_ALLOW: text,
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   SLOWBOAT_RETENTION_DAYS: z.coerce.number().int().min(0).max(3650).optional(),

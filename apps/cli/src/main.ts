@@ -1,5 +1,5 @@
+import { Ended, EXIT } from "./exit.ts";
 import { program } from "./program.ts";
-import { EXIT, Ended } from "./exit.ts";
 import { say } from "./terminal.ts";
 
 /** Runs one command; its result is the process's exit code. */

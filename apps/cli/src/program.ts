@@ -42,7 +42,10 @@ const stackFlags = (command: Command): Command =>
   command
     .option("--port <port>", "of the API on 127.0.0.1; the console takes the next one; 0: any", "8787")
     .option("--time-scale <n>", "job time runs this much faster than the machine's (only with the emulator)")
-    .addHelpText("after", "\nEnvironment: DATABASE_URL, REDIS_URL, OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, SLOWBOAT_API_KEY.");
+    .addHelpText(
+      "after",
+      "\nEnvironment: DATABASE_URL, REDIS_URL, OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, SLOWBOAT_API_KEY.",
+    );
 
 function addServing(cli: Command, later: Later): void {
   stackFlags(cli.command("up").description("start everything and serve until Ctrl-C")).action((_flags, command: Command) =>
@@ -52,7 +55,9 @@ function addServing(cli: Command, later: Later): void {
     .option("--once", "end after the receipt: 0 only if every job ended well")
     .option("--serve", "start the stack without the job")
     .option("--max-cost <usd>", "what a real provider may be paid at most")
-    .action((_flags, command: Command) => later(async (config) => (await import("./commands/nightly.ts")).nightly(config, all<NightlyFlags>(command), all(command).json === true)));
+    .action((_flags, command: Command) =>
+      later(async (config) => (await import("./commands/nightly.ts")).nightly(config, all<NightlyFlags>(command), all(command).json === true)),
+    );
   cli
     .command("emulator")
     .description("run the provider emulator alone; arguments go on to it")
@@ -82,17 +87,23 @@ function addWork(cli: Command, later: Later): void {
     .option("--deny <lanes>", "comma list, as --allow")
     .option("--idempotency-key <key>", "a repeated call with it makes nothing new")
     .option("--wait", "wait for the end; Ctrl-C stops the waiting alone")
-    .action((file: string, _flags, command: Command) => later(async (config) => (await import("./commands/submit.ts")).submit(config, all(command), file)));
+    .action((file: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/submit.ts")).submit(config, all(command), file)),
+    );
   cli
     .command("watch")
     .description("watch jobs and batches until they end")
     .argument("<id...>")
-    .action((ids: string[], _flags, command: Command) => later(async (config) => (await import("./commands/watch.ts")).watch(config, all(command), ids)));
+    .action((ids: string[], _flags, command: Command) =>
+      later(async (config) => (await import("./commands/watch.ts")).watch(config, all(command), ids)),
+    );
   cli
     .command("results")
     .description("write a job's answer, or a batch's result lines, to stdout")
     .argument("<id>")
-    .action((id: string, _flags, command: Command) => later(async (config) => (await import("./commands/results.ts")).results(config, all(command), id)));
+    .action((id: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/results.ts")).results(config, all(command), id)),
+    );
   cli
     .command("jobs")
     .description("list the newest jobs")
@@ -104,7 +115,9 @@ function addWork(cli: Command, later: Later): void {
     .command("receipt")
     .description("show what a job or batch cost and what was saved, out of the ledger")
     .argument("<id>")
-    .action((id: string, _flags, command: Command) => later(async (config) => (await import("./commands/receipt.ts")).receipt(config, all(command), id)));
+    .action((id: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/receipt.ts")).receipt(config, all(command), id)),
+    );
 }
 
 function addKeys(cli: Command, later: Later): void {
@@ -119,7 +132,9 @@ function addKeys(cli: Command, later: Later): void {
     .command("revoke")
     .argument("<key-id>")
     .description("revoke a key by its id")
-    .action((id: string, _flags, command: Command) => later(async (config) => (await import("./commands/keys.ts")).keysRevoke(config, all(command), id)));
+    .action((id: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/keys.ts")).keysRevoke(config, all(command), id)),
+    );
   keys
     .command("list")
     .description("list keys by id")

@@ -22,10 +22,20 @@ const PROBE_MS = 5000;
 
 /** Looks at everything a running installation needs; exit code 1 when something is bad. */
 export async function doctor(config: Config, flags: GlobalFlags): Promise<ExitCode> {
-  const checks = [...(await storeChecks(config, flags)), await queueCheck(config, flags), await diskCheck(config, flags), providerCheck(config), ...(await httpChecks(config, flags))];
+  const checks = [
+    ...(await storeChecks(config, flags)),
+    await queueCheck(config, flags),
+    await diskCheck(config, flags),
+    providerCheck(config),
+    ...(await httpChecks(config, flags)),
+  ];
   for (const check of checks) {
     const mark = { ok: "✓", warn: "!", bad: "✗" }[check.state];
-    await data(flags.json ? JSON.stringify(check) : `${mark} ${check.name.padEnd(11)} ${check.text}${check.mend === undefined ? "" : `\n              → ${check.mend}`}`);
+    await data(
+      flags.json
+        ? JSON.stringify(check)
+        : `${mark} ${check.name.padEnd(11)} ${check.text}${check.mend === undefined ? "" : `\n              → ${check.mend}`}`,
+    );
   }
   return checks.some((check) => check.state === "bad") ? EXIT.error : EXIT.ok;
 }
@@ -37,13 +47,33 @@ async function storeChecks(config: Config, flags: GlobalFlags): Promise<Check[]>
       const major = Number.parseInt(health.serverVersion, 10);
       const known = (await migrationNames()).length;
       return [
-        check("postgres", major >= OLDEST_POSTGRES, `${health.serverVersion}, ${health.connections} of ${health.maxConnections} connections`, `Slowboat needs Postgres ${OLDEST_POSTGRES} or newer.`),
+        check(
+          "postgres",
+          major >= OLDEST_POSTGRES,
+          `${health.serverVersion}, ${health.connections} of ${health.maxConnections} connections`,
+          `Slowboat needs Postgres ${OLDEST_POSTGRES} or newer.`,
+        ),
         check("migrations", health.migrations === known, `${health.migrations} of ${known}`, "Start Slowboat once: it migrates at its start."),
         clockCheck(clock),
         check("keys", health.liveKeys > 0, `${health.liveKeys} live`, "Make one with: npx slowboat keys create"),
-        check("ledger", health.unbalanced === 0, `${health.ledgerTxns} transactions, ${health.unbalanced} out of balance`, "A defect: keep the database and report it."),
-        check("settlement", health.unsettled === 0 ? true : "warn", `${health.unsettled} answers wait, ${health.liveJobs} jobs run`, "More than a moment: is the results-service running?"),
-        check("suspense", health.unknown === 0 ? true : "warn", `${health.unknown} attempts with unknown outcome`, "They may have been billed; compare with the provider's usage page."),
+        check(
+          "ledger",
+          health.unbalanced === 0,
+          `${health.ledgerTxns} transactions, ${health.unbalanced} out of balance`,
+          "A defect: keep the database and report it.",
+        ),
+        check(
+          "settlement",
+          health.unsettled === 0 ? true : "warn",
+          `${health.unsettled} answers wait, ${health.liveJobs} jobs run`,
+          "More than a moment: is the results-service running?",
+        ),
+        check(
+          "suspense",
+          health.unknown === 0 ? true : "warn",
+          `${health.unknown} attempts with unknown outcome`,
+          "They may have been billed; compare with the provider's usage page.",
+        ),
       ];
     });
   } catch (error) {
@@ -51,7 +81,8 @@ async function storeChecks(config: Config, flags: GlobalFlags): Promise<Check[]>
   }
 }
 
-const check = (name: string, good: boolean | "warn", text: string, mend: string): Check => (good === true ? { name, state: "ok", text } : { name, state: good === "warn" ? "warn" : "bad", text, mend });
+const check = (name: string, good: boolean | "warn", text: string, mend: string): Check =>
+  good === true ? { name, state: "ok", text } : { name, state: good === "warn" ? "warn" : "bad", text, mend };
 
 function clockCheck(clock: Awaited<ReturnType<typeof readClock>>): Check {
   if (!clock) return { name: "clock", state: "bad", text: "not set", mend: "Start Slowboat once." };
@@ -64,13 +95,21 @@ async function queueCheck(config: Config, flags: GlobalFlags): Promise<Check> {
   const databaseUrl = config.DATABASE_URL ?? connectionOf(config, flags)?.database_url;
   if (config.REDIS_URL === undefined && databaseUrl === undefined) return { name: "queue", state: "bad", text: "no database to queue on" };
   try {
-    const options = config.REDIS_URL === undefined ? { backend: "postgres" as const, url: databaseUrl ?? "", max: 2 } : { backend: "redis" as const, url: config.REDIS_URL };
+    const options =
+      config.REDIS_URL === undefined
+        ? { backend: "postgres" as const, url: databaseUrl ?? "", max: 2 }
+        : { backend: "redis" as const, url: config.REDIS_URL };
     const queue = await createQueue(options);
     const depth = await queue.depth("plan");
     const policy = config.REDIS_URL === undefined ? null : await redisPolicy(config.REDIS_URL);
     await queue.close();
     const text = `BullMQ on ${queue.backend}, ${depth} waiting to be planned${policy === null ? "" : `, maxmemory-policy ${policy}`}`;
-    return check("queue", policy === null || policy === "noeviction" ? true : policy === "unknown" ? "warn" : false, text, "Set maxmemory-policy noeviction: Redis may otherwise drop queued work.");
+    return check(
+      "queue",
+      policy === null || policy === "noeviction" ? true : policy === "unknown" ? "warn" : false,
+      text,
+      "Set maxmemory-policy noeviction: Redis may otherwise drop queued work.",
+    );
   } catch (error) {
     return { name: "queue", state: "bad", text: error instanceof Error ? error.message : String(error) };
   }
@@ -81,19 +120,36 @@ async function diskCheck(config: Config, flags: GlobalFlags): Promise<Check> {
   const disk = await statfs(dir).catch(() => null);
   if (!disk) return { name: "disk", state: "warn", text: `${dir} does not exist yet`, mend: "The first start makes it." };
   const free = disk.bavail * disk.bsize;
-  return check("disk", free > LOW_DISK_BYTES ? true : "warn", `${(free / 1024 ** 3).toFixed(1)} GiB free at ${dir}`, "Make room: results and uploads lie here.");
+  return check(
+    "disk",
+    free > LOW_DISK_BYTES ? true : "warn",
+    `${(free / 1024 ** 3).toFixed(1)} GiB free at ${dir}`,
+    "Make room: results and uploads lie here.",
+  );
 }
 
 function providerCheck(config: Config): Check {
   const set = [config.OPENAI_API_KEY === undefined ? [] : ["OpenAI"], config.ANTHROPIC_API_KEY === undefined ? [] : ["Anthropic"]].flat();
-  return { name: "providers", state: "ok", text: set.length === 0 ? "emulated provider: no money is spent" : `${set.join(" and ")}, by the key of this shell` };
+  return {
+    name: "providers",
+    state: "ok",
+    text: set.length === 0 ? "emulated provider: no money is spent" : `${set.join(" and ")}, by the key of this shell`,
+  };
 }
 
 async function httpChecks(config: Config, flags: GlobalFlags): Promise<Check[]> {
   const connection = connectionOf(config, flags);
   const api = flags.url ?? config.SLOWBOAT_URL ?? connection?.url;
   if (api === undefined) return [{ name: "api", state: "bad", text: "not running", mend: "Start it with: npx slowboat up" }];
-  const probes: [string, string][] = [["api", `${api}/readyz`], ...(connection ? ([["pool", `${connection.pool_url}/readyz`], ["console", connection.console_url]] as [string, string][]) : [])];
+  const probes: [string, string][] = [
+    ["api", `${api}/readyz`],
+    ...(connection
+      ? ([
+          ["pool", `${connection.pool_url}/readyz`],
+          ["console", connection.console_url],
+        ] as [string, string][])
+      : []),
+  ];
   return await Promise.all(probes.map(([name, url]) => probe(name, url)));
 }
 
@@ -103,6 +159,11 @@ async function probe(name: string, url: string): Promise<Check> {
     await res.body?.cancel();
     return check(name, res.ok, `${url} answers ${res.status}`, "See its log in the data folder.");
   } catch (error) {
-    return { name, state: "bad", text: `${url} does not answer (${error instanceof Error ? error.message : String(error)})`, mend: "See its log in the data folder." };
+    return {
+      name,
+      state: "bad",
+      text: `${url} does not answer (${error instanceof Error ? error.message : String(error)})`,
+      mend: "See its log in the data folder.",
+    };
   }
 }

@@ -22,7 +22,11 @@ interface ListedJob {
 
 /** Lists the newest jobs: a table, or with --json one object a line. */
 export async function jobs(config: Config, flags: JobsFlags): Promise<ExitCode> {
-  const query = new URLSearchParams({ limit: flags.limit, ...(flags.state === undefined ? {} : { state: flags.state }), ...(flags.batch === undefined ? {} : { batch_id: flags.batch }) });
+  const query = new URLSearchParams({
+    limit: flags.limit,
+    ...(flags.state === undefined ? {} : { state: flags.state }),
+    ...(flags.batch === undefined ? {} : { batch_id: flags.batch }),
+  });
   const page = await apiOf(config, flags).json<{ data: ListedJob[]; has_more: boolean }>("GET", `/v1/jobs?${query}`);
   if (flags.json) for (const job of page.data) await data(JSON.stringify(job));
   else if (page.data.length === 0) say("No job yet. Send one with: npx slowboat submit FILE");
@@ -35,7 +39,15 @@ function table(rows: readonly ListedJob[]): string {
   const cells = rows.map((job) => [job.id, job.state, job.lane ?? "-", job.model, job.accepted_at, deadlineOf(job)]);
   const head = ["ID", "STATE", "LANE", "MODEL", "ACCEPTED", "DEADLINE"];
   const widths = head.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)));
-  return [head, ...cells].map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n");
+  return [head, ...cells]
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }
 
-const deadlineOf = (job: ListedJob): string => (job.deadline === null ? "-" : `${job.deadline}${job.deadline_met === null ? "" : job.deadline_met ? " met" : " MISSED"}`);
+const deadlineOf = (job: ListedJob): string =>
+  job.deadline === null ? "-" : `${job.deadline}${job.deadline_met === null ? "" : job.deadline_met ? " met" : " MISSED"}`;

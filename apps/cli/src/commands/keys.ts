@@ -2,7 +2,7 @@ import { createKey, createTenant, revokeKey } from "@slowboat/intake";
 import { jobClock, systemRng } from "@slowboat/runtime";
 import { listKeys, readClock, type Store } from "@slowboat/store";
 import type { Config } from "../config.ts";
-import { EXIT, Ended, type ExitCode } from "../exit.ts";
+import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import type { DataFolder } from "../supervisor/data-folder.ts";
 import { data, say } from "../terminal.ts";
 import { type GlobalFlags, withStore } from "./place.ts";
@@ -50,7 +50,11 @@ export async function keysList(config: Config, flags: GlobalFlags): Promise<Exit
     for (const key of await listKeys(store.sql, null)) {
       const created = new Date(key.createdAtMs).toISOString();
       const state = key.revokedAtMs === null ? "live" : "revoked";
-      await data(flags.json ? JSON.stringify({ key_id: key.keyId, tenant: key.tenantName, name: key.name, state, created_at: created }) : `${key.keyId}  ${state.padEnd(7)}  ${created}  ${key.tenantName}  ${key.name}`);
+      await data(
+        flags.json
+          ? JSON.stringify({ key_id: key.keyId, tenant: key.tenantName, name: key.name, state, created_at: created })
+          : `${key.keyId}  ${state.padEnd(7)}  ${created}  ${key.tenantName}  ${key.name}`,
+      );
     }
     return EXIT.ok;
   });

@@ -1,9 +1,9 @@
 import { formatUsd, nano, parseUsd } from "@slowboat/kernel";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { type Config, ROOT } from "../config.ts";
-import { EXIT, Ended, type ExitCode } from "../exit.ts";
+import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { type NightEnd, runNight } from "../nightly/night.ts";
-import { type NightPlan, planNight, PROMPT_CHARS, type Summarisers } from "../nightly/night-plan.ts";
+import { type NightPlan, PROMPT_CHARS, planNight, type Summarisers } from "../nightly/night-plan.ts";
 import { progressOut } from "../nightly/progress.ts";
 import { quoteNight } from "../nightly/quote.ts";
 import { collectReadmes } from "../nightly/readmes.ts";
@@ -53,7 +53,8 @@ function planned(config: Config, flags: NightlyFlags): NightPlan {
   say(`${docs.length} README files of installed packages, ${docs.length * 3} jobs: a vector, topics and a summary each`);
   if (emulated) return plan;
   const max = flags.maxCost === undefined ? null : parseUsd(flags.maxCost);
-  if (flags.maxCost !== undefined && max === null) throw new Ended(EXIT.usage, `--max-cost ${flags.maxCost} is not an amount: give dollars, such as 0.25.`);
+  if (flags.maxCost !== undefined && max === null)
+    throw new Ended(EXIT.usage, `--max-cost ${flags.maxCost} is not an amount: give dollars, such as 0.25.`);
   const { listNano, expectedNano, requests } = quoteNight(loadPriceBook(STANDARD_PRICES), plan, Date.now());
   say(`quote: ${requests} summaries, list price up to $${formatUsd(listNano)}, on the batch lanes up to $${formatUsd(expectedNano)}`);
   if (max === null) {
@@ -86,7 +87,9 @@ async function untilAsked(config: Config, stack: Stack, plan: NightPlan, asked: 
 }
 
 async function showReceipt(config: Config, stack: Stack, end: NightEnd, json: boolean): Promise<void> {
-  const { facts, state } = end;
+  const { state } = end;
+  // An answer of the emulator that the cache gives again is still an emulated one.
+  const facts = { ...end.facts, emulated: end.facts.emulated || stack.emulated };
   const money = ledgerWaterfall(facts.accounts);
   if (json) {
     const lines = money.lines.map((line) => ({ account: line.account, usd: formatUsd(nano(line.amountNano)) }));
@@ -107,5 +110,7 @@ async function showReceipt(config: Config, stack: Stack, end: NightEnd, json: bo
     return;
   }
   const title = `The night of ${state.date} (deadline ${state.deadline})`;
-  await data(`\n${drawReceipt({ title, facts, resultFiles: end.downloads.files, consoleUrl: stack.consoleUrl, ...look(process.stdout, config.NO_COLOR) })}`);
+  await data(
+    `\n${drawReceipt({ title, facts, resultFiles: end.downloads.files, consoleUrl: stack.consoleUrl, ...look(process.stdout, config.NO_COLOR) })}`,
+  );
 }

@@ -1,7 +1,7 @@
 import { isFault } from "@slowboat/kernel";
 import { openStore, type Store } from "@slowboat/store";
 import { type Config, dataDir } from "../config.ts";
-import { EXIT, Ended, type ExitCode } from "../exit.ts";
+import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { type DataFolder, viewDataFolder } from "../supervisor/data-folder.ts";
 import { readKept } from "../supervisor/first-key.ts";
 
@@ -28,8 +28,16 @@ export interface Api {
   readonly url: string;
   readonly key: string;
   /** One call; a refusal ends the command with the API's own words and the exit code they mean. */
-  call(method: "GET" | "POST", path: string, options?: { readonly body?: string | FormData; readonly headers?: Record<string, string>; readonly signal?: AbortSignal }): Promise<Response>;
-  json<T>(method: "GET" | "POST", path: string, options?: { readonly body?: string | FormData; readonly headers?: Record<string, string>; readonly signal?: AbortSignal }): Promise<T>;
+  call(
+    method: "GET" | "POST",
+    path: string,
+    options?: { readonly body?: string | FormData; readonly headers?: Record<string, string>; readonly signal?: AbortSignal },
+  ): Promise<Response>;
+  json<T>(
+    method: "GET" | "POST",
+    path: string,
+    options?: { readonly body?: string | FormData; readonly headers?: Record<string, string>; readonly signal?: AbortSignal },
+  ): Promise<T>;
 }
 
 const TIMEOUT_MS = 60_000;
@@ -46,13 +54,19 @@ export function connectionOf(config: Config, flags: GlobalFlags): Connection | n
 /** The API by `--url` and `--key`, else by the environment, else by the stack that runs on the data folder. */
 export function apiOf(config: Config, flags: GlobalFlags): Api {
   const url = (flags.url ?? config.SLOWBOAT_URL ?? connectionOf(config, flags)?.url)?.replace(/\/+$/, "").replace(/\/v1$/, "");
-  if (url === undefined) throw new Ended(EXIT.error, "No Slowboat is known: start one with `npx slowboat up`, or name it with --url or SLOWBOAT_URL.");
+  if (url === undefined)
+    throw new Ended(EXIT.error, "No Slowboat is known: start one with `npx slowboat up`, or name it with --url or SLOWBOAT_URL.");
   const key = flags.key ?? config.SLOWBOAT_API_KEY ?? readKept(folderOf(config, flags))?.key;
   if (key === undefined) throw new Ended(EXIT.error, "No API key is known: give --key or SLOWBOAT_API_KEY.");
   const call: Api["call"] = async (method, path, options = {}) => {
     const signals = [AbortSignal.timeout(TIMEOUT_MS), ...(options.signal ? [options.signal] : [])];
     const headers = { authorization: `Bearer ${key}`, ...options.headers };
-    const res = await fetch(`${url}${path}`, { method, headers, signal: AbortSignal.any(signals), ...(options.body === undefined ? {} : { body: options.body }) }).catch((error: unknown) => {
+    const res = await fetch(`${url}${path}`, {
+      method,
+      headers,
+      signal: AbortSignal.any(signals),
+      ...(options.body === undefined ? {} : { body: options.body }),
+    }).catch((error: unknown) => {
       if (options.signal?.aborted) throw error;
       throw new Ended(EXIT.error, `${url} does not answer: ${reasonOf(error)}`);
     });
@@ -67,7 +81,12 @@ const reasonOf = (error: unknown): string => {
   return error.cause instanceof Error && error.cause.message !== "" ? error.cause.message : error.message;
 };
 
-const MEANING: Record<string, ExitCode> = { "over-max-cost": EXIT.budgetRefused, over_max_cost: EXIT.budgetRefused, "deadline-infeasible": EXIT.deadlineMissed, deadline_infeasible: EXIT.deadlineMissed };
+const MEANING: Record<string, ExitCode> = {
+  "over-max-cost": EXIT.budgetRefused,
+  over_max_cost: EXIT.budgetRefused,
+  "deadline-infeasible": EXIT.deadlineMissed,
+  deadline_infeasible: EXIT.deadlineMissed,
+};
 
 /** Turns an API's error into the end of the command. */
 export function refusal(status: number, text: string): Ended {

@@ -1,8 +1,8 @@
 import { formatUsd, nano } from "@slowboat/kernel";
 import { jobClock } from "@slowboat/runtime";
-import { findBatchTenant, readClock, readReceipt, type ReceiptFacts } from "@slowboat/store";
+import { findBatchTenant, type ReceiptFacts, readClock, readReceipt } from "@slowboat/store";
 import type { Config } from "../config.ts";
-import { EXIT, Ended, type ExitCode } from "../exit.ts";
+import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { drawReceipt, ledgerWaterfall } from "../nightly/receipt.ts";
 import { data, look } from "../terminal.ts";
 import { apiOf, type GlobalFlags, withStore } from "./place.ts";
@@ -16,7 +16,18 @@ export async function receipt(config: Config, flags: GlobalFlags, id: string): P
   const usd = (amount: bigint): string => formatUsd(nano(amount));
   if (flags.json) {
     const lines = money.lines.map((line) => ({ account: line.account, usd: usd(line.amountNano) }));
-    await data(JSON.stringify({ id, emulated: facts.emulated, jobs: facts.jobs, deadlines_missed: facts.deadlinesMissed, list_usd: usd(money.listNano), lines, paid_usd: usd(money.paidNano), unpriced: facts.unpriced }));
+    await data(
+      JSON.stringify({
+        id,
+        emulated: facts.emulated,
+        jobs: facts.jobs,
+        deadlines_missed: facts.deadlinesMissed,
+        list_usd: usd(money.listNano),
+        lines,
+        paid_usd: usd(money.paidNano),
+        unpriced: facts.unpriced,
+      }),
+    );
   } else await data(drawReceipt({ title: `Receipt of ${id}`, facts, resultFiles: [], consoleUrl: null, ...look(process.stdout, config.NO_COLOR) }));
   return EXIT.ok;
 }

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Config } from "../config.ts";
-import { EXIT, Ended, type ExitCode } from "../exit.ts";
+import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { data, say } from "../terminal.ts";
 import { type Api, apiOf, type GlobalFlags } from "./place.ts";
 import { readSubject, type Subject } from "./subject.ts";
@@ -10,7 +10,11 @@ import { readSubject, type Subject } from "./subject.ts";
 export async function results(config: Config, flags: GlobalFlags, id: string): Promise<ExitCode> {
   const api = apiOf(config, flags);
   const subject = await readSubject(api, id);
-  if (!subject.ended) throw new Ended(EXIT.error, `${id} is ${subject.state}: ${subject.done} of ${subject.total} answered so far. Wait for it with: npx slowboat watch ${id}`);
+  if (!subject.ended)
+    throw new Ended(
+      EXIT.error,
+      `${id} is ${subject.state}: ${subject.done} of ${subject.total} answered so far. Wait for it with: npx slowboat watch ${id}`,
+    );
   if (subject.kind === "job") await jobResult(api, subject);
   else if (subject.kind === "batch") await batchResults(api, subject);
   else await stream(api, `/v1/messages/batches/${id}/results`, { "anthropic-version": "2023-06-01" });

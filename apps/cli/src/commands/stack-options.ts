@@ -1,5 +1,5 @@
 import { type Config, dataDir } from "../config.ts";
-import { EXIT, Ended } from "../exit.ts";
+import { Ended, EXIT } from "../exit.ts";
 import type { StackOptions } from "../supervisor/stack.ts";
 import { say } from "../terminal.ts";
 
@@ -19,6 +19,7 @@ export function stackOptions(config: Config, flags: StackFlags, defaults: { read
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Ended(EXIT.usage, `--port ${flags.port} is not a port: give 0 to 65535.`);
   const pinned = config.OPENAI_API_KEY !== undefined || config.ANTHROPIC_API_KEY !== undefined;
   const timeScale = flags.timeScale === undefined ? (pinned ? 1 : defaults.timeScale) : Number(flags.timeScale);
-  if (!(timeScale >= 1 && timeScale <= SCALE_MAX)) throw new Ended(EXIT.usage, `--time-scale ${flags.timeScale} is not possible: give a number from 1 to ${SCALE_MAX}.`);
+  if (!(timeScale >= 1 && timeScale <= SCALE_MAX))
+    throw new Ended(EXIT.usage, `--time-scale ${flags.timeScale} is not possible: give a number from 1 to ${SCALE_MAX}.`);
   return { dir: dataDir(config, flags.dataDir), port, timeScale, evening: defaults.evening && !pinned, say };
 }

@@ -1,4 +1,4 @@
-import { EXIT, Ended } from "../exit.ts";
+import { Ended, EXIT } from "../exit.ts";
 import type { Api } from "./place.ts";
 
 /** What an id of ours names. */
@@ -37,16 +37,33 @@ export async function readSubject(api: Api, id: string, signal?: AbortSignal): P
     return { id, kind, state: raw.state, ended, done: ended ? 1 : 0, failed: ended && raw.state !== "completed" ? 1 : 0, total: 1, raw };
   }
   if (kind === "batch") {
-    const raw = await api.json<Record<string, unknown> & { status: string; request_counts: { total: number; completed: number; failed: number } }>("GET", `/v1/batches/${id}`, options);
+    const raw = await api.json<Record<string, unknown> & { status: string; request_counts: { total: number; completed: number; failed: number } }>(
+      "GET",
+      `/v1/batches/${id}`,
+      options,
+    );
     const { total, completed, failed } = raw.request_counts;
     const ended = ["completed", "failed", "cancelled", "expired"].includes(raw.status);
     const lost = raw.status === "completed" ? 0 : Math.max(1, total - completed - failed);
     return { id, kind, state: raw.status, ended, done: completed + failed, failed: failed + (ended ? lost : 0), total, raw };
   }
-  const raw = await api.json<Record<string, unknown> & { processing_status: string; request_counts: Record<string, number> }>("GET", `/v1/messages/batches/${id}`, options);
+  const raw = await api.json<Record<string, unknown> & { processing_status: string; request_counts: Record<string, number> }>(
+    "GET",
+    `/v1/messages/batches/${id}`,
+    options,
+  );
   const { processing = 0, succeeded = 0, errored = 0, canceled = 0, expired = 0 } = raw.request_counts;
   const failed = errored + canceled + expired;
-  return { id, kind, state: raw.processing_status, ended: raw.processing_status === "ended", done: succeeded + failed, failed, total: processing + succeeded + failed, raw };
+  return {
+    id,
+    kind,
+    state: raw.processing_status,
+    ended: raw.processing_status === "ended",
+    done: succeeded + failed,
+    failed,
+    total: processing + succeeded + failed,
+    raw,
+  };
 }
 
 const PAGE = 100;
@@ -59,7 +76,10 @@ export async function missedDeadlines(api: Api, subject: Subject): Promise<numbe
   let missed = 0;
   let after = "";
   for (let page = 0; page < PAGES; page++) {
-    const { data, has_more } = await api.json<{ data: { id: string; deadline_met: boolean | null }[]; has_more: boolean }>("GET", `/v1/jobs?batch_id=${subject.id}&limit=${PAGE}${after}`);
+    const { data, has_more } = await api.json<{ data: { id: string; deadline_met: boolean | null }[]; has_more: boolean }>(
+      "GET",
+      `/v1/jobs?batch_id=${subject.id}&limit=${PAGE}${after}`,
+    );
     missed += data.filter((job) => job.deadline_met === false).length;
     const last = data.at(-1);
     if (!has_more || last === undefined) break;

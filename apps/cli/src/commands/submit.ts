@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { LIMITS } from "@slowboat/kernel";
 import type { Config } from "../config.ts";
-import { EXIT, Ended, type ExitCode } from "../exit.ts";
+import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { data, say } from "../terminal.ts";
 import { type Api, apiOf, type GlobalFlags } from "./place.ts";
 import { waitFor } from "./watch.ts";
@@ -29,13 +29,16 @@ export async function submit(config: Config, flags: SubmitFlags, file: string): 
   return EXIT.ok;
 }
 
-type Input = { readonly kind: "batch"; readonly blob: Blob; readonly name: string; readonly endpoint: string } | { readonly kind: "job"; readonly text: string };
+type Input =
+  | { readonly kind: "batch"; readonly blob: Blob; readonly name: string; readonly endpoint: string }
+  | { readonly kind: "job"; readonly text: string };
 
 async function openInput(file: string): Promise<Input> {
   if (file === "-") return fromText(await readAll(process.stdin), "stdin.jsonl");
   const found = await stat(file).catch(() => null);
   if (!found?.isFile()) throw new Ended(EXIT.usage, `${file} is not a file.`);
-  if (found.size > LIMITS.batchFileBytes) throw new Ended(EXIT.usage, `${file} has ${found.size} bytes; at most ${LIMITS.batchFileBytes} go into one batch. Split it.`);
+  if (found.size > LIMITS.batchFileBytes)
+    throw new Ended(EXIT.usage, `${file} has ${found.size} bytes; at most ${LIMITS.batchFileBytes} go into one batch. Split it.`);
   if (!file.endsWith(".jsonl")) return fromText(await readFile(file), file);
   // A big file is streamed from disk: only its first line is read here.
   return { kind: "batch", blob: await openAsBlob(file), name: file.split("/").at(-1) ?? file, endpoint: endpointOf(await firstLine(file)) };
@@ -54,11 +57,19 @@ async function readAll(stream: NodeJS.ReadStream): Promise<Buffer> {
 
 /** One JSON object without a `custom_id` is a job; anything else is lines. */
 function fromText(bytes: Buffer, name: string): Input {
-  const text = bytes.toString("utf8").replace(/^\uFEFF/, "").trim();
+  const text = bytes
+    .toString("utf8")
+    .replace(/^\uFEFF/, "")
+    .trim();
   if (text === "") throw new Ended(EXIT.usage, `${name} is empty.`);
   const whole = parsed(text);
   if (whole && whole["custom_id"] === undefined) return { kind: "job", text };
-  return { kind: "batch", blob: new Blob([new Uint8Array(bytes)]), name, endpoint: endpointOf(text.slice(0, text.indexOf("\n") < 0 ? undefined : text.indexOf("\n"))) };
+  return {
+    kind: "batch",
+    blob: new Blob([new Uint8Array(bytes)]),
+    name,
+    endpoint: endpointOf(text.slice(0, text.indexOf("\n") < 0 ? undefined : text.indexOf("\n"))),
+  };
 }
 
 function parsed(text: string): Record<string, unknown> | null {
@@ -83,12 +94,14 @@ async function firstLine(file: string): Promise<string> {
 /** The endpoint that a batch goes to stands in its first line; the API checks the others against it. */
 function endpointOf(line: string): string {
   const url = parsed(line)?.["url"];
-  if (typeof url !== "string") throw new Ended(EXIT.usage, `The first line is no request: it needs custom_id, method, url and body, as in the Batch API.`);
+  if (typeof url !== "string")
+    throw new Ended(EXIT.usage, `The first line is no request: it needs custom_id, method, url and body, as in the Batch API.`);
   return url;
 }
 
 async function submitBatch(api: Api, flags: SubmitFlags, blob: Blob, name: string, endpoint: string): Promise<string> {
-  if (flags.maxCost !== undefined) throw new Ended(EXIT.usage, "--max-cost bounds one job; write max_cost_usd into a job's JSON, or submit the lines as jobs.");
+  if (flags.maxCost !== undefined)
+    throw new Ended(EXIT.usage, "--max-cost bounds one job; write max_cost_usd into a job's JSON, or submit the lines as jobs.");
   const form = new FormData();
   form.set("purpose", "batch");
   form.set("file", blob, name);
@@ -123,7 +136,12 @@ const headersOf = (flags: SubmitFlags): Record<string, string> => ({
   ...(flags.idempotencyKey === undefined ? {} : { "idempotency-key": flags.idempotencyKey }),
 });
 
-const listOf = (text: string): string[] => text.split(",").map((word) => word.trim()).filter((word) => word !== "");
+const listOf = (text: string): string[] =>
+  text
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
 
 /** "06:00" is meant on this machine's wall; over HTTP a time needs its zone. */
-export const withZone = (deadline: string): string => (/^\d{1,2}:\d{2}$/.test(deadline.trim()) ? `${deadline.trim()} ${Intl.DateTimeFormat().resolvedOptions().timeZone}` : deadline);
+export const withZone = (deadline: string): string =>
+  /^\d{1,2}:\d{2}$/.test(deadline.trim()) ? `${deadline.trim()} ${Intl.DateTimeFormat().resolvedOptions().timeZone}` : deadline;

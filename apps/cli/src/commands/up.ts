@@ -1,5 +1,5 @@
 import type { Config } from "../config.ts";
-import { EXIT, Ended, type ExitCode } from "../exit.ts";
+import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { type Stack, startStack } from "../supervisor/stack.ts";
 import { askedToStop, data, say } from "../terminal.ts";
 import { type StackFlags, stackOptions } from "./stack-options.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type Config } from "../config.ts";
-import { EXIT, Ended, type ExitCode } from "../exit.ts";
+import type { Config } from "../config.ts";
+import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { progressOut } from "../nightly/progress.ts";
 import { askedToStop, data, say } from "../terminal.ts";
 import { type Api, apiOf, type GlobalFlags } from "./place.ts";
@@ -48,8 +48,21 @@ async function verdict(api: Api, subjects: readonly Subject[], json: boolean): P
   let code: ExitCode = EXIT.ok;
   for (const subject of subjects) {
     const missed = await missedDeadlines(api, subject);
-    if (json) await data(JSON.stringify({ id: subject.id, state: subject.state, done: subject.done, failed: subject.failed, total: subject.total, deadlines_missed: missed }));
-    else say(`${subject.id} ${subject.state}: ${subject.done - subject.failed} of ${subject.total} answered${missed > 0 ? `, ${missed} after the deadline` : ""}`);
+    if (json)
+      await data(
+        JSON.stringify({
+          id: subject.id,
+          state: subject.state,
+          done: subject.done,
+          failed: subject.failed,
+          total: subject.total,
+          deadlines_missed: missed,
+        }),
+      );
+    else
+      say(
+        `${subject.id} ${subject.state}: ${subject.done - subject.failed} of ${subject.total} answered${missed > 0 ? `, ${missed} after the deadline` : ""}`,
+      );
     if (missed > 0 && code === EXIT.ok) code = EXIT.deadlineMissed;
     if (subject.failed > 0) code = EXIT.failedItems;
   }

@@ -25,8 +25,17 @@ interface Answer {
 /** Fetches every result through the API and writes one line a document: summaries.jsonl, topics.jsonl, embeddings.jsonl, and errors.jsonl if any. */
 export async function downloadNight(clients: Clients, plan: NightPlan, state: NightState, dir: string): Promise<Downloads> {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const out = { summaries: lineFile(dir, "summaries.jsonl"), topics: lineFile(dir, "topics.jsonl"), embeddings: lineFile(dir, "embeddings.jsonl"), errors: lineFile(dir, "errors.jsonl") };
-  const take = async (answers: AsyncIterable<Answer>, to: keyof typeof out, read: (body: Record<string, unknown>) => Record<string, unknown> | null): Promise<void> => {
+  const out = {
+    summaries: lineFile(dir, "summaries.jsonl"),
+    topics: lineFile(dir, "topics.jsonl"),
+    embeddings: lineFile(dir, "embeddings.jsonl"),
+    errors: lineFile(dir, "errors.jsonl"),
+  };
+  const take = async (
+    answers: AsyncIterable<Answer>,
+    to: keyof typeof out,
+    read: (body: Record<string, unknown>) => Record<string, unknown> | null,
+  ): Promise<void> => {
     for await (const { customId, body, error } of answers) {
       const doc = docOf(plan, customId);
       const fields = doc && body ? read(body) : null;
@@ -40,7 +49,10 @@ export async function downloadNight(clients: Clients, plan: NightPlan, state: Ni
   await take(anthropicAnswers(clients, state.batchIds.messages), "summaries", readMessage);
   const files: string[] = [];
   for (const file of Object.values(out)) if (await file.close()) files.push(file.path);
-  return { files, counts: { summaries: out.summaries.lines(), topics: out.topics.lines(), embeddings: out.embeddings.lines(), errors: out.errors.lines() } };
+  return {
+    files,
+    counts: { summaries: out.summaries.lines(), topics: out.topics.lines(), embeddings: out.embeddings.lines(), errors: out.errors.lines() },
+  };
 }
 
 /** A JSONL file that is made with its first line. */
@@ -84,7 +96,8 @@ async function* openaiAnswers(clients: Clients, batchId: string | undefined): As
 async function* anthropicAnswers(clients: Clients, batchId: string | undefined): AsyncGenerator<Answer> {
   if (batchId === undefined) return;
   for await (const line of await clients.anthropic.messages.batches.results(batchId)) {
-    if (line.result.type === "succeeded") yield { customId: line.custom_id, body: line.result.message as unknown as Record<string, unknown>, error: null };
+    if (line.result.type === "succeeded")
+      yield { customId: line.custom_id, body: line.result.message as unknown as Record<string, unknown>, error: null };
     else yield { customId: line.custom_id, body: null, error: line.result };
   }
 }
@@ -98,7 +111,9 @@ function readTopics(body: Record<string, unknown>): Record<string, unknown> | nu
   const data = body["data"] as { scores?: Record<string, number> }[] | undefined;
   const scores = data?.[0]?.scores;
   if (!scores) return null;
-  const best = Object.entries(scores).sort((a, b) => b[1] - a[1]).slice(0, TOPICS_KEPT);
+  const best = Object.entries(scores)
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, TOPICS_KEPT);
   return { topic: topicName(best[0]?.[0] ?? ""), topics: best.map(([label, score]) => ({ topic: topicName(label), score })) };
 }
 

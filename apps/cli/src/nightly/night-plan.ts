@@ -16,7 +16,7 @@ export const TOPICS: Readonly<Record<string, string>> = {
   "web framework": "This package is a web framework for HTTP servers, routes and middleware.",
   testing: "This package runs unit tests, assertions and coverage.",
   "build tool": "This package bundles, compiles and minifies source code.",
-  "parser": "This package parses source code or markup into a syntax tree.",
+  parser: "This package parses source code or markup into a syntax tree.",
   "type definitions": "This package contains TypeScript type definitions.",
   "machine learning": "This package runs machine learning models and computes embeddings.",
   "API client": "This package is a client library for a remote web API.",
@@ -25,7 +25,7 @@ export const TOPICS: Readonly<Record<string, string>> = {
   "text and strings": "This package formats, escapes and measures text and strings.",
   "files and paths": "This package walks directories and matches files and paths.",
   "queues and concurrency": "This package runs background jobs, queues and asynchronous tasks.",
-  "security": "This package does cryptography, hashing and signing.",
+  security: "This package does cryptography, hashing and signing.",
   "user interface": "This package renders user interfaces in the browser.",
   "native binary": "This is the prebuilt binary of another package for one platform.",
 };
@@ -41,7 +41,12 @@ export interface BatchLine {
 /** One request of an Anthropic message batch. */
 export interface MessageRequest {
   readonly custom_id: string;
-  readonly params: { readonly model: string; readonly max_tokens: number; readonly system: string; readonly messages: { readonly role: "user"; readonly content: string }[] };
+  readonly params: {
+    readonly model: string;
+    readonly max_tokens: number;
+    readonly system: string;
+    readonly messages: { readonly role: "user"; readonly content: string }[];
+  };
 }
 
 /** What a night asks for. `custom_id` is the document's place in `docs`, since an id may be longer than providers allow. */
@@ -66,15 +71,37 @@ export function planNight(docs: readonly Readme[], by: Summarisers): NightPlan {
   return {
     docs,
     embeddings: docs.map((doc, i) => line(i, "/v1/embeddings", { model: "slowboat-embed", input: doc.text.slice(0, POOL_CHARS) })),
-    topics: docs.map((doc, i) => line(i, "/v1/classifications", { model: "slowboat-classify", input: doc.text.slice(0, POOL_CHARS), labels: Object.values(TOPICS) })),
+    topics: docs.map((doc, i) =>
+      line(i, "/v1/classifications", { model: "slowboat-classify", input: doc.text.slice(0, POOL_CHARS), labels: Object.values(TOPICS) }),
+    ),
     chat: docs.flatMap((doc, i) =>
       toOpenai(i)
-        ? [line(i, "/v1/chat/completions", { model: "gpt-5-mini", max_completion_tokens: SUMMARY_TOKENS, reasoning_effort: "minimal", messages: [{ role: "system", content: SUMMARY_TASK }, { role: "user", content: doc.text }] })]
+        ? [
+            line(i, "/v1/chat/completions", {
+              model: "gpt-5-mini",
+              max_completion_tokens: SUMMARY_TOKENS,
+              reasoning_effort: "minimal",
+              messages: [
+                { role: "system", content: SUMMARY_TASK },
+                { role: "user", content: doc.text },
+              ],
+            }),
+          ]
         : [],
     ),
     messages: docs.flatMap((doc, i) =>
       by.anthropic && !toOpenai(i)
-        ? [{ custom_id: `doc-${i}`, params: { model: "claude-haiku-4-5", max_tokens: SUMMARY_TOKENS, system: SUMMARY_TASK, messages: [{ role: "user" as const, content: doc.text }] } }]
+        ? [
+            {
+              custom_id: `doc-${i}`,
+              params: {
+                model: "claude-haiku-4-5",
+                max_tokens: SUMMARY_TOKENS,
+                system: SUMMARY_TASK,
+                messages: [{ role: "user" as const, content: doc.text }],
+              },
+            },
+          ]
         : [],
     ),
   };

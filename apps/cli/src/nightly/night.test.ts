@@ -46,7 +46,10 @@ test("every installed package's README is a document once, nested and scoped one
 });
 
 test("a long document is cut at a line, never inside a character", () => {
-  const root = folderOf({ "node_modules/a/README.md": `${"x".repeat(90)}\n${"y".repeat(90)}`, "node_modules/b/README.md": `${"x".repeat(99)}😀${"y".repeat(90)}` });
+  const root = folderOf({
+    "node_modules/a/README.md": `${"x".repeat(90)}\n${"y".repeat(90)}`,
+    "node_modules/b/README.md": `${"x".repeat(99)}😀${"y".repeat(90)}`,
+  });
   expect(collectReadmes(root, 100).map((doc) => doc.text)).toEqual(["x".repeat(90), "x".repeat(99)]);
   rmSync(root, { recursive: true });
 });
@@ -54,7 +57,11 @@ test("a long document is cut at a line, never inside a character", () => {
 const docs = ["a", "b", "c"].map((name) => ({ id: `node_modules/${name}`, packageName: name, text: `# ${name}` }));
 
 test("each document gets a vector, topics and exactly one summary, and is found again by its custom_id", () => {
-  for (const by of [{ openai: true, anthropic: true }, { openai: true, anthropic: false }, { openai: false, anthropic: true }]) {
+  for (const by of [
+    { openai: true, anthropic: true },
+    { openai: true, anthropic: false },
+    { openai: false, anthropic: true },
+  ]) {
     const plan = planNight(docs, by);
     expect(plan.embeddings).toHaveLength(3);
     expect(plan.topics).toHaveLength(3);
@@ -93,7 +100,9 @@ const facts: ReceiptFacts = {
 test("the progress line shows phase, done of total, lanes, ETA against the deadline and money, and fits the terminal", () => {
   const at = (hour: number): number => new Date(2026, 10, 25, hour).getTime();
   const view = { phase: "summarising", facts, total: 100, startedAtMs: at(22), nowMs: at(23), deadlineAtMs: at(30), columns: 200 };
-  expect(progressLine(view)).toBe("▕███████       ▏ 50/100 · summarising · 23:00 ETA 23:40–00:30 (deadline 06:00) · $0.50 spent, $1.50 saved (emulated) · pool 50 openai-batch 50");
+  expect(progressLine(view)).toBe(
+    "▕███████       ▏ 50/100 · summarising · 23:00 ETA 23:40–00:30 (deadline 06:00) · $0.50 spent, $1.50 saved (emulated) · pool 50 openai-batch 50",
+  );
   expect([...progressLine({ ...view, columns: 40 })]).toHaveLength(40);
   expect(progressLine({ ...view, total: 50 })).toContain("all answered");
 });

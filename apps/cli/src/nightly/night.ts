@@ -1,11 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { parseDeadline } from "@slowboat/kernel";
-import { readReceipt, type ReceiptFacts } from "@slowboat/store";
+import { type ReceiptFacts, readReceipt } from "@slowboat/store";
 import type { Stack } from "../supervisor/stack.ts";
 import { type Downloads, downloadNight } from "./download.ts";
 import type { NightPlan } from "./night-plan.ts";
 import { forgetNight, keepNight, type NightState, PARTS, unfinishedNight } from "./night-state.ts";
-import { doneOf, progressLine, type ProgressOut } from "./progress.ts";
+import { doneOf, type ProgressOut, progressLine } from "./progress.ts";
 import { type Clients, digestOf, makeClients, type PartProgress, partProgress, submitNight } from "./submit.ts";
 
 /** How a night ended. */
@@ -73,14 +73,25 @@ async function waitForMorning(deps: NightDeps, clients: Clients, state: NightSta
   let moved = { done: -1, atMs: performance.now() };
   for (;;) {
     signal.throwIfAborted();
-    const [facts, asked] = await Promise.all([receiptOf(stack, state), Promise.all(PARTS.map((part) => partProgress(clients, state, part)))]);
+    const [read, asked] = await Promise.all([receiptOf(stack, state), Promise.all(PARTS.map((part) => partProgress(clients, state, part)))]);
+    const facts = { ...read, emulated: read.emulated || stack.emulated };
     const parts = asked.filter((part) => part !== null);
     const done = doneOf(facts);
-    const view = { phase: phaseOf(parts, plan), facts, total, startedAtMs: state.startedAtMs, nowMs: stack.clock.job(), deadlineAtMs: "atMs" in deadline ? deadline.atMs : null, columns: deps.columns };
+    const view = {
+      phase: phaseOf(parts, plan),
+      facts,
+      total,
+      startedAtMs: state.startedAtMs,
+      nowMs: stack.clock.job(),
+      deadlineAtMs: "atMs" in deadline ? deadline.atMs : null,
+      columns: deps.columns,
+    };
     deps.progress.show(progressLine(view));
-    if (parts.every((part) => part.ended)) return parts.flatMap((part) => (part.refusal === null ? [] : [`the batch of ${part.part} was refused: ${part.refusal}`]));
+    if (parts.every((part) => part.ended))
+      return parts.flatMap((part) => (part.refusal === null ? [] : [`the batch of ${part.part} was refused: ${part.refusal}`]));
     if (done > moved.done) moved = { done, atMs: performance.now() };
-    if (stack.clock.scale > 1 && performance.now() - moved.atMs > STUCK_MS) throw new Error(`no job has ended for ${STUCK_MS / 60_000} minutes; see the logs in ${stack.folder.at("logs")}`);
+    if (stack.clock.scale > 1 && performance.now() - moved.atMs > STUCK_MS)
+      throw new Error(`no job has ended for ${STUCK_MS / 60_000} minutes; see the logs in ${stack.folder.at("logs")}`);
     await pause(POLL_MS, undefined, { signal });
   }
 }
@@ -91,7 +102,9 @@ const DOING = { embeddings: "embedding", topics: "topics", chat: "OpenAI summari
 function phaseOf(parts: readonly PartProgress[], plan: NightPlan): string {
   const open = parts.filter((part) => !part.ended);
   if (open.length === 0) return "done";
-  return open.map(({ part, done }) => (done >= plan[part].length ? `finalizing ${DOING[part]}` : `${DOING[part]} ${done}/${plan[part].length}`)).join(", ");
+  return open
+    .map(({ part, done }) => (done >= plan[part].length ? `finalizing ${DOING[part]}` : `${DOING[part]} ${done}/${plan[part].length}`))
+    .join(", ");
 }
 
 /** The facts when nothing waits for settlement any more, or after a bounded wait. */

@@ -39,12 +39,16 @@ export const doneOf = (facts: ReceiptFacts): number =>
 function laneMix(facts: ReceiptFacts): string {
   const lanes = new Map<string, number>();
   for (const row of facts.jobs) if (row.lane !== null) lanes.set(row.lane, (lanes.get(row.lane) ?? 0) + row.jobs);
-  return [...lanes].sort((a, b) => b[1] - a[1]).map(([lane, jobs]) => `${lane} ${jobs}`).join(" ");
+  return [...lanes]
+    .sort((a, b) => b[1] - a[1])
+    .map(([lane, jobs]) => `${lane} ${jobs}`)
+    .join(" ");
 }
 
 /** From the pace so far, as a range: the rest may go a third faster, or half again as slow. */
 function eta(view: ProgressView, done: number): string {
-  const deadline = view.deadlineAtMs === null ? "" : ` (deadline ${wall(view.deadlineAtMs)}${view.nowMs > view.deadlineAtMs && done < view.total ? " missed" : ""})`;
+  const deadline =
+    view.deadlineAtMs === null ? "" : ` (deadline ${wall(view.deadlineAtMs)}${view.nowMs > view.deadlineAtMs && done < view.total ? " missed" : ""})`;
   if (done >= view.total && view.total > 0) return `all answered${deadline}`;
   const passedMs = view.nowMs - view.startedAtMs;
   if (done === 0 || passedMs <= 0) return `ETA unknown${deadline}`;

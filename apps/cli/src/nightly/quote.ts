@@ -18,7 +18,11 @@ export function quoteNight(book: PriceBook, plan: NightPlan, nowMs: number): Nig
   let listNano = ZERO;
   let expectedNano = ZERO;
   const add = (provider: "openai" | "anthropic", model: string, chars: number): void => {
-    const request = { candidates: [{ provider, model }], inputTokens: Math.ceil(chars / CHARS_PER_TOKEN) + FRAME_TOKENS, outputTokens: SUMMARY_TOKENS };
+    const request = {
+      candidates: [{ provider, model }],
+      inputTokens: Math.ceil(chars / CHARS_PER_TOKEN) + FRAME_TOKENS,
+      outputTokens: SUMMARY_TOKENS,
+    };
     const list = quote(book, request, provider, nowMs);
     const batch = quote(book, request, `${provider}-batch`, nowMs);
     if (list.unpriced || batch.unpriced) throw new Error(`${model} has no price in the price book`);

@@ -39,7 +39,11 @@ function moduleFolders(root: string): string[] {
 }
 
 const subfolders = (folder: string): string[] =>
-  existsSync(folder) ? readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() && entry.name !== "node_modules" ? [join(folder, entry.name)] : [])) : [];
+  existsSync(folder)
+    ? readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+        entry.isDirectory() && entry.name !== "node_modules" ? [join(folder, entry.name)] : [],
+      )
+    : [];
 
 const packageFolders = (modules: string): string[] =>
   subfolders(modules).flatMap((folder) => {
@@ -53,7 +57,9 @@ const nameOf = (folder: string, modules: string): string => folder.slice(modules
 function readmeOf(folder: string, capChars: number): string | null {
   const name = readdirSync(folder).find((entry) => NAME.test(entry));
   if (name === undefined || !statSync(join(folder, name)).isFile()) return null;
-  const text = readFileSync(join(folder, name), "utf8").replace(/^\uFEFF/, "").trim();
+  const text = readFileSync(join(folder, name), "utf8")
+    .replace(/^\uFEFF/, "")
+    .trim();
   if (text === "" || text.includes("\u0000") || text.includes("\uFFFD")) return null;
   return cut(text, capChars);
 }

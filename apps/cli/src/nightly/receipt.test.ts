@@ -25,7 +25,14 @@ const FACTS: ReceiptFacts = {
   emulated: true,
 };
 
-const view = (facts: ReceiptFacts) => ({ title: "The night", facts, resultFiles: ["/d/results/x.jsonl"], consoleUrl: "http://127.0.0.1:8788/", columns: 80, colour: false });
+const view = (facts: ReceiptFacts) => ({
+  title: "The night",
+  facts,
+  resultFiles: ["/d/results/x.jsonl"],
+  consoleUrl: "http://127.0.0.1:8788/",
+  columns: 80,
+  colour: false,
+});
 
 test("list price, less every line, is what was paid", () => {
   const waterfall = ledgerWaterfall(FACTS.accounts);

@@ -47,9 +47,18 @@ export function drawReceipt(view: ReceiptView): string {
   const rows: [string, string][] = [
     ["jobs", `${group(total)}: ${outcomes}`],
     ["lanes", lanes],
-    ["deadlines", facts.withDeadline === 0 ? "none set" : `${group(met)} of ${group(facts.withDeadline)} met${facts.deadlinesMissed > 0 ? paint("red", `, ${group(facts.deadlinesMissed)} missed`) : ""}`],
+    [
+      "deadlines",
+      facts.withDeadline === 0
+        ? "none set"
+        : `${group(met)} of ${group(facts.withDeadline)} met${facts.deadlinesMissed > 0 ? paint("red", `, ${group(facts.deadlinesMissed)} missed`) : ""}`,
+    ],
   ];
-  if (facts.suspense.attempts > 0) rows.push(["suspense", paint("red", `${group(facts.suspense.attempts)} attempts with unknown outcome, about $${usd(facts.suspense.amountNano)}`)]);
+  if (facts.suspense.attempts > 0)
+    rows.push([
+      "suspense",
+      paint("red", `${group(facts.suspense.attempts)} attempts with unknown outcome, about $${usd(facts.suspense.amountNano)}`),
+    ]);
   if (facts.unpriced > 0) rows.push(["unpriced", `${group(facts.unpriced)} jobs of models without a price: in no sum below`]);
   if (facts.unsettled > 0) rows.push(["unsettled", `${group(facts.unsettled)} answers saved, not settled yet`]);
   const bottom: [string, string][] = [];
@@ -121,5 +130,10 @@ const group = (count: number): string => String(count).replace(/\B(?=(?:\d{3})+$
 function tally<T extends { readonly jobs: number }>(rows: readonly T[], by: (row: T) => string): string {
   const sums = new Map<string, number>();
   for (const row of rows) sums.set(by(row), (sums.get(by(row)) ?? 0) + row.jobs);
-  return [...sums].sort((a, b) => b[1] - a[1]).map(([name, jobs]) => `${group(jobs)} ${name}`).join(" · ") || "none";
+  return (
+    [...sums]
+      .sort((a, b) => b[1] - a[1])
+      .map(([name, jobs]) => `${group(jobs)} ${name}`)
+      .join(" · ") || "none"
+  );
 }

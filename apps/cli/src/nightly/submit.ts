@@ -51,7 +51,8 @@ export async function submitNight(clients: Clients, folder: DataFolder, plan: Ni
       // The client's type lists the provider's endpoints; classification is ours.
       const endpoint = lines[part][0]?.url as "/v1/embeddings";
       const metadata = { deadline: state.deadline, cache: REUSE, night: state.date };
-      batchId = (await clients.openai.batches.create({ input_file_id: fileId, endpoint, completion_window: "24h", metadata }, { headers: key(part) })).id;
+      batchId = (await clients.openai.batches.create({ input_file_id: fileId, endpoint, completion_window: "24h", metadata }, { headers: key(part) }))
+        .id;
     }
     keep({ ...state, batchIds: { ...state.batchIds, [part]: batchId } });
   }
@@ -88,6 +89,12 @@ export async function partProgress(clients: Clients, state: NightState, part: Pa
   const batch = await clients.openai.batches.retrieve(id);
   const counts = batch.request_counts;
   const ended = ["completed", "failed", "cancelled", "expired"].includes(batch.status);
-  const refusal = batch.status === "failed" ? (batch.errors?.data ?? []).slice(0, 3).map((error) => `line ${error.line ?? "?"}: ${error.message}`).join("; ") || "no reason given" : null;
+  const refusal =
+    batch.status === "failed"
+      ? (batch.errors?.data ?? [])
+          .slice(0, 3)
+          .map((error) => `line ${error.line ?? "?"}: ${error.message}`)
+          .join("; ") || "no reason given"
+      : null;
   return { part, ended, done: (counts?.completed ?? 0) + (counts?.failed ?? 0), total: counts?.total ?? 0, status: batch.status, refusal };
 }

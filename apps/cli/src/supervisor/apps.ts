@@ -42,7 +42,13 @@ export function appSpecs(layout: Layout, config: Config, plain: Readonly<Record<
   const { realAnchorMs, jobAnchorMs, scale } = layout.clock;
   const anchors = ["--real-anchor-ms", String(realAnchorMs), "--job-anchor-ms", String(jobAnchorMs), "--scale", String(scale)];
   const emulator: AppSpec = {
-    ...app("emulator", "packages/dev/emulator/src/main.ts", {}, ["--port", String(ports.emulator), "--journal", join(layout.dataDir, "emulator.journal"), ...anchors]),
+    ...app("emulator", "packages/dev/emulator/src/main.ts", {}, [
+      "--port",
+      String(ports.emulator),
+      "--journal",
+      join(layout.dataDir, "emulator.journal"),
+      ...anchors,
+    ]),
     // It stands for another company's machine: it gets nothing of ours but its place and the time.
     env: { ...plain },
   };

@@ -18,11 +18,15 @@ const app = (source: string) => {
   const main = join(dir, "app.mjs");
   writeFileSync(main, source);
   const said: string[] = [];
-  const kept = keepApp({ name: "app", main, env: {}, logPath: join(dir, "app.log") }, { rng: seededRng(1), say: (text) => said.push(text), changed: () => undefined });
+  const kept = keepApp(
+    { name: "app", main, env: {}, logPath: join(dir, "app.log") },
+    { rng: seededRng(1), say: (text) => said.push(text), changed: () => undefined },
+  );
   return { kept, said };
 };
 
-const GOOD = "console.log('up', process.pid); process.on('disconnect', () => process.exit(0)); process.on('SIGTERM', () => process.exit(0)); process.send({ kind: 'ready' });";
+const GOOD =
+  "console.log('up', process.pid); process.on('disconnect', () => process.exit(0)); process.on('SIGTERM', () => process.exit(0)); process.send({ kind: 'ready' });";
 const alive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
@@ -37,7 +41,10 @@ test("an app that is killed runs again, and stops when it is told to", async () 
   await kept.start();
   const first = kept.pid() ?? 0;
   process.kill(first, "SIGKILL");
-  await until(async () => kept.pid() !== null && kept.pid() !== first && readFileSync(join(dir, "app.log"), "utf8").split("\n").length > 2, "the app runs again");
+  await until(
+    async () => kept.pid() !== null && kept.pid() !== first && readFileSync(join(dir, "app.log"), "utf8").split("\n").length > 2,
+    "the app runs again",
+  );
   expect(kept.restarts()).toBe(1);
   expect(said.join()).toContain("SIGKILL");
   const second = kept.pid() ?? 0;

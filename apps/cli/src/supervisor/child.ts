@@ -49,7 +49,12 @@ export function keepApp(spec: AppSpec, hooks: { readonly rng: Rng; readonly say:
   const launch = (): Promise<void> => {
     const log = openSync(spec.logPath, "a", 0o600);
     const started = performance.now();
-    const made = fork(spec.main, spec.args ?? [], { env: spec.env, execArgv: ["--disable-warning=ExperimentalWarning"], stdio: ["ignore", log, log, "ipc"], detached: true });
+    const made = fork(spec.main, spec.args ?? [], {
+      env: spec.env,
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+      stdio: ["ignore", log, log, "ipc"],
+      detached: true,
+    });
     closeSync(log);
     child = made;
     hooks.changed();

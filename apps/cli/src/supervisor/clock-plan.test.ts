@@ -7,19 +7,35 @@ const NOW = Date.UTC(2026, 10, 25, 12);
 const stored = (jobAnchorMs: number, scale = 480) => ({ realAnchorMs: NOW - 60_000, jobAnchorMs, scale, seenRealMs: NOW - 10_000 });
 
 test("a first start follows the machine, or begins at the evening", () => {
-  expect(planClock({ stored: null, realNowMs: NOW, scale: 1, pinned: false, notBeforeJobMs: NOW })).toEqual({ clock: { realAnchorMs: NOW, jobAnchorMs: NOW, scale: 1, seenRealMs: NOW } });
-  expect(planClock({ stored: null, realNowMs: NOW, scale: 480, pinned: false, notBeforeJobMs: NOW + 3_600_000 })).toMatchObject({ clock: { jobAnchorMs: NOW + 3_600_000, scale: 480 } });
+  expect(planClock({ stored: null, realNowMs: NOW, scale: 1, pinned: false, notBeforeJobMs: NOW })).toEqual({
+    clock: { realAnchorMs: NOW, jobAnchorMs: NOW, scale: 1, seenRealMs: NOW },
+  });
+  expect(planClock({ stored: null, realNowMs: NOW, scale: 480, pinned: false, notBeforeJobMs: NOW + 3_600_000 })).toMatchObject({
+    clock: { jobAnchorMs: NOW + 3_600_000, scale: 480 },
+  });
 });
 
 test("job time never goes back over any chain of starts, crashes and pauses", () => {
-  const step = fc.record({ runMs: fc.integer({ min: 0, max: 10_000_000 }), unseenMs: fc.integer({ min: 0, max: 1500 }), downMs: fc.integer({ min: 1500, max: 10_000_000 }), scale: fc.integer({ min: 1, max: 5000 }), jump: fc.boolean() });
+  const step = fc.record({
+    runMs: fc.integer({ min: 0, max: 10_000_000 }),
+    unseenMs: fc.integer({ min: 0, max: 1500 }),
+    downMs: fc.integer({ min: 1500, max: 10_000_000 }),
+    scale: fc.integer({ min: 1, max: 5000 }),
+    jump: fc.boolean(),
+  });
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), (steps) => {
       let realMs = NOW;
       let clock: Parameters<typeof planClock>[0]["stored"] = null;
       let latest = Number.NEGATIVE_INFINITY;
       for (const one of steps) {
-        const planned = planClock({ stored: clock, realNowMs: realMs, scale: one.scale, pinned: false, notBeforeJobMs: one.jump ? eveningMs(realMs, latest) : 0 });
+        const planned = planClock({
+          stored: clock,
+          realNowMs: realMs,
+          scale: one.scale,
+          pinned: false,
+          notBeforeJobMs: one.jump ? eveningMs(realMs, latest) : 0,
+        });
         if (!("clock" in planned)) throw new Error(planned.refused);
         expect(planned.clock.jobAnchorMs).toBeGreaterThanOrEqual(latest);
         const crashMs = realMs + one.runMs + one.unseenMs;

@@ -24,10 +24,16 @@ export function planClock(input: {
     const jobAnchorMs = Math.max(seenMs, input.notBeforeJobMs);
     return { clock: { realAnchorMs: realNowMs, jobAnchorMs, scale, seenRealMs: realNowMs } };
   }
-  if (scale !== 1) return { refused: "With a provider key set the clock runs at --time-scale 1: real providers do not hurry. Leave the option out, or unset the keys to use the emulator." };
+  if (scale !== 1)
+    return {
+      refused:
+        "With a provider key set the clock runs at --time-scale 1: real providers do not hurry. Leave the option out, or unset the keys to use the emulator.",
+    };
   if (seenMs > realNowMs + AHEAD_MS) {
     const ahead = Math.ceil((seenMs - realNowMs) / 60_000);
-    return { refused: `The job clock of this data folder is ${ahead} min ahead of the machine's, left by accelerated runs; with a provider key it must not be. Choose a fresh folder with --data-dir.` };
+    return {
+      refused: `The job clock of this data folder is ${ahead} min ahead of the machine's, left by accelerated runs; with a provider key it must not be. Choose a fresh folder with --data-dir.`,
+    };
   }
   return { clock: { realAnchorMs: realNowMs, jobAnchorMs: Math.max(realNowMs, seenMs), scale: 1, seenRealMs: realNowMs } };
 }

@@ -6,7 +6,12 @@ import { dirname, join } from "node:path";
 const BUILD_MS = 120_000;
 
 /** Builds the console at the first start. Returns a text for the user when that failed: everything but the console works then. */
-export async function buildConsole(root: string, logPath: string, env: Readonly<Record<string, string>>, say: (text: string) => void): Promise<string | null> {
+export async function buildConsole(
+  root: string,
+  logPath: string,
+  env: Readonly<Record<string, string>>,
+  say: (text: string) => void,
+): Promise<string | null> {
   const app = join(root, "apps/console");
   if (!existsSync(join(app, "vite.config.ts")) || existsSync(join(app, "dist/index.html"))) return null;
   say("building the console (once) ...");

@@ -37,7 +37,8 @@ export function viewDataFolder(dir: string): DataFolder {
   const secret = (): string => {
     const known = read("secret")?.trim();
     if (known !== undefined) {
-      if (!/^[0-9a-f]{64}$/.test(known)) throw new Error(`${at("secret")} does not hold 64 hex digits; restore it from a backup: stored keys depend on it.`);
+      if (!/^[0-9a-f]{64}$/.test(known))
+        throw new Error(`${at("secret")} does not hold 64 hex digits; restore it from a backup: stored keys depend on it.`);
       return known;
     }
     write("secret", `${randomBytes(32).toString("hex")}\n`);
@@ -72,7 +73,8 @@ export function lockFolder(folder: DataFolder): FolderLock {
     const held = folder.read("supervisor.lock");
     if (held !== null) {
       const owner = parseOwner(held);
-      if (owner && isSame(owner)) throw new Error(`Slowboat already runs on ${folder.dir} (process ${owner.pid}). Stop it, or choose another folder with --data-dir.`);
+      if (owner && isSame(owner))
+        throw new Error(`Slowboat already runs on ${folder.dir} (process ${owner.pid}). Stop it, or choose another folder with --data-dir.`);
       orphans = owner?.children.filter(isSame) ?? [];
       removeStale(path, `${aside}.stale`, held);
     }

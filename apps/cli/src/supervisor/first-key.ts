@@ -1,6 +1,6 @@
-import type { Rng } from "@slowboat/kernel";
 import { createKey, createTenant } from "@slowboat/intake";
-import { findKey, setRetention, type Store } from "@slowboat/store";
+import type { Rng } from "@slowboat/kernel";
+import { findKey, type Store, setRetention } from "@slowboat/store";
 import type { DataFolder } from "./data-folder.ts";
 
 /** The first tenant and the key that the CLI of this checkout uses. */
@@ -20,7 +20,13 @@ export interface FirstKey {
 export async function firstKey(
   store: Store,
   folder: DataFolder,
-  input: { readonly given: string | undefined; readonly secret: string; readonly retentionDays: number | undefined; readonly nowMs: number; readonly rng: Rng },
+  input: {
+    readonly given: string | undefined;
+    readonly secret: string;
+    readonly retentionDays: number | undefined;
+    readonly nowMs: number;
+    readonly rng: Rng;
+  },
 ): Promise<FirstKey> {
   const { given, retentionDays, ...rest } = input;
   return await store.begin(async (tx) => {

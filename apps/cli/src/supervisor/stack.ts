@@ -2,7 +2,18 @@ import { rmSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { type Clock, jobClock, systemRng } from "@slowboat/runtime";
-import { chooseLaunch, countLiveJobs, migrate, openStore, readClock, recordPriceBook, type Store, touchClock, writeClock } from "@slowboat/store";
+import {
+  chooseLaunch,
+  countLiveJobs,
+  forgetEmulatedReuse,
+  migrate,
+  openStore,
+  readClock,
+  recordPriceBook,
+  type Store,
+  touchClock,
+  writeClock,
+} from "@slowboat/store";
 import { type Config, plainEnvironment, ROOT } from "../config.ts";
 import { appSpecs } from "./apps.ts";
 import { type KeptApp, keepApp } from "./child.ts";
@@ -88,11 +99,21 @@ async function startParts(
 
   const stored = await setClock(store, options, !emulated);
   const clock = jobClock(stored);
+  if (!emulated) {
+    const forgotten = await forgetEmulatedReuse(store.sql);
+    if (forgotten > 0) say(`forgot ${forgotten} kept answers of the emulator: a real provider is set now`);
+  }
   const secret = config.SLOWBOAT_SECRET ?? folder.secret();
   const rng = systemRng();
   const book = loadPriceBook(STANDARD_PRICES);
   await recordPriceBook(store.sql, { version: book.version, content: book.content, nowMs: clock.job() });
-  const first = await firstKey(store, folder, { given: config.SLOWBOAT_API_KEY, secret, retentionDays: config.SLOWBOAT_RETENTION_DAYS, nowMs: clock.job(), rng });
+  const first = await firstKey(store, folder, {
+    given: config.SLOWBOAT_API_KEY,
+    secret,
+    retentionDays: config.SLOWBOAT_RETENTION_DAYS,
+    nowMs: clock.job(),
+    rng,
+  });
 
   const plain = plainEnvironment();
   const unbuilt = await buildConsole(ROOT, folder.at("logs", "console-build.log"), plain, say);
@@ -113,7 +134,15 @@ async function startParts(
 
   const url = `http://127.0.0.1:${ports.intake}`;
   const consoleUrl = `http://127.0.0.1:${ports.results}/`;
-  const connection = { url, console_url: consoleUrl, pool_url: `http://127.0.0.1:${ports.pool}`, key_id: first.keyId, pid: process.pid, emulated, database_url: database.url };
+  const connection = {
+    url,
+    console_url: consoleUrl,
+    pool_url: `http://127.0.0.1:${ports.pool}`,
+    key_id: first.keyId,
+    pid: process.pid,
+    emulated,
+    database_url: database.url,
+  };
   folder.write("connection.json", `${JSON.stringify(connection, null, 2)}\n`);
   stops.push(async () => rmSync(folder.at("connection.json"), { force: true }));
   return { url, consoleUrl, emulated, first, store, clock, folder, apps, broken, stop };
@@ -144,13 +173,22 @@ async function setClock(store: Store, options: StackOptions, pinned: boolean): P
   const mayJump = (await countLiveJobs(store.sql)) === 0;
   const seenMs = stored === null ? 0 : lastJobMs(stored, realNowMs);
   const wantedMs = options.evening ? eveningMs(realNowMs, seenMs) : realNowMs;
-  const planned = planClock({ stored, realNowMs, scale: options.timeScale, pinned, notBeforeJobMs: mayJump || (!options.evening && !hurried) ? wantedMs : 0 });
+  const planned = planClock({
+    stored,
+    realNowMs,
+    scale: options.timeScale,
+    pinned,
+    notBeforeJobMs: mayJump || (!options.evening && !hurried) ? wantedMs : 0,
+  });
   if ("refused" in planned) throw new Error(planned.refused);
   await writeClock(store.sql, planned.clock);
   return planned.clock;
 }
 
-async function choosePorts(wanted: number, say: (text: string) => void): Promise<{ intake: number; results: number; pool: number; emulator: number }> {
+async function choosePorts(
+  wanted: number,
+  say: (text: string) => void,
+): Promise<{ intake: number; results: number; pool: number; emulator: number }> {
   const intake = await freePort(wanted);
   if (wanted !== 0 && intake !== wanted) say(`port ${wanted} is in use; the API listens on ${intake}`);
   const taken = new Set([intake]);

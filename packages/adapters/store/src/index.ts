@@ -42,3 +42,4 @@ export { cancelOrphanedBatches, type PlacedAttempt, readBacklog, readPlaced, rea
 export { type KeptAnswer, readAnswer } from "./read-answer.ts";
 export { type BatchOverview, type JobOverview, type LaneOverview, type Overview, readOverview } from "./read-overview.ts";
 export { endLostCalls } from "./end-lost-calls.ts";
+export { forgetEmulatedReuse } from "./forget-emulated.ts";

@@ -17,7 +17,10 @@ export interface ReceiptFacts {
 }
 
 /** Reads the receipt of a tenant's batches in one snapshot, out of the rows and the ledger. Ids of other tenants count nothing. */
-export async function readReceipt(tx: Sql, input: { readonly tenantId: string; readonly batchIds: readonly string[]; readonly nowMs: number }): Promise<ReceiptFacts> {
+export async function readReceipt(
+  tx: Sql,
+  input: { readonly tenantId: string; readonly batchIds: readonly string[]; readonly nowMs: number },
+): Promise<ReceiptFacts> {
   const { tenantId, batchIds, nowMs } = input;
   const [row] = await tx<
     {
