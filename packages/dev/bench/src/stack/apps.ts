@@ -1,0 +1,76 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Child, startChild } from "./child.ts";
+import type { Ground } from "./ground.ts";
+import { freePort } from "./ports.ts";
+
+const ROOT = fileURLToPath(new URL("../../../../../", import.meta.url));
+
+/** How the apps are set up. */
+export interface AppsOptions {
+  /** Origin of what stands for OpenAI. */
+  readonly upstreamUrl: string;
+  readonly redisUrl?: string;
+  /** Exact `host:port` pairs that webhooks may go to although they are private. */
+  readonly callbackAllow?: readonly string[];
+  readonly profileDir: string | null;
+}
+
+/** The three services of an installation as processes, as the supervisor starts them. */
+export interface Apps {
+  /** Origin of the intake API. */
+  readonly url: string;
+  readonly intake: Child;
+  /** Ends the intake API and starts a fresh one on the same port. */
+  renewIntake(): Promise<Child>;
+  stop(): Promise<void>;
+}
+
+/** The emulator of both providers, answering at once. */
+export async function startEmulator(ground: Ground): Promise<{ readonly url: string; readonly child: Child }> {
+  const main = join(ROOT, "packages/dev/emulator/src/main.ts");
+  const child = await startChild({ main, args: ["--port", "0", "--latency", "instant"], env: {}, logPath: join(ground.dir, "logs", "emulator.log") });
+  return { url: `http://127.0.0.1:${String(child.ready["port"])}`, child };
+}
+
+/** Starts intake API, scheduler and results service on the ground. */
+export async function startApps(ground: Ground, options: AppsOptions): Promise<Apps> {
+  const port = await freePort();
+  const base = {
+    DATABASE_URL: ground.postgres.url,
+    ...(options.redisUrl === undefined ? {} : { REDIS_URL: options.redisUrl }),
+    SLOWBOAT_DATA_DIR: ground.dir,
+    SLOWBOAT_HOST: "127.0.0.1",
+    SLOWBOAT_SECRET: ground.secret,
+    SLOWBOAT_EMULATED: "1",
+    SLOWBOAT_CALLBACK_ALLOW: (options.callbackAllow ?? []).join(","),
+  };
+  const providers = { OPENAI_API_KEY: "bench", OPENAI_BASE_URL: `${options.upstreamUrl}/v1` };
+  const start = (name: string, env: Readonly<Record<string, string>>): Promise<Child> =>
+    startChild({ main: join(ROOT, "apps", name, "src/main.ts"), env: { ...base, ...env }, logPath: join(ground.dir, "logs", `${name}.log`), profileDir: options.profileDir });
+  const started: Child[] = [];
+  const startIntake = (): Promise<Child> => start("intake-api", { ...providers, SLOWBOAT_PORT: String(port) });
+  let intake: Child | null = null;
+  const stop = async (): Promise<void> => {
+    await intake?.stop();
+    for (const child of started.reverse()) await child.stop();
+  };
+  try {
+    intake = await startIntake();
+    started.push(await start("scheduler", providers));
+    started.push(await start("results-service", { SLOWBOAT_PORT: String(await freePort()) }));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    intake,
+    renewIntake: async () => {
+      await intake?.stop();
+      intake = await startIntake();
+      return intake;
+    },
+    stop,
+  };
+}
