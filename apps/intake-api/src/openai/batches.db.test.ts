@@ -367,7 +367,7 @@ describe("cancelling, deleting, and running twice", () => {
     const lines = Array.from({ length: 6000 }, (_, i) => chatLine(`m${i}`)).join("\n");
     const { id } = await create((await upload(lines)).id);
     const running = intake.run(id);
-    await until(async () => (await intake.store.sql`select from job where batch_id = ${id} limit 1`).length > 0);
+    await until(async () => (await intake.store.sql`select from job where batch_id = ${id} limit 1`).length > 0, "a first job of the batch");
     await me.openai.batches.cancel(id);
     await running;
     expect(await intake.store.sql`select from job where batch_id = ${id} and state <> 'cancelled'`).toHaveLength(0);
