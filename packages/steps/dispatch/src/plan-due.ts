@@ -1,4 +1,4 @@
-import { type EventType, eventPayload, laneClass } from "@slowboat/contract";
+import { type Decision, type EventType, eventPayload, laneClass } from "@slowboat/contract";
 import { newId } from "@slowboat/kernel";
 import { callsPerSecond, closePack, decide, packKey, rescueMs, type Snapshot, type Verdict } from "@slowboat/plan";
 import {
@@ -22,7 +22,7 @@ import { readSnapshot } from "./snapshot.ts";
 
 /** Jobs claimed in one transaction: enough to pack provider batches well, few enough to hold the locks for under a second. */
 const CLAIM = 2_000;
-/** How long (job time) a job without a latest start waits for another one's answer before it goes itself. */
+/** The least time (job ms) a job without a latest start waits for another one's answer before it goes itself. */
 const FOLLOW_MS = 300_000;
 /** When (job time) a job is looked at again whose lanes are all away. */
 const AWAY_MS = 30_000;
@@ -116,15 +116,21 @@ function decideAll(
     }
     const { decision } = verdict;
     const leader = key === null ? undefined : (leaders.get(key) ?? (hit?.leaderId === job.id ? undefined : (hit?.leaderId ?? undefined)));
-    const mayFollow = leader !== undefined && source === null && decision.role === "try" && job.deadlineAtMs !== null && (decision.latestStartAtMs ?? nowMs + FOLLOW_MS) > nowMs;
-    if (mayFollow) {
-      deferred.push({ jobId: job.id, atMs: decision.latestStartAtMs ?? nowMs + FOLLOW_MS, leaderId: leader });
+    const untilMs = followUntil(job, decision, nowMs);
+    if (leader !== undefined && source === null && decision.role === "try" && untilMs > nowMs) {
+      deferred.push({ jobId: job.id, atMs: untilMs, leaderId: leader });
       continue;
     }
     if (key !== null && source === null) leaders.set(key, job.id);
     placements.push({ job, decision, sourceAttemptId: decision.lane === "cache" ? source : null });
   }
   return { placements, refused, deferred };
+}
+
+/** Until when (job ms) a job may wait for another one's answer: its latest start, or a twentieth of its slack; urgent work never waits. */
+function followUntil(job: DueJob, decision: Decision, nowMs: number): number {
+  if (job.deadlineAtMs === null) return nowMs;
+  return decision.latestStartAtMs ?? nowMs + Math.max(FOLLOW_MS, (job.deadlineAtMs - nowMs) / 20);
 }
 
 const togetherKey = (job: DueJob): string => `${job.endpoint} ${job.model}`;

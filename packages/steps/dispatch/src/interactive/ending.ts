@@ -17,15 +17,32 @@ export interface Ending {
  * error of the API's shape, and an outcome that nobody heard, become faults of our own.
  */
 export function endingOf(answer: LaneAnswer): Ending {
-  const failed = (error: Fault): Ending => ({ statusCode: error.status, body: "", requestId: null, retryAfterMs: null, fault: error, error: { code: error.code, message: error.message } });
+  const failed = (error: Fault): Ending => ({
+    statusCode: error.status,
+    body: "",
+    requestId: null,
+    retryAfterMs: null,
+    fault: error,
+    error: { code: error.code, message: error.message },
+  });
   switch (answer.kind) {
     case "answered":
       return { statusCode: answer.statusCode, body: answer.body, requestId: answer.requestId, retryAfterMs: null, fault: null, error: null };
     case "refused": {
-      if (answer.retry === "park") return failed(fault("lane-unavailable", { message: "The provider does not serve this installation's account at the moment.", inside: answer.code }));
+      if (answer.retry === "park")
+        return failed(
+          fault("lane-unavailable", { message: "The provider does not serve this installation's account at the moment.", inside: answer.code }),
+        );
       if (!isApiError(answer.body) || answer.statusCode < 400) return failed(fault("provider-failed", { inside: `status ${answer.statusCode}` }));
       const { statusCode, body, requestId, retryAfterMs } = answer;
-      return { statusCode, body, requestId, retryAfterMs, fault: null, error: { code: "provider-refused", message: `The provider refused the request with status ${statusCode}.` } };
+      return {
+        statusCode,
+        body,
+        requestId,
+        retryAfterMs,
+        fault: null,
+        error: { code: "provider-refused", message: `The provider refused the request with status ${statusCode}.` },
+      };
     }
     case "void":
       return failed(fault("lane-unavailable", { message: "The provider could not be reached.", inside: answer.message }));

@@ -1,8 +1,8 @@
-import { loadPriceBook, resolveModel, STANDARD_PRICES } from "@slowboat/pricing";
-import { createLogger } from "@slowboat/runtime";
-import { seedTenant, type TestClock, type TestDatabase, testClock, testDatabase, testQueue, testRng, type TestTenant } from "@slowboat/testkit";
 import { createLanes } from "@slowboat/lanes";
+import { loadPriceBook, resolveModel, STANDARD_PRICES } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
+import { createLogger } from "@slowboat/runtime";
+import { seedTenant, type TestClock, type TestDatabase, type TestTenant, testClock, testDatabase, testQueue, testRng } from "@slowboat/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createInteractive, type Interactive } from "./create-interactive.ts";
 import type { InteractiveRequest } from "./request.ts";
@@ -41,6 +41,7 @@ const request = (more: Partial<InteractiveRequest> = {}): InteractiveRequest => 
     endpoint: "/v1/chat/completions",
     model,
     body: '{"model":"gpt-5.4-mini","messages":[{"role":"user","content":"x"}]}',
+    value: { model: "gpt-5.4-mini", messages: [] },
     deadlineAtMs: null,
     allow: null,
     deny: null,
@@ -51,7 +52,17 @@ const request = (more: Partial<InteractiveRequest> = {}): InteractiveRequest => 
     ...more,
   };
 };
-const decision = { lane: "openai", model: "gpt-5.4-mini", role: "try", reason: "", decidedAtMs: 0, deadlineAtMs: null, latestStartAtMs: null, pricesVersion: "v", candidates: [] } as const;
+const decision = {
+  lane: "openai",
+  model: "gpt-5.4-mini",
+  role: "try",
+  reason: "",
+  decidedAtMs: 0,
+  deadlineAtMs: null,
+  latestStartAtMs: null,
+  pricesVersion: "v",
+  candidates: [],
+} as const;
 const opened = (nowMs: number) => {
   const job = jobOf(request(), nowMs, rng, null);
   const attempt = attemptOf(job, decision, 1, { account: "a", emulated: true, sourceAttemptId: null }, nowMs, rng);
@@ -90,17 +101,29 @@ describe("writes of interactive calls", () => {
 });
 
 describe("calls that cannot be served", () => {
-  const withLanes = (work: (interactive: Interactive) => Promise<void>, settings: Partial<Parameters<typeof createLanes>[0]> = {}) => async (): Promise<void> => {
-    const interactive = createInteractive({ store: database.store, queue, lanes: createLanes({ emulated: true, ...settings }), book, time: { clock, rng }, logger });
-    await work(interactive);
-    await interactive.close();
-  };
+  const withLanes =
+    (work: (interactive: Interactive) => Promise<void>, settings: Partial<Parameters<typeof createLanes>[0]> = {}) =>
+    async (): Promise<void> => {
+      const interactive = createInteractive({
+        store: database.store,
+        queue,
+        lanes: createLanes({ emulated: true, ...settings }),
+        book,
+        time: { clock, rng },
+        logger,
+      });
+      await work(interactive);
+      await interactive.close();
+    };
 
   test(
     "without any lane for the model the call is refused before anything is written",
     withLanes(async (interactive) => {
       await expect(interactive.run(request(), new AbortController().signal)).rejects.toMatchObject({ code: "lanes-empty" });
-      await expect(interactive.count({ model: "claude-haiku-4-5", body: "{}", headers: {} })).rejects.toMatchObject({ code: "lane-unavailable", status: 503 });
+      await expect(interactive.count({ model: "claude-haiku-4-5", body: "{}", headers: {} })).rejects.toMatchObject({
+        code: "lane-unavailable",
+        status: 503,
+      });
       expect(await database.store.sql`select 1 from job where tenant_id = ${who.tenantId}`).toHaveLength(0);
     }),
   );
@@ -109,7 +132,9 @@ describe("calls that cannot be served", () => {
     "a provider that cannot be reached was sent nothing: the attempts are void, the job failed",
     withLanes(
       async (interactive) => {
-        const reply = await interactive.run(request({ deadlineAtMs: clock.job() + 500 }), new AbortController().signal).catch((error: unknown) => error);
+        const reply = await interactive
+          .run(request({ deadlineAtMs: clock.job() + 500 }), new AbortController().signal)
+          .catch((error: unknown) => error);
         expect(reply).toMatchObject({ code: "deadline-infeasible" });
         const gone = new AbortController();
         gone.abort();

@@ -38,7 +38,14 @@ export function laneBoard(lanes: ReadonlyMap<LaneId, Lane>, book: PriceBook, clo
   });
   const pool = (): PoolView | null => (lanes.has("pool") ? { tokensPerSecond: poolRate, backlogTokens: poolTokens } : null);
   return {
-    snapshot: () => ({ book, lanes: [...lanes.values()].filter((lane) => lane.shape === "call").map(view), pool: pool(), tickMs: 0, scale: clock.scale, batchLines: 1 }),
+    snapshot: () => ({
+      book,
+      lanes: [...lanes.values()].filter((lane) => lane.shape === "call").map(view),
+      pool: pool(),
+      tickMs: 0,
+      scale: clock.scale,
+      batchLines: 1,
+    }),
     enter: (lane, tokens) => {
       const startedMs = performance.now();
       const ahead = poolTokens;

@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
 import { fault } from "@slowboat/kernel";
+import { describe, expect, test } from "vitest";
 import type { Ending } from "./ending.ts";
 import { pump } from "./pump.ts";
 import { followStream } from "./stream.ts";
@@ -66,7 +66,7 @@ describe("a stream is read ahead of its reader", () => {
 });
 
 describe("the last event waits for the commit", () => {
-  const chat = ["data: {\"choices\":[]}\n\n", "data: [DONE]\n\n"];
+  const chat = ['data: {"choices":[]}\n\n', "data: [DONE]\n\n"];
 
   test("[DONE], message_stop and response.completed leave only when the answer is committed", async () => {
     for (const last of ["data: [DONE]\n\n", "event: message_stop\ndata: {}\n\n", "event: response.completed\ndata: {}\n\n"]) {

@@ -14,6 +14,8 @@ export interface InteractiveRequest {
   readonly model: ResolvedModel;
   /** Raw JSON text of the request. */
   readonly body: string;
+  /** The same, to look at. */
+  readonly value: Readonly<Record<string, unknown>>;
   /** Headers of the caller's that the provider must see. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Job time; `null` is as fast as the allowed lanes go. At most 10 minutes ahead. */
@@ -44,6 +46,12 @@ interface Answered {
  * - `stream`: raw server-sent events; committed before the last of them. Ends with a thrown fault when the provider broke off
  */
 export type InteractiveReply =
-  | (Answered & { readonly kind: "answer"; readonly statusCode: number; readonly body: string; readonly cachedFrom: string | null; readonly retryAfterMs: number | null })
+  | (Answered & {
+      readonly kind: "answer";
+      readonly statusCode: number;
+      readonly body: string;
+      readonly cachedFrom: string | null;
+      readonly retryAfterMs: number | null;
+    })
   | (Answered & { readonly kind: "failed"; readonly fault: Fault })
   | (Answered & { readonly kind: "stream"; readonly events: AsyncGenerator<string, void, undefined> });

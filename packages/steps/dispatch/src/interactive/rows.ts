@@ -41,7 +41,11 @@ export function jobOf(request: InteractiveRequest, nowMs: number, rng: Rng, reus
 }
 
 /** The job as the plan sees it. */
-export function planJobOf(request: InteractiveRequest, job: NewJob, state: { readonly cached: boolean; readonly attempts: number; readonly tried: readonly TriedLane[] }): PlanJob {
+export function planJobOf(
+  request: InteractiveRequest,
+  job: NewJob,
+  state: { readonly cached: boolean; readonly attempts: number; readonly tried: readonly TriedLane[] },
+): PlanJob {
   return {
     model: request.model.model,
     candidates: request.model.candidates,
@@ -70,7 +74,14 @@ export interface Place {
 }
 
 /** The attempt that a decision leads to, in the state in which it commits. */
-export function attemptOf(job: NewJob, decision: Decision, seq: number, place: Place, nowMs: number, rng: Rng): NewAttempt & { readonly lane: LaneId } {
+export function attemptOf(
+  job: NewJob,
+  decision: Decision,
+  seq: number,
+  place: Place,
+  nowMs: number,
+  rng: Rng,
+): NewAttempt & { readonly lane: LaneId } {
   const chosen = decision.candidates.find((candidate) => candidate.lane === decision.lane);
   return {
     id: newId("attempt", nowMs, rng),

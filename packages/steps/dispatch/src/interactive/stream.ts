@@ -1,6 +1,6 @@
 import { fault } from "@slowboat/kernel";
-import { isErrorEvent, isLastEvent } from "./events.ts";
 import type { Ending } from "./ending.ts";
+import { isErrorEvent, isLastEvent } from "./events.ts";
 import { pump } from "./pump.ts";
 
 /**

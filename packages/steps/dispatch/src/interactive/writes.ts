@@ -49,7 +49,13 @@ export function interactiveWrites(store: Store, clock: Clock): (write: Write) =>
       if (writes.length === 1) return [{ error }];
     }
     const outcomes: (null | { error: unknown })[] = [];
-    for (const write of writes) outcomes.push(await run([write]).then(() => null, (error: unknown) => ({ error })));
+    for (const write of writes)
+      outcomes.push(
+        await run([write]).then(
+          () => null,
+          (error: unknown) => ({ error }),
+        ),
+      );
     return outcomes;
   };
   const join = groupCommit(flush, { maxItems: GROUP_ITEMS, maxInFlight: GROUPS_IN_FLIGHT });
@@ -60,14 +66,29 @@ export function interactiveWrites(store: Store, clock: Clock): (write: Write) =>
 }
 
 async function apply(tx: Sql, writes: readonly Write[], clock: Clock): Promise<void> {
-  const of = <K extends Write["kind"]>(kind: K): Extract<Write, { kind: K }>[] => writes.filter((w): w is Extract<Write, { kind: K }> => w.kind === kind);
+  const of = <K extends Write["kind"]>(kind: K): Extract<Write, { kind: K }>[] =>
+    writes.filter((w): w is Extract<Write, { kind: K }> => w.kind === kind);
   const nowMs = clock.job();
   const realMs = clock.real();
   const [opens, agains, answers, fails] = [of("open"), of("again"), of("answer"), of("fail")];
-  await insertJobs(tx, opens.map((w) => w.job));
+  await insertJobs(
+    tx,
+    opens.map((w) => w.job),
+  );
   await endAttempts(tx, [...agains.map((w) => w.ended), ...fails.map((w) => w.ended)], nowMs);
   await insertAttempts(tx, [...opens.map((w) => w.attempt), ...agains.map((w) => w.attempt)], realMs);
-  await placeJobs(tx, agains.map((w) => w.placed));
-  await saveAnswers(tx, answers.map((w) => w.answer), { nowMs, realMs });
-  await endJobs(tx, fails.map((w) => w.job), nowMs);
+  await placeJobs(
+    tx,
+    agains.map((w) => w.placed),
+  );
+  await saveAnswers(
+    tx,
+    answers.map((w) => w.answer),
+    { nowMs, realMs },
+  );
+  await endJobs(
+    tx,
+    fails.map((w) => w.job),
+    nowMs,
+  );
 }

@@ -1,0 +1,52 @@
+import { assert, fault } from "@slowboat/kernel";
+import { admit, type Verdict } from "@slowboat/plan";
+import type { NewJob } from "@slowboat/store";
+import { type Hit, keptAnswer } from "./kept-answer.ts";
+import { type CallHouse, type Course, laneOf } from "./pursue.ts";
+import type { InteractiveReply, InteractiveRequest } from "./request.ts";
+import { attemptOf, jobOf, planJobOf } from "./rows.ts";
+
+/**
+ * Decides where a call goes and commits job and first attempt: an answer that is kept is given at once, anything else has its
+ * intent on record before a socket opens. Throws the fault of a call that no lane may run.
+ */
+export async function openCall(house: CallHouse, request: InteractiveRequest): Promise<{ reply: InteractiveReply } | { course: Course }> {
+  const { clock, rng } = house.time;
+  const nowMs = clock.job();
+  const kept = await keptAnswer(house.store.sql, request, nowMs);
+  const job = jobOf(request, nowMs, rng, kept.key);
+  const verdict = firstVerdict(house, request, job, kept.hit !== null, nowMs);
+  if (verdict.kind === "refuse") {
+    const earliest = verdict.earliestFeasibleAtMs;
+    const extra = earliest === null ? {} : { earliest_feasible_deadline: new Date(earliest).toISOString() };
+    throw fault(verdict.code, { message: verdict.message, extra });
+  }
+  const { decision } = verdict;
+  if (decision.lane === "cache") {
+    assert(kept.hit, "a decision for the cache rests on a kept answer");
+    return { reply: await giveAgain(house, job, decision, kept.hit, nowMs) };
+  }
+  const lane = laneOf(house, decision.lane);
+  const attempt = attemptOf(job, decision, 1, { account: lane.account, emulated: lane.emulated, sourceAttemptId: null }, nowMs, rng);
+  await house.write({ kind: "open", job: { ...job, lane: lane.id, attemptId: attempt.id }, attempt });
+  return { course: { request, job, tried: [], attempt, decision } };
+}
+
+/** The first decision; the flex tier is tried alone before everything that is allowed. */
+function firstVerdict(house: CallHouse, request: InteractiveRequest, job: NewJob, cached: boolean, nowMs: number): Verdict {
+  const judge = (wish: InteractiveRequest): Verdict => admit(planJobOf(wish, job, { cached, attempts: 0, tried: [] }), house.board.snapshot(), nowMs);
+  if (request.tier === "flex") {
+    const flex = judge({ ...request, allow: ["cache", "openai-flex"] });
+    if (flex.kind === "place") return flex;
+  }
+  return judge(request);
+}
+
+async function giveAgain(house: CallHouse, job: NewJob, decision: Course["decision"], hit: Hit, nowMs: number): Promise<InteractiveReply> {
+  const place = { account: "cache", emulated: hit.emulated, sourceAttemptId: hit.attemptId };
+  const attempt = attemptOf(job, decision, 1, place, nowMs, house.time.rng);
+  await house.write({ kind: "open", job: { ...job, lane: "cache", attemptId: attempt.id }, attempt });
+  house.settleSoon();
+  const { answer: body, statusCode, requestId, emulated } = hit;
+  return { kind: "answer", jobId: job.id, lane: "cache", emulated, requestId, statusCode, body, cachedFrom: hit.jobId, retryAfterMs: null };
+}
