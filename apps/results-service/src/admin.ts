@@ -26,9 +26,25 @@ const shown = (overview: Overview) => {
   };
 };
 
-function createApp(deps: { readonly store: Store; readonly clock: Clock; readonly logger: Logger }, secret: string): Hono {
+interface AdminDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+interface AdminOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly secret: string;
+  /** True where the providers are the emulator. */
+  readonly emulated: boolean;
+  /** Where the intake API listens, for the commands that the empty page shows; `null` when not known. */
+  readonly apiUrl: string | null;
+}
+
+function createApp(deps: AdminDeps, options: AdminOptions): Hono {
   const app = new Hono();
-  const verify = keyVerifier({ sql: deps.store.sql, secret, clock: deps.clock });
+  const verify = keyVerifier({ sql: deps.store.sql, secret: options.secret, clock: deps.clock });
   app.use(secureHeaders({ contentSecurityPolicy: { defaultSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", "data:"], connectSrc: ["'self'"] } }));
   app.get("/healthz", (c) => c.json({ ok: true }));
   app.get("/readyz", async (c) => {
@@ -39,15 +55,24 @@ function createApp(deps: { readonly store: Store; readonly clock: Clock; readonl
     const caller = await verify(c.req.header("authorization")?.replace(/^Bearer\s+/i, ""));
     const hours = Math.min(24 * 90, Math.max(1, Number(c.req.query("hours")) || 24));
     const nowMs = deps.clock.job();
-    const overview = await readOverview(deps.store.sql, { tenantId: caller.tenantId, nowMs, sinceMs: nowMs - hours * HOUR_MS, rows: ROWS });
+    const asked = { state: c.req.query("state"), lane: c.req.query("lane"), batchId: c.req.query("batch") };
+    const filters = Object.fromEntries(Object.entries(asked).filter(([, word]) => word !== undefined && word !== ""));
+    const overview = await deps.store.begin((tx) => readOverview(tx, { tenantId: caller.tenantId, nowMs, sinceMs: nowMs - hours * HOUR_MS, rows: ROWS, ...filters }));
     c.header("cache-control", "no-store");
     return c.json({
       now_ms: nowMs,
       scale: deps.clock.scale,
       hours,
-      emulated: overview.emulated,
+      rows: ROWS,
+      tenant: caller.tenantName,
+      api_url: options.apiUrl,
+      emulated: options.emulated || overview.emulated,
+      provider_emulated: options.emulated,
+      paid_emulated_nano_usd: overview.paidEmulatedNano.toString(),
       unpriced: overview.unpriced,
-      deadlines: { with_deadline: overview.withDeadline, missed: overview.missed },
+      unsettled: overview.unsettled,
+      suspense: { attempts: overview.suspense, nano_usd: overview.suspenseNano.toString() },
+      deadlines: { with_deadline: overview.withDeadline, met: overview.met, missed: overview.missed, running: overview.running, soon: overview.soon },
       lanes: overview.lanes,
       paid_by_lane: overview.paidByLane.map((row) => ({ lane: row.lane, nano_usd: row.paidNano.toString() })),
       receipt: shown(overview),
@@ -60,7 +85,9 @@ function createApp(deps: { readonly store: Store; readonly clock: Clock; readonl
     const file = path === "/" || extname(path) === "" ? "index.html" : path;
     const body = await readFile(join(PAGES, file)).catch(() => null);
     if (body === null) return c.text("The console has not been built: run `npm start`, which builds it, or `npx turbo run build`.", 404);
-    return c.body(new Uint8Array(body), 200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
+    // The names of built assets hold their hash; the page itself must be asked for again after an update.
+    const cacheControl = /^\/?assets\//.test(file) ? "public, max-age=31536000, immutable" : "no-cache";
+    return c.body(new Uint8Array(body), 200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "cache-control": cacheControl });
   });
   app.onError((error, c) => {
     if (isFault(error)) return c.json({ type: "about:blank", title: error.message, status: error.status, code: error.code }, error.status as 401);
@@ -71,14 +98,11 @@ function createApp(deps: { readonly store: Store; readonly clock: Clock; readonl
 }
 
 /** The console's pages and what they read, on a port of their own. Every figure belongs to the tenant of the key that asks. */
-export function createAdmin(
-  deps: { readonly store: Store; readonly clock: Clock; readonly logger: Logger },
-  options: { readonly host: string; readonly port: number; readonly secret: string },
-): Service {
+export function createAdmin(deps: AdminDeps, options: AdminOptions): Service {
   let server: Server | null = null;
   return {
     start: async () => {
-      server = createServer(getRequestListener(createApp(deps, options.secret).fetch));
+      server = createServer(getRequestListener(createApp(deps, options).fetch));
       await new Promise<void>((resolve, reject) => server?.once("error", reject).listen(options.port, options.host, resolve));
       deps.logger.info({ host: options.host, port: options.port }, "console-listening");
     },

@@ -9,6 +9,12 @@ const schema = z.object({
   SLOWBOAT_PORT: z.coerce.number().int().min(0).max(65_535).default(8788),
   SLOWBOAT_SECRET: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hex digits"),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  SLOWBOAT_EMULATED: z
+    .enum(["0", "1"])
+    .default("0")
+    .transform((flag) => flag === "1"),
+  /** Where callers find the intake API; the console shows it. */
+  SLOWBOAT_URL: z.url().optional(),
   SLOWBOAT_CALLBACK_ALLOW: z
     .string()
     .default("")

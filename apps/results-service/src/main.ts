@@ -65,7 +65,10 @@ await runServices(
     loop("finalise-sweep", 1_000, () => finaliser.sweep(), logger),
     loop("deliver-sweep", 1_000, deliver, logger),
     loop("retention-sweep", 30_000, async () => void (await sweepRetention(store, clock.job())), logger),
-    createAdmin({ store, clock, logger }, { host: config.SLOWBOAT_HOST, port: config.SLOWBOAT_PORT, secret: config.SLOWBOAT_SECRET }),
+    createAdmin(
+      { store, clock, logger },
+      { host: config.SLOWBOAT_HOST, port: config.SLOWBOAT_PORT, secret: config.SLOWBOAT_SECRET, emulated: config.SLOWBOAT_EMULATED, apiUrl: config.SLOWBOAT_URL ?? null },
+    ),
   ],
   logger,
 );

@@ -23,7 +23,11 @@ const DAY_MS = 86_400_000;
  * A batch as the Message Batches API shows it. Until the whole batch has ended every request counts as `processing`, as the
  * provider documents; `results_url` is absolute and our own, since clients send their key to whatever it names.
  */
-export function messageBatchObject(batch: BatchRow, counts: MessageBatchCounts, view: { readonly origin: string; readonly archivedAtMs: number | null }): Record<string, unknown> {
+export function messageBatchObject(
+  batch: BatchRow,
+  counts: MessageBatchCounts,
+  view: { readonly origin: string; readonly archivedAtMs: number | null },
+): Record<string, unknown> {
   const status = processingStatus(batch.state);
   const ended = status === "ended";
   return {

@@ -1,4 +1,4 @@
-import Anthropic, { APIError, BadRequestError, NotFoundError } from "@anthropic-ai/sdk";
+import Anthropic, { type APIError, BadRequestError, NotFoundError } from "@anthropic-ai/sdk";
 import { populateBatch } from "@slowboat/intake";
 import { watchLeaks } from "@slowboat/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -30,21 +30,44 @@ const countBatches = async (): Promise<number> => (await api.store.sql<{ n: numb
 describe("message batches through the Anthropic SDK", () => {
   test("a batch goes in, is listed and retrieved, ends, and its results say how each request ended", async () => {
     const made = await api.anthropic.messages.batches.create({
-      requests: [...requests("good-1", "refused", "never-run", "good-2"), { custom_id: "no-model", params: { ...params("x"), model: "claude-nobody" } }, { custom_id: "no-messages", params: { model: "claude-haiku-4-5", max_tokens: 1 } as never }],
+      requests: [
+        ...requests("good-1", "refused", "never-run", "good-2"),
+        { custom_id: "no-model", params: { ...params("x"), model: "claude-nobody" } },
+        { custom_id: "no-messages", params: { model: "claude-haiku-4-5", max_tokens: 1 } as never },
+      ],
     });
-    expect(made).toMatchObject({ type: "message_batch", processing_status: "in_progress", ended_at: null, results_url: null, archived_at: null, cancel_initiated_at: null });
+    expect(made).toMatchObject({
+      type: "message_batch",
+      processing_status: "in_progress",
+      ended_at: null,
+      results_url: null,
+      archived_at: null,
+      cancel_initiated_at: null,
+    });
     expect(made.request_counts).toEqual({ processing: 6, succeeded: 0, errored: 0, canceled: 0, expired: 0 });
     expect(Date.parse(made.expires_at) - Date.parse(made.created_at)).toBe(86_400_000);
     await expect(api.anthropic.messages.batches.results(made.id)).rejects.toThrow(/No batch `results_url`/);
-    const early = await fetch(`${api.url}/v1/messages/batches/${made.id}/results`, { headers: { "x-api-key": api.key, "anthropic-version": "2023-06-01" } });
+    const early = await fetch(`${api.url}/v1/messages/batches/${made.id}/results`, {
+      headers: { "x-api-key": api.key, "anthropic-version": "2023-06-01" },
+    });
     expect(early.status).toBe(404);
-    expect(await early.json()).toMatchObject({ type: "error", error: { type: "not_found_error", message: `Message Batch ${made.id} has no available results.` } });
+    expect(await early.json()).toMatchObject({
+      type: "error",
+      error: { type: "not_found_error", message: `Message Batch ${made.id} has no available results.` },
+    });
 
     await populate(made.id);
     await endLines(api, made.id, {
-      "good-1": { statusCode: 200, answer: '{"id":"msg_1",\n"type":"message","big":9007199254740993,"content":[{"type":"text","text":"\\u0000\\ud800"}],"usage":{"input_tokens":1,"output_tokens":1,"service_tier":"batch"}}' },
+      "good-1": {
+        statusCode: 200,
+        answer:
+          '{"id":"msg_1",\n"type":"message","big":9007199254740993,"content":[{"type":"text","text":"\\u0000\\ud800"}],"usage":{"input_tokens":1,"output_tokens":1,"service_tier":"batch"}}',
+      },
       "good-2": { statusCode: 200, answer: '{"id":"msg_2","type":"message","content":[],"usage":{"input_tokens":1,"output_tokens":1}}' },
-      refused: { statusCode: 400, answer: '{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 5 > 4"},"request_id":"req_x"}' },
+      refused: {
+        statusCode: 400,
+        answer: '{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 5 > 4"},"request_id":"req_x"}',
+      },
       "never-run": "cancelled",
     });
     await finish(api, made.id);
@@ -58,7 +81,10 @@ describe("message batches through the Anthropic SDK", () => {
     expect([...results.keys()].sort()).toEqual(["good-1", "good-2", "never-run", "no-messages", "no-model", "refused"]);
     expect(results.get("good-2")).toMatchObject({ type: "succeeded", message: { id: "msg_2" } });
     expect(results.get("never-run")).toEqual({ type: "canceled" });
-    expect(results.get("refused")).toEqual({ type: "errored", error: { type: "error", error: { type: "invalid_request_error", message: "max_tokens: 5 > 4" }, request_id: "req_x" } });
+    expect(results.get("refused")).toEqual({
+      type: "errored",
+      error: { type: "error", error: { type: "invalid_request_error", message: "max_tokens: 5 > 4" }, request_id: "req_x" },
+    });
     expect(results.get("no-model")).toMatchObject({ type: "errored", error: { type: "error", error: { type: "not_found_error" } } });
     expect(results.get("no-messages")).toMatchObject({ type: "errored", error: { type: "error", error: { type: "invalid_request_error" } } });
     const raw = await (await fetch(ended.results_url ?? "", { headers: { "x-api-key": api.key, "anthropic-version": "2023-06-01" } })).text();

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createKey, createTenant } from "@slowboat/intake";
 import { systemRng } from "@slowboat/runtime";
-import { table, orm } from "@slowboat/store";
+import { orm, table } from "@slowboat/store";
 import { type TestDatabase, testDatabase } from "@slowboat/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -26,7 +26,14 @@ beforeAll(async () => {
   await orm(database.store.sql).insert(table.clock).values({ id: 1, realAnchorMs: nowMs, jobAnchorMs: nowMs, scale: 1, seenRealMs: nowMs });
   const tenantId = await createTenant(database.store.sql, { name: "mine", nowMs, rng: systemRng() });
   key = (await createKey(database.store.sql, { tenantId, name: "test", secret: SECRET, nowMs, rng: systemRng() }))?.key ?? "";
-  const env = { ...process.env, DATABASE_URL: database.url, SLOWBOAT_DATA_DIR: folder, SLOWBOAT_PORT: "0", SLOWBOAT_SECRET: SECRET, NODE_OPTIONS: "" };
+  const env = {
+    ...process.env,
+    DATABASE_URL: database.url,
+    SLOWBOAT_DATA_DIR: folder,
+    SLOWBOAT_PORT: "0",
+    SLOWBOAT_SECRET: SECRET,
+    NODE_OPTIONS: "",
+  };
   child = spawn(process.execPath, [new URL("../main.ts", import.meta.url).pathname], { env, stdio: ["ignore", "ignore", "pipe"] });
   url = await listening(child);
 });
@@ -75,17 +82,23 @@ const send = (body: unknown): Promise<Response> =>
   } as RequestInit);
 
 describe("memory of the intake API", () => {
-  test.skipIf(!LINUX)("a message batch of 100,000 requests and 240 MB goes in with less than 150 MB of growth (Linux only: it reads /proc)", async () => {
-    expect((await send('{"requests":[{"custom_id":"warm","params":{}}]}')).status).toBe(200);
-    // From here on, whatever the start took.
-    await writeFile(`/proc/${child.pid}/clear_refs`, "5");
-    const before = await peakMiB();
-    const started = performance.now();
-    const response = await send(largeBatch());
-    expect(response.status).toBe(200);
-    expect(((await response.json()) as { request_counts: { processing: number } }).request_counts.processing).toBe(100_000);
-    const grown = (await peakMiB()) - before;
-    console.info(`240 MB accepted in ${Math.round(performance.now() - started)} ms; the process grew by ${Math.round(grown)} MiB from ${Math.round(before)}`);
-    expect(grown).toBeLessThan(150);
-  }, 60_000);
+  test.skipIf(!LINUX)(
+    "a message batch of 100,000 requests and 240 MB goes in with less than 150 MB of growth (Linux only: it reads /proc)",
+    async () => {
+      expect((await send('{"requests":[{"custom_id":"warm","params":{}}]}')).status).toBe(200);
+      // From here on, whatever the start took.
+      await writeFile(`/proc/${child.pid}/clear_refs`, "5");
+      const before = await peakMiB();
+      const started = performance.now();
+      const response = await send(largeBatch());
+      expect(response.status).toBe(200);
+      expect(((await response.json()) as { request_counts: { processing: number } }).request_counts.processing).toBe(100_000);
+      const grown = (await peakMiB()) - before;
+      console.info(
+        `240 MB accepted in ${Math.round(performance.now() - started)} ms; the process grew by ${Math.round(grown)} MiB from ${Math.round(before)}`,
+      );
+      expect(grown).toBeLessThan(150);
+    },
+    60_000,
+  );
 });

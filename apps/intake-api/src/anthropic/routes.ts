@@ -21,7 +21,8 @@ export const anthropicRoutes: Mount = (app: App, deps: AppDeps): void => {
     versionHeaders(c.req.raw.headers);
     const deadline = batchDeadline(c.req.raw.headers, deps.clock.job());
     const announced = Number(c.req.header("content-length") ?? 0);
-    if (announced > LIMITS.messageBatchBytes) throw fault("body-too-large", { message: `A message batch may have at most ${LIMITS.messageBatchBytes} bytes.` });
+    if (announced > LIMITS.messageBatchBytes)
+      throw fault("body-too-large", { message: `A message batch may have at most ${LIMITS.messageBatchBytes} bytes.` });
     const row = await createMessageBatch(making, {
       tenantId: c.var.caller.tenantId,
       keyId: c.var.caller.keyId,
@@ -42,7 +43,8 @@ export const anthropicRoutes: Mount = (app: App, deps: AppDeps): void => {
     const limit = listLimit(c.req.query("limit"));
     const after = cursor(c.req.query("after_id"), "after_id");
     const before = cursor(c.req.query("before_id"), "before_id");
-    if (after !== undefined && before !== undefined) throw fault("invalid-request", { param: "before_id", message: "before_id: give either after_id or before_id" });
+    if (after !== undefined && before !== undefined)
+      throw fault("invalid-request", { param: "before_id", message: "before_id: give either after_id or before_id" });
     const rows = await listBatches(deps.store.sql, {
       tenantId: c.var.caller.tenantId,
       surfaces: ["anthropic"],
@@ -107,10 +109,14 @@ const NO_COUNTS: MessageBatchCounts = { processing: 0, succeeded: 0, errored: 0,
 /** The rows as objects; lines are counted for ended batches only, since the others show none. */
 async function shownAll(deps: AppDeps, c: Context<AppEnv>, rows: readonly BatchRow[]): Promise<Record<string, unknown>[]> {
   const ended = rows.filter((row) => processingStatus(row.state) === "ended").map((row) => row.id);
-  const counts = ended.length === 0 ? new Map<string, never>() : await countBatchJobs(deps.store.sql, { tenantId: c.var.caller.tenantId, ids: ended });
+  const counts =
+    ended.length === 0 ? new Map<string, never>() : await countBatchJobs(deps.store.sql, { tenantId: c.var.caller.tenantId, ids: ended });
   return rows.map((row) => {
     const lines = counts.get(row.id);
-    return messageBatchObject(row, lines === undefined ? NO_COUNTS : countsOf(row, lines), { origin: originOf(c), archivedAtMs: archivedAtMs(deps, c, row) });
+    return messageBatchObject(row, lines === undefined ? NO_COUNTS : countsOf(row, lines), {
+      origin: originOf(c),
+      archivedAtMs: archivedAtMs(deps, c, row),
+    });
   });
 }
 
@@ -118,7 +124,13 @@ async function shownAll(deps: AppDeps, c: Context<AppEnv>, rows: readonly BatchR
 function countsOf(row: BatchRow, lines: BatchCounts): MessageBatchCounts {
   const unread = Math.max(0, row.total - lines.completed - lines.failed - lines.cancelled - lines.live);
   const failed = row.state === "failed";
-  return { processing: lines.live, succeeded: lines.completed, errored: lines.failed + (failed ? unread : 0), canceled: lines.cancelled + (failed ? 0 : unread), expired: 0 };
+  return {
+    processing: lines.live,
+    succeeded: lines.completed,
+    errored: lines.failed + (failed ? unread : 0),
+    canceled: lines.cancelled + (failed ? 0 : unread),
+    expired: 0,
+  };
 }
 
 /** Results are kept for the tenant's retention, counted from the batch's creation as the provider does; `null` while they are. */
@@ -156,6 +168,7 @@ function listLimit(text: string | undefined): number {
 }
 
 function cursor(id: string | undefined, param: string): string | undefined {
-  if (id !== undefined && !isId("messageBatch", id)) throw fault("invalid-request", { param, message: `${param}: '${id.slice(0, 64)}' is not a batch id` });
+  if (id !== undefined && !isId("messageBatch", id))
+    throw fault("invalid-request", { param, message: `${param}: '${id.slice(0, 64)}' is not a batch id` });
   return id;
 }

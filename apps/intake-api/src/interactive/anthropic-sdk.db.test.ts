@@ -15,7 +15,11 @@ afterAll(async () => {
 
 const ask = (content: string) => ({ model: "claude-haiku-4-5", max_tokens: 200, messages: [{ role: "user" as const, content }] });
 const post = (path: string, body: string, headers: Record<string, string> = {}): Promise<Response> =>
-  fetch(`${api.url}${path}`, { method: "POST", body, headers: { "x-api-key": api.key, "content-type": "application/json", "anthropic-version": "2023-06-01", ...headers } });
+  fetch(`${api.url}${path}`, {
+    method: "POST",
+    body,
+    headers: { "x-api-key": api.key, "content-type": "application/json", "anthropic-version": "2023-06-01", ...headers },
+  });
 
 describe("the Anthropic SDK against the intake API", () => {
   test("a message is answered; the version and both kinds of auth header are understood", async () => {
@@ -27,15 +31,25 @@ describe("the Anthropic SDK against the intake API", () => {
     expect(old.status).toBe(200);
     const strict = await post("/v1/messages", JSON.stringify({ ...ask("Say hello."), temperature: 1 }), { "anthropic-version": "2026-10-21" });
     expect(strict.status).toBe(400);
-    const bearer = await fetch(`${api.url}/v1/messages`, { method: "POST", body: JSON.stringify(ask("x")), headers: { authorization: `Bearer ${api.key}`, "anthropic-version": "2023-06-01" } });
+    const bearer = await fetch(`${api.url}/v1/messages`, {
+      method: "POST",
+      body: JSON.stringify(ask("x")),
+      headers: { authorization: `Bearer ${api.key}`, "anthropic-version": "2023-06-01" },
+    });
     expect(bearer.status).toBe(200);
   });
 
   test("a missing anthropic-version and a missing key are refused in Anthropic's shape", async () => {
     const response = await fetch(`${api.url}/v1/messages`, { method: "POST", body: JSON.stringify(ask("x")), headers: { "x-api-key": api.key } });
     expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ type: "error", error: { type: "invalid_request_error", message: "anthropic-version: header is required" }, request_id: expect.stringMatching(/^req_/) });
-    await expect(new Anthropic({ apiKey: "nobody's key, twenty chars", baseURL: api.url, maxRetries: 0 }).messages.create(ask("x"))).rejects.toMatchObject({ status: 401 });
+    expect(await response.json()).toMatchObject({
+      type: "error",
+      error: { type: "invalid_request_error", message: "anthropic-version: header is required" },
+      request_id: expect.stringMatching(/^req_/),
+    });
+    await expect(
+      new Anthropic({ apiKey: "nobody's key, twenty chars", baseURL: api.url, maxRetries: 0 }).messages.create(ask("x")),
+    ).rejects.toMatchObject({ status: 401 });
     await expect(api.anthropic.messages.create({ ...ask("x"), model: "claude-haiku-4-6" })).rejects.toThrow(/claude-haiku-4-5/);
   });
 

@@ -29,10 +29,15 @@ interface AttemptFacts {
 }
 const attemptsOf = (jobId: string): Promise<AttemptFacts[]> =>
   api.store.sql<AttemptFacts[]>`select state, lane, status_code, answer, error_code, seq from attempt where job_id = ${jobId} order by seq` as never;
-const jobState = async (jobId: string): Promise<string | undefined> => (await api.store.sql<{ state: string }[]>`select state from job where id = ${jobId}`)[0]?.state;
+const jobState = async (jobId: string): Promise<string | undefined> =>
+  (await api.store.sql<{ state: string }[]>`select state from job where id = ${jobId}`)[0]?.state;
 const jobOf = (response: Response): string => response.headers.get("slowboat-job-id") ?? "";
 const post = (path: string, body: string, headers: Record<string, string> = {}): Promise<Response> =>
-  fetch(`${api.url}${path}`, { method: "POST", body, headers: { authorization: `Bearer ${api.key}`, "content-type": "application/json", ...headers } });
+  fetch(`${api.url}${path}`, {
+    method: "POST",
+    body,
+    headers: { authorization: `Bearer ${api.key}`, "content-type": "application/json", ...headers },
+  });
 
 describe("the openai SDK against the intake API", () => {
   test("a chat is answered, and its raw answer is committed before the reply", async () => {
@@ -70,7 +75,12 @@ describe("the openai SDK against the intake API", () => {
     const made = await api.openai.embeddings.create({ model: "text-embedding-3-small", input: ["one text", "another"] });
     expect(made.data).toHaveLength(2);
     expect(made.data[0]?.embedding).toHaveLength(1536);
-    const floats = await api.openai.embeddings.create({ model: "text-embedding-3-small", input: "one text", encoding_format: "float", dimensions: 8 });
+    const floats = await api.openai.embeddings.create({
+      model: "text-embedding-3-small",
+      input: "one text",
+      encoding_format: "float",
+      dimensions: 8,
+    });
     expect(floats.data[0]?.embedding).toHaveLength(8);
   });
 
@@ -87,7 +97,10 @@ describe("the openai SDK against the intake API", () => {
     expect(refused).toBeInstanceOf(NotFoundError);
     expect((refused as APIError).code).toBe("model_not_found");
     expect((refused as APIError).message).toContain("gpt-5.4-mini");
-    await expect(api.openai.chat.completions.create({ messages: [] } as never)).rejects.toMatchObject({ status: 400, code: "missing_required_parameter" });
+    await expect(api.openai.chat.completions.create({ messages: [] } as never)).rejects.toMatchObject({
+      status: 400,
+      code: "missing_required_parameter",
+    });
     await expect(api.openai.chat.completions.create({ ...ask("x"), model: "claude-haiku-4-5" })).rejects.toMatchObject({ status: 400 });
   });
 
@@ -118,7 +131,11 @@ describe("the openai SDK against the intake API", () => {
     api.emulator.addFaults({ preset: "rate-limit", times: 1 });
     const { response } = await api.openai.chat.completions.create(ask("again")).withResponse();
     expect((await attemptsOf(jobOf(response))).map((a) => a.state)).toEqual(["void", "answered"]);
-    api.emulator.addFaults({ status: 429, body: { error: { message: "Rate limit reached. Please try again in 5ms.", type: "tokens", param: null, code: "rate_limit_exceeded" } }, times: 3 });
+    api.emulator.addFaults({
+      status: 429,
+      body: { error: { message: "Rate limit reached. Please try again in 5ms.", type: "tokens", param: null, code: "rate_limit_exceeded" } },
+      times: 3,
+    });
     const refused = await api.openai.chat.completions.create(ask("never")).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(RateLimitError);
     expect((refused as APIError).code).toBe("rate_limit_exceeded");
@@ -128,7 +145,17 @@ describe("the openai SDK against the intake API", () => {
   });
 
   test("a final 4xx of the provider is passed on word for word and is the attempt's answer", async () => {
-    api.emulator.addFaults({ status: 400, body: { error: { message: "Unsupported value: 'messages[0].role'.", type: "invalid_request_error", param: "messages[0].role", code: "unsupported_value" } } });
+    api.emulator.addFaults({
+      status: 400,
+      body: {
+        error: {
+          message: "Unsupported value: 'messages[0].role'.",
+          type: "invalid_request_error",
+          param: "messages[0].role",
+          code: "unsupported_value",
+        },
+      },
+    });
     const refused = (await api.openai.chat.completions.create(ask("z")).catch((error: unknown) => error)) as APIError;
     expect(refused).toBeInstanceOf(BadRequestError);
     expect(refused).toMatchObject({ code: "unsupported_value", param: "messages[0].role" });
@@ -184,7 +211,8 @@ describe("payloads and answers keep every byte", () => {
     expect(response.status).toBe(200);
     const [row] = await api.store.sql<{ body: string }[]>`select body from job where id = ${jobOf(response)}`;
     expect(row?.body).toBe(body);
-    const raw = '{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"\\u0000 \\ud800","refusal":null},"finish_reason":"stop","logprobs":null}],"big":9007199254740993,"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}';
+    const raw =
+      '{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"\\u0000 \\ud800","refusal":null},"finish_reason":"stop","logprobs":null}],"big":9007199254740993,"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}';
     api.emulator.addFaults({ status: 200, body: raw, headers: { "content-type": "application/json" } });
     const echoed = await post("/v1/chat/completions", body, { "slowboat-cache": "never" });
     expect(await echoed.text()).toBe(raw);
@@ -194,7 +222,11 @@ describe("payloads and answers keep every byte", () => {
 
   test("bad bodies are refused in the API's shape", async () => {
     const problem = async (body: string | Uint8Array): Promise<[number, string]> => {
-      const response = await fetch(`${api.url}/v1/chat/completions`, { method: "POST", body: body as string, headers: { authorization: `Bearer ${api.key}` } });
+      const response = await fetch(`${api.url}/v1/chat/completions`, {
+        method: "POST",
+        body: body as string,
+        headers: { authorization: `Bearer ${api.key}` },
+      });
       return [response.status, ((await response.json()) as { error: { code: string } }).error.code];
     };
     expect(await problem("{")).toEqual([400, "invalid_json"]);
@@ -205,9 +237,14 @@ describe("payloads and answers keep every byte", () => {
   });
 
   test("metadata.deadline is read here and does not travel on", async () => {
-    const response = await post("/v1/chat/completions", `{"model":"${MODEL}","metadata":{"deadline":"5m","k":"v"},"messages":[{"role":"user","content":"x"}]}`);
+    const response = await post(
+      "/v1/chat/completions",
+      `{"model":"${MODEL}","metadata":{"deadline":"5m","k":"v"},"messages":[{"role":"user","content":"x"}]}`,
+    );
     expect(response.status).toBe(200);
-    const [row] = await api.store.sql<{ body: string; deadline: number }[]>`select body, deadline_at_ms as deadline from job where id = ${jobOf(response)}`;
+    const [row] = await api.store.sql<
+      { body: string; deadline: number }[]
+    >`select body, deadline_at_ms as deadline from job where id = ${jobOf(response)}`;
     expect(row?.body).toBe(`{"model":"${MODEL}","metadata":{"k":"v"},"messages":[{"role":"user","content":"x"}]}`);
     expect(row?.deadline).toBeGreaterThan(Date.now());
   });
@@ -218,8 +255,22 @@ describe("exact reuse", () => {
     const body = ask("What is kept?", { temperature: 0 });
     const first = await api.openai.chat.completions.create(body).withResponse();
     const source = jobOf(first.response);
-    const [row] = await api.store.sql<{ attempt: string; key: Uint8Array }[]>`select attempt_id as attempt, reuse_key as key from job where id = ${source}`;
-    await keepReusable(api.store.sql, [{ tenantId: api.tenantId, reuseKey: row?.key ?? new Uint8Array(), jobId: source, attemptId: row?.attempt ?? "", expiresAtMs: Date.now() + 60_000 }], Date.now());
+    const [row] = await api.store.sql<
+      { attempt: string; key: Uint8Array }[]
+    >`select attempt_id as attempt, reuse_key as key from job where id = ${source}`;
+    await keepReusable(
+      api.store.sql,
+      [
+        {
+          tenantId: api.tenantId,
+          reuseKey: row?.key ?? new Uint8Array(),
+          jobId: source,
+          attemptId: row?.attempt ?? "",
+          expiresAtMs: Date.now() + 60_000,
+        },
+      ],
+      Date.now(),
+    );
     const charges = (await api.emulator.invoice()).lines.length;
     const second = await api.openai.chat.completions.create(body).withResponse();
     expect(second.response.headers.get("slowboat-cache")).toBe(`hit; job=${source}`);

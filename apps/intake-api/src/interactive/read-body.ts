@@ -34,7 +34,10 @@ export async function* bodyChunks(request: Request): AsyncGenerator<Uint8Array> 
     for (;;) {
       let timer: NodeJS.Timeout | undefined;
       const silence = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(fault("invalid-request", { message: `The request body stopped arriving for ${IDLE_MS / 1000} seconds.` })), IDLE_MS);
+        timer = setTimeout(
+          () => reject(fault("invalid-request", { message: `The request body stopped arriving for ${IDLE_MS / 1000} seconds.` })),
+          IDLE_MS,
+        );
       });
       const next = await Promise.race([reader.read(), silence]).finally(() => clearTimeout(timer));
       if (next.done) return;

@@ -46,7 +46,13 @@ function syncDeadline(text: unknown, nowMs: number, param: string): number {
 export const laneList = (headers: Headers, name: string): LaneId[] | null => {
   const text = headers.get(name);
   if (text === null) return null;
-  return expandLanes(text.split(",").map((word) => word.trim()).filter((word) => word !== ""), name);
+  return expandLanes(
+    text
+      .split(",")
+      .map((word) => word.trim())
+      .filter((word) => word !== ""),
+    name,
+  );
 };
 
 /** Words of the header, the native API's own and those of its kind elsewhere. */
@@ -56,14 +62,18 @@ const CACHE_MODES: Readonly<Record<string, ReuseMode>> = { auto: "auto", always:
 export function cacheMode(headers: Headers): ReuseMode {
   const text = headers.get("slowboat-cache") ?? "auto";
   const mode = Object.hasOwn(CACHE_MODES, text) ? CACHE_MODES[text] : undefined;
-  if (mode === undefined) throw fault("invalid-request", { param: "slowboat-cache", message: `'${text.slice(0, 32)}' is not a cache mode; known: auto, always, never.` });
+  if (mode === undefined)
+    throw fault("invalid-request", { param: "slowboat-cache", message: `'${text.slice(0, 32)}' is not a cache mode; known: auto, always, never.` });
   return mode;
 }
 
 /** `flex` asks for flex with real time as its fallback; a tier that must be real time rules flex out; `batch` cannot be synchronous. */
 function tierLanes(tier: unknown, deny: LaneId[] | null): { tier: "flex" | null; deny: LaneId[] | null } {
   if (tier === "batch") {
-    throw fault("invalid-request", { param: "service_tier", message: "service_tier 'batch' cannot be answered synchronously; use POST /v1/jobs or POST /v1/batches." });
+    throw fault("invalid-request", {
+      param: "service_tier",
+      message: "service_tier 'batch' cannot be answered synchronously; use POST /v1/jobs or POST /v1/batches.",
+    });
   }
   if (tier === "flex") return { tier, deny };
   return { tier: null, deny: typeof tier === "string" && tier !== "auto" ? [...(deny ?? []), "openai-flex"] : deny };

@@ -20,7 +20,12 @@ export const interactiveRoutes =
     app.post("/v1/messages/count_tokens", async (c) => {
       const headers = versionHeaders(c.req.raw.headers);
       const body = await readJsonBody(c.req.raw);
-      const model = chooseModel(deps.book, { name: body.value["model"], endpoint: "/v1/messages", allowUnpriced: c.var.caller.allowUnpriced, param: "model" });
+      const model = chooseModel(deps.book, {
+        name: body.value["model"],
+        endpoint: "/v1/messages",
+        allowUnpriced: c.var.caller.allowUnpriced,
+        param: "model",
+      });
       const counted = await interactive.count({ model: model.model, body: body.text, headers });
       if (counted.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
       retryAfter(c, counted.retryAfterMs);
@@ -45,6 +50,7 @@ async function answer(interactive: Interactive, deps: AppDeps, c: Context<AppEnv
       endpoint,
       model,
       ...(headers === undefined ? {} : { headers }),
+      value: body.value,
       ...wishes,
       maxOutputTokens: outputBound(body),
       stream: body.value["stream"] === true,
@@ -97,4 +103,5 @@ function retryAfter(c: Context<AppEnv>, ms: number | null): void {
   c.header("retry-after-ms", String(Math.ceil(ms)));
 }
 
-const raw = (c: Context<AppEnv>, status: number, body: string): Response => c.body(body, status as ContentfulStatusCode, { "content-type": "application/json" });
+const raw = (c: Context<AppEnv>, status: number, body: string): Response =>
+  c.body(body, status as ContentfulStatusCode, { "content-type": "application/json" });

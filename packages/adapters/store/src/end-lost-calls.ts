@@ -7,12 +7,23 @@ import { endJobs } from "./end-jobs.ts";
  * may have been served and charged, so the attempt stays in suspense; the caller hung up with the process, so the job failed.
  * Returns how many there were.
  */
-export async function endLostCalls(tx: Sql, input: { readonly sentBeforeMs: number; readonly nowMs: number; readonly limit: number }): Promise<number> {
+export async function endLostCalls(
+  tx: Sql,
+  input: { readonly sentBeforeMs: number; readonly nowMs: number; readonly limit: number },
+): Promise<number> {
   const lost = await tx<{ id: string }[]>`
     select id from attempt where state = 'sending' and dispatch_id is null and sent_at_ms < ${input.sentBeforeMs}::float8
     order by sent_at_ms limit ${input.limit} for update skip locked`;
-  const ended = await endAttempts(tx, lost.map(({ id }) => ({ attemptId: id, state: "unknown" as const, code: "caller_lost" })), input.nowMs);
+  const ended = await endAttempts(
+    tx,
+    lost.map(({ id }) => ({ attemptId: id, state: "unknown" as const, code: "caller_lost" })),
+    input.nowMs,
+  );
   const error = JSON.stringify({ code: "outcome-unknown", message: "The call was cut off; the provider may have run it." });
-  await endJobs(tx, ended.map(({ jobId }) => ({ jobId, state: "failed" as const, error })), input.nowMs);
+  await endJobs(
+    tx,
+    ended.map(({ jobId }) => ({ jobId, state: "failed" as const, error })),
+    input.nowMs,
+  );
   return ended.length;
 }

@@ -8,6 +8,6 @@ export { planDue } from "./plan-due.ts";
 export type { LaneOffer, PlanDeps } from "./planner-deps.ts";
 export { runBatchDispatch } from "./run-batch.ts";
 export { type CallPolicy, runCallDispatch } from "./run-call.ts";
-export { createInteractive, type Interactive, type InteractiveDeps } from "./interactive/create-interactive.ts";
+export { createInteractive, type Interactive } from "./interactive/create-interactive.ts";
 export type { InteractiveReply, InteractiveRequest } from "./interactive/request.ts";
 export { sweepLostCalls } from "./interactive/sweep-calls.ts";

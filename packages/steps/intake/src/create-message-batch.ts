@@ -81,9 +81,15 @@ export async function createMessageBatch(deps: MessageBatchDeps, input: MessageB
 }
 
 /** The id that owns the caller's Idempotency-Key: ours when it is new or none was given. */
-async function claim(tx: Parameters<typeof claimIdempotency>[0], input: MessageBatchInput, made: { id: string; fingerprint: string; nowMs: number }): Promise<string> {
+async function claim(
+  tx: Parameters<typeof claimIdempotency>[0],
+  input: MessageBatchInput,
+  made: { id: string; fingerprint: string; nowMs: number },
+): Promise<string> {
   if (input.idempotencyKey === null) return made.id;
-  const claims = [{ tenantId: input.tenantId, route: ROUTE, key: input.idempotencyKey, fingerprint: made.fingerprint, responseId: made.id, nowMs: made.nowMs }];
+  const claims = [
+    { tenantId: input.tenantId, route: ROUTE, key: input.idempotencyKey, fingerprint: made.fingerprint, responseId: made.id, nowMs: made.nowMs },
+  ];
   const [owner] = await claimIdempotency(tx, claims, LIMITS.idempotencyTtlMs);
   if (owner === undefined || owner.responseId === made.id) return made.id;
   if (owner.fingerprint !== made.fingerprint) throw fault("idempotency-mismatch", { param: "Idempotency-Key" });
@@ -99,7 +105,8 @@ function checking(chunks: AsyncIterable<Uint8Array>): { chunks: AsyncIterable<Ui
     let size = 0;
     for await (const chunk of chunks) {
       size += chunk.byteLength;
-      if (size > LIMITS.messageBatchBytes) throw fault("body-too-large", { message: `A message batch may have at most ${LIMITS.messageBatchBytes} bytes.` });
+      if (size > LIMITS.messageBatchBytes)
+        throw fault("body-too-large", { message: `A message batch may have at most ${LIMITS.messageBatchBytes} bytes.` });
       for (const element of scanner.push(chunk)) unique(messageRequest(element).customId);
       yield chunk;
     }

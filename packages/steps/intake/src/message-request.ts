@@ -43,7 +43,10 @@ export function uniqueCustomIds(): (customId: string) => void {
   const seen = new Set<string>();
   return (customId) => {
     if (seen.has(customId)) {
-      throw fault("invalid-request", { param: "requests", message: `requests: custom_id's must be unique within a batch. Duplicate custom_id found: ${customId}` });
+      throw fault("invalid-request", {
+        param: "requests",
+        message: `requests: custom_id's must be unique within a batch. Duplicate custom_id found: ${customId}`,
+      });
     }
     seen.add(customId);
   };

@@ -27,8 +27,18 @@ describe("the requests of a message batch are found in a stream", () => {
   test("whatever the chunks, elements and their byte offsets are those of the whole body (property)", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.record({ custom_id: fc.stringMatching(/^[a-zA-Z0-9_-]{1,64}$/), params: fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue({ maxDepth: 4 })) }), { minLength: 1, maxLength: 8 }),
-        fc.dictionary(fc.string({ unit: "grapheme" }).filter((k) => k !== "requests" && k !== "__proto__"), fc.jsonValue({ maxDepth: 3 }), { maxKeys: 3 }),
+        fc.array(
+          fc.record({
+            custom_id: fc.stringMatching(/^[a-zA-Z0-9_-]{1,64}$/),
+            params: fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue({ maxDepth: 4 })),
+          }),
+          { minLength: 1, maxLength: 8 },
+        ),
+        fc.dictionary(
+          fc.string({ unit: "grapheme" }).filter((k) => k !== "requests" && k !== "__proto__"),
+          fc.jsonValue({ maxDepth: 3 }),
+          { maxKeys: 3 },
+        ),
         fc.constantFrom(undefined, 1, "\t"),
         fc.integer({ min: 1, max: 64 }),
         fc.boolean(),
@@ -64,8 +74,18 @@ describe("the requests of a message batch are found in a stream", () => {
 
   test("a body that is no JSON is refused, wherever it breaks", () => {
     const whole = '{"requests":[{"custom_id":"a","params":{}},{"custom_id":"b","params":{"k":[1,2]}}],"x":1}';
-    for (let cut = 0; cut < whole.length; cut++) expect(refusal(whole.slice(0, cut)), `cut at ${cut}`).toBe("invalid-json: The request body is not valid JSON.");
-    for (const broken of ['{"requests":[{},]}', '{"requests":[,{}]}', '{"requests":[{} {}]}', '{"requests":[{}]} x', '{"requests":[{]}', "", "[", '{"requests":[{}}']) {
+    for (let cut = 0; cut < whole.length; cut++)
+      expect(refusal(whole.slice(0, cut)), `cut at ${cut}`).toBe("invalid-json: The request body is not valid JSON.");
+    for (const broken of [
+      '{"requests":[{},]}',
+      '{"requests":[,{}]}',
+      '{"requests":[{} {}]}',
+      '{"requests":[{}]} x',
+      '{"requests":[{]}',
+      "",
+      "[",
+      '{"requests":[{}}',
+    ]) {
       expect(refusal(broken), broken).toBe("invalid-json: The request body is not valid JSON.");
     }
     expect(refusal(`{"requests":[${"[".repeat(5000)}${"]".repeat(5000)}]}`)).toMatch(/json-too-deep/);
@@ -74,9 +94,13 @@ describe("the requests of a message batch are found in a stream", () => {
 
   test("problems of custom_id are told in the provider's words", () => {
     const of = (...requests: unknown[]): string => refusal(JSON.stringify({ requests }));
-    expect(of({ custom_id: "dup", params: {} }, { custom_id: "dup", params: {} })).toBe("invalid-request: requests: custom_id's must be unique within a batch. Duplicate custom_id found: dup");
+    expect(of({ custom_id: "dup", params: {} }, { custom_id: "dup", params: {} })).toBe(
+      "invalid-request: requests: custom_id's must be unique within a batch. Duplicate custom_id found: dup",
+    );
     expect(of({ params: {} })).toBe("invalid-request: requests.0.custom_id: Field required");
-    expect(of({ custom_id: "a", params: {} }, { custom_id: "x".repeat(65), params: {} })).toBe("invalid-request: requests.1.custom_id: String should have at most 64 characters");
+    expect(of({ custom_id: "a", params: {} }, { custom_id: "x".repeat(65), params: {} })).toBe(
+      "invalid-request: requests.1.custom_id: String should have at most 64 characters",
+    );
     expect(of({ custom_id: "a b", params: {} })).toBe("invalid-request: requests.0.custom_id: String should match pattern '^[a-zA-Z0-9_-]{1,64}$'");
     expect(of()).toBe("invalid-request: requests: List should have at least 1 item after validation, not 0");
     expect(refusal("{}")).toBe("invalid-request: requests: Field required");

@@ -147,7 +147,10 @@ export function requestsScanner(elementBytesMax: number = LIMITS.lineBytes): Req
         const part = chunk.subarray(i, end < 0 ? chunk.length : end);
         partBytes += part.length;
         if (partBytes > elementBytesMax) {
-          throw fault("body-too-large", { param: `requests.${count}`, message: `requests.${count}: a request may have at most ${elementBytesMax} bytes.` });
+          throw fault("body-too-large", {
+            param: `requests.${count}`,
+            message: `requests.${count}: a request may have at most ${elementBytesMax} bytes.`,
+          });
         }
         // A chunk's memory belongs to whoever gave it; what outlives this call is copied.
         parts.push(end < 0 ? part.slice() : part);
@@ -167,7 +170,8 @@ export function requestsScanner(elementBytesMax: number = LIMITS.lineBytes): Req
     } catch (cause) {
       throw badJson(cause);
     }
-    if (typeof body !== "object" || body === null || Array.isArray(body)) throw fault("invalid-request", { message: "Input should be a valid dictionary" });
+    if (typeof body !== "object" || body === null || Array.isArray(body))
+      throw fault("invalid-request", { message: "Input should be a valid dictionary" });
     if (!seenArray || !Array.isArray((body as Record<string, unknown>)["requests"])) {
       const given = Object.hasOwn(body, "requests");
       throw fault("invalid-request", { param: "requests", message: given ? "requests: Input should be a valid list" : "requests: Field required" });

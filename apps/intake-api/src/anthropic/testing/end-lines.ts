@@ -19,12 +19,36 @@ export async function endLines(api: TestApi, batchId: string, ends: Readonly<Rec
     await api.store.begin(async (tx) => {
       await insertAttempts(
         tx,
-        [{ id: attemptId, jobId: job.id, tenantId: job.tenantId, seq: 1, lane: "anthropic-batch", account: "a", dispatchId: null, state: "sending", role: "try", decision: "{}", estimateNano: null, pricesVersion: "v", emulated: true, createdAtMs: nowMs }],
+        [
+          {
+            id: attemptId,
+            jobId: job.id,
+            tenantId: job.tenantId,
+            seq: 1,
+            lane: "anthropic-batch",
+            account: "a",
+            dispatchId: null,
+            state: "sending",
+            role: "try",
+            decision: "{}",
+            estimateNano: null,
+            pricesVersion: "v",
+            emulated: true,
+            createdAtMs: nowMs,
+          },
+        ],
         nowMs,
       );
       await placeJobs(tx, [{ jobId: job.id, lane: "anthropic-batch", attemptId, nextDecisionAtMs: null }]);
-      await saveAnswers(tx, [{ attemptId, statusCode: end.statusCode, body: end.answer, requestId: "req_provider", errorCode: null }], { nowMs, realMs: nowMs });
-      await recordResults(tx, [{ jobId: job.id, tenantId: job.tenantId, attemptId, source: "lane", statusCode: end.statusCode, expiresAtMs: nowMs + 86_400_000 }], nowMs);
+      await saveAnswers(tx, [{ attemptId, statusCode: end.statusCode, body: end.answer, requestId: "req_provider", errorCode: null }], {
+        nowMs,
+        realMs: nowMs,
+      });
+      await recordResults(
+        tx,
+        [{ jobId: job.id, tenantId: job.tenantId, attemptId, source: "lane", statusCode: end.statusCode, expiresAtMs: nowMs + 86_400_000 }],
+        nowMs,
+      );
       await endJobs(tx, [{ jobId: job.id, state: end.statusCode === 200 ? "completed" : "failed", error: null }], nowMs);
     });
   }

@@ -1,27 +1,12 @@
-import type { LaneId } from "@slowboat/contract";
-import { fault, newId, type Rng } from "@slowboat/kernel";
-import type { Lane } from "@slowboat/lanes";
-import type { PriceBook } from "@slowboat/pricing";
-import type { Queue } from "@slowboat/queue";
-import type { Clock, Logger } from "@slowboat/runtime";
-import type { Store } from "@slowboat/store";
+import { fault, newId } from "@slowboat/kernel";
 import { debouncedBell } from "./bell.ts";
 import { type CountReply, type CountRequest, countTokens } from "./count-tokens.ts";
+import type { CallHouse, InteractiveDeps } from "./house.ts";
 import { CALLS_MAX, laneBoard } from "./lane-board.ts";
 import { openCall } from "./open-call.ts";
-import { type CallHouse, pursue } from "./pursue.ts";
+import { pursue } from "./pursue.ts";
 import type { InteractiveReply, InteractiveRequest } from "./request.ts";
 import { interactiveWrites } from "./writes.ts";
-
-/** What an interactive call stands on. */
-export interface InteractiveDeps {
-  readonly store: Store;
-  readonly queue: Queue;
-  readonly lanes: ReadonlyMap<LaneId, Lane>;
-  readonly book: PriceBook;
-  readonly time: { readonly clock: Clock; readonly rng: Rng };
-  readonly logger: Logger;
-}
 
 /** Runs calls whose callers wait. */
 export interface Interactive {

@@ -1,8 +1,8 @@
 import { assert, fault } from "@slowboat/kernel";
 import { admit, type Verdict } from "@slowboat/plan";
 import type { NewJob } from "@slowboat/store";
+import { type CallHouse, type Course, laneOf } from "./house.ts";
 import { type Hit, keptAnswer } from "./kept-answer.ts";
-import { type CallHouse, type Course, laneOf } from "./pursue.ts";
 import type { InteractiveReply, InteractiveRequest } from "./request.ts";
 import { attemptOf, jobOf, planJobOf } from "./rows.ts";
 

@@ -1,43 +1,14 @@
-import type { Decision, LaneId } from "@slowboat/contract";
-import { assert } from "@slowboat/kernel";
+import type { Decision } from "@slowboat/contract";
 import type { CallLane, LaneAnswer, LaneStream } from "@slowboat/lanes";
-import { decide, retryPlan, type TriedLane } from "@slowboat/plan";
-import type { NewAttempt, NewJob } from "@slowboat/store";
-import type { InteractiveDeps } from "./create-interactive.ts";
+import { decide, retryPlan } from "@slowboat/plan";
 import { type Ending, endingOf } from "./ending.ts";
-import type { LaneBoard } from "./lane-board.ts";
-import type { InteractiveReply, InteractiveRequest } from "./request.ts";
+import { type CallHouse, type Course, laneOf } from "./house.ts";
+import type { InteractiveReply } from "./request.ts";
 import { attemptOf, planJobOf } from "./rows.ts";
 import { followStream } from "./stream.ts";
-import type { Write } from "./writes.ts";
-
-/** What every call of a process shares. */
-export interface CallHouse extends InteractiveDeps {
-  readonly board: LaneBoard;
-  /** Resolves when the write is durable. */
-  write(write: Write): Promise<void>;
-  settleSoon(): void;
-  /** Keeps the process from closing before this work has ended. */
-  track(work: Promise<unknown>): void;
-}
-
-/** Where a call stands between its attempts. */
-export interface Course {
-  readonly request: InteractiveRequest;
-  readonly job: NewJob;
-  readonly tried: TriedLane[];
-  attempt: NewAttempt;
-  decision: Decision;
-}
 
 /** Second and third tries of a call that names no deadline. */
 const RETRIES_WITHOUT_DEADLINE = 2;
-
-export function laneOf(house: CallHouse, id: LaneId): CallLane {
-  const lane = house.lanes.get(id);
-  assert(lane?.shape === "call", `${id} is a lane that answers while one waits`);
-  return lane;
-}
 
 /** Sends attempt after attempt until there is something to say to the caller. */
 export async function pursue(house: CallHouse, course: Course, signal: AbortSignal): Promise<InteractiveReply> {

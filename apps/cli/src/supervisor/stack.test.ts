@@ -1,0 +1,129 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { until } from "@slowboat/testkit";
+import OpenAI from "openai";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { plainEnvironment, ROOT } from "../config.ts";
+
+// The whole installation as a user starts it: processes, sockets and Postgres are real; the providers are the emulator.
+
+const LIMIT_MS = 180_000;
+let dir: string;
+let supervisor: ChildProcess;
+let said = "";
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "slowboat-stack-"));
+});
+afterAll(() => {
+  if (supervisor.exitCode === null && supervisor.signalCode === null) supervisor.kill("SIGKILL");
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const read = (name: string): string | null => {
+  try {
+    return readFileSync(join(dir, "data", name), "utf8");
+  } catch {
+    return null;
+  }
+};
+
+async function up(): Promise<void> {
+  said = "";
+  supervisor = fork(join(ROOT, "apps/cli/src/main.ts"), ["up", "--port", "0", "--data-dir", join(dir, "data")], { env: plainEnvironment(), stdio: ["ignore", "pipe", "pipe", "ipc"] });
+  for (const stream of [supervisor.stdout, supervisor.stderr]) stream?.setEncoding("utf8").on("data", (text: string) => (said += text));
+  await until(() => supervisor.exitCode !== null || read("connection.json") !== null, "the stack is up", 90_000);
+  expect(supervisor.exitCode, said).toBeNull();
+}
+
+function client(): OpenAI {
+  const { url } = JSON.parse(read("connection.json") ?? "{}") as { url: string };
+  const { key } = JSON.parse(read("api-key.json") ?? "{}") as { key: string };
+  return new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0, timeout: 5000 });
+}
+
+let asked = 0;
+const answers = async (): Promise<boolean> => {
+  const question = { role: "user" as const, content: `Question ${++asked}` };
+  const reply = await client()
+    .chat.completions.create({ model: "gpt-5-mini", messages: [question] })
+    .catch(() => null);
+  return (reply?.choices[0]?.message.content ?? "") !== "";
+};
+
+const alive = (pid: number): boolean => {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+  } catch {
+    return false;
+  }
+};
+
+/** The processes of this data folder, by the words of their command or by where they stand. */
+const processes = (): number[] =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return alive(pid) && (readlinkSync(`/proc/${pid}/cwd`).startsWith(dir) || readFileSync(`/proc/${pid}/environ`, "latin1").includes(dir) || readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(dir));
+      } catch {
+        return false;
+      }
+    });
+
+const children = (): number[] => (JSON.parse(read("supervisor.lock") ?? "{}") as { children: { pid: number }[] }).children.map((child) => child.pid);
+
+test.runIf(process.platform === "linux")(
+  "any one process may be killed, and the installation answers again",
+  async () => {
+    await up();
+    expect(await answers()).toBe(true);
+    expect(said).toContain("emulated provider: no money is spent");
+    for (const pid of children()) {
+      process.kill(pid, "SIGKILL");
+      await until(() => !children().includes(pid) && children().length === 5, `process ${pid} was replaced`, 30_000);
+    }
+    const postgres = Number((read("postgres/data/postmaster.pid") ?? "").split("\n")[0]);
+    process.kill(postgres, "SIGKILL");
+    await until(() => Number((read("postgres/data/postmaster.pid") ?? "").split("\n")[0]) !== postgres, "Postgres was started again", 30_000);
+    await until(answers, "the API answers again", 60_000);
+  },
+  LIMIT_MS,
+);
+
+test.runIf(process.platform === "linux")(
+  "nothing outlives a killed supervisor, and the next start knows the same key",
+  async () => {
+    const before = read("api-key.json");
+    const gone = new Promise((done) => supervisor.once("exit", done));
+    supervisor.kill("SIGKILL");
+    await gone;
+    await until(() => processes().length === 0, `these end: ${processes().join(" ")}`, 30_000);
+    await up();
+    expect(read("api-key.json")).toBe(before);
+    expect(said).not.toContain("slowboat_live_");
+    expect(await answers()).toBe(true);
+  },
+  LIMIT_MS,
+);
+
+test.runIf(process.platform === "linux")(
+  "a second supervisor on the folder is refused, and an asked one stops everything in order",
+  async () => {
+    const second = fork(join(ROOT, "apps/cli/src/main.ts"), ["up", "--port", "0", "--data-dir", join(dir, "data")], { env: plainEnvironment(), stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    let refusal = "";
+    second.stderr?.setEncoding("utf8").on("data", (text: string) => (refusal += text));
+    expect(await new Promise((done) => second.once("close", done))).toBe(1);
+    expect(refusal).toContain("already runs");
+    const code = new Promise((done) => supervisor.once("exit", done));
+    supervisor.kill("SIGTERM");
+    expect(await code, said).toBe(0);
+    expect(processes()).toEqual([]);
+    expect(read("connection.json")).toBeNull();
+    expect(read("supervisor.lock")).toBeNull();
+  },
+  LIMIT_MS,
+);
