@@ -40,8 +40,9 @@ export function Lanes({ overview, choose }: { overview: Overview; choose: (lane:
   );
 }
 
-function deadlineWords(item: { deadlineAtMs: number | null; endedAtMs: number | null }, nowMs: number): string {
+function deadlineWords(item: { state: string; deadlineAtMs: number | null; endedAtMs: number | null }, nowMs: number): string {
   if (item.deadlineAtMs === null) return "none";
+  if (item.state === "failed" || item.state === "cancelled") return `${item.state}, without an answer`;
   if (item.endedAtMs !== null) return item.endedAtMs <= item.deadlineAtMs ? `met, ${length(item.deadlineAtMs - item.endedAtMs)} to spare` : `missed by ${length(item.endedAtMs - item.deadlineAtMs)}`;
   return item.deadlineAtMs >= nowMs ? relative(item.deadlineAtMs, nowMs) : `late by ${length(nowMs - item.deadlineAtMs)}`;
 }
