@@ -43,8 +43,19 @@ export default defineConfig({
         },
       },
       { extends: true, test: { name: "db", include: [...tests("db"), ...tests("db.prop")], exclude: NEVER, globalSetup: POSTGRES } },
-      { extends: true, test: { name: "redis", include: tests("redis"), exclude: [...NEVER, ...noRedis], globalSetup: [POSTGRES, "packages/dev/testkit/src/redis-setup.ts"] } },
-      { extends: true, test: { name: "browser", include: tests("browser"), exclude: [...NEVER, ...noBrowser], globalSetup: POSTGRES, testTimeout: 60_000 } },
+      {
+        extends: true,
+        test: {
+          name: "redis",
+          include: tests("redis"),
+          exclude: [...NEVER, ...noRedis],
+          globalSetup: [POSTGRES, "packages/dev/testkit/src/redis-setup.ts"],
+        },
+      },
+      {
+        extends: true,
+        test: { name: "browser", include: tests("browser"), exclude: [...NEVER, ...noBrowser], globalSetup: POSTGRES, testTimeout: 60_000 },
+      },
       { extends: true, test: { name: "tidy", include: ["packages/dev/tidy/**/*.test.ts"], exclude: NEVER } },
     ],
   },

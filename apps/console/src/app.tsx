@@ -80,7 +80,8 @@ function Notices({ overview, stale }: { overview: Overview; stale: string | null
       {overview.unpriced > 0 ? <p className="alarm">{overview.unpriced} answers have no price and stand in no sum.</p> : null}
       {overview.suspense.attempts > 0 ? (
         <p className="alarm">
-          {overview.suspense.attempts} attempts are in suspense: up to {usd(BigInt(overview.suspense.nano_usd))} may have been charged without an answer.
+          {overview.suspense.attempts} attempts are in suspense: up to {usd(BigInt(overview.suspense.nano_usd))} may have been charged without an
+          answer.
         </p>
       ) : null}
     </>

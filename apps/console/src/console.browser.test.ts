@@ -16,7 +16,15 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const SECRET = "cd".repeat(32);
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 const rng = testRng(21);
 const nowMs = Date.now();
 
@@ -38,12 +46,21 @@ beforeAll(async () => {
   await seedJobs(made?.keyId ?? "");
   // The queue's own tables, made before the service asks for them.
   await (await createQueue({ backend: "postgres", url: database.url, max: 1 })).close();
-  if (!existsSync(join(ROOT, "apps/console/dist/index.html"))) execFileSync("npx", ["vite", "build"], { cwd: join(ROOT, "apps/console"), stdio: "ignore" });
+  if (!existsSync(join(ROOT, "apps/console/dist/index.html")))
+    execFileSync("npx", ["vite", "build"], { cwd: join(ROOT, "apps/console"), stdio: "ignore" });
   folder = await mkdtemp(join(tmpdir(), "slowboat-console-"));
   const port = await freePort();
   origin = `http://127.0.0.1:${port}`;
   service = fork(join(ROOT, "apps/results-service/src/main.ts"), {
-    env: { PATH: process.env["PATH"], DATABASE_URL: database.url, SLOWBOAT_DATA_DIR: folder, SLOWBOAT_PORT: String(port), SLOWBOAT_SECRET: SECRET, SLOWBOAT_LOG_LEVEL: "error", SLOWBOAT_EMULATED: "1" },
+    env: {
+      PATH: process.env["PATH"],
+      DATABASE_URL: database.url,
+      SLOWBOAT_DATA_DIR: folder,
+      SLOWBOAT_PORT: String(port),
+      SLOWBOAT_SECRET: SECRET,
+      SLOWBOAT_LOG_LEVEL: "error",
+      SLOWBOAT_EMULATED: "1",
+    },
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   await once(service, "message");
@@ -71,11 +88,27 @@ async function seedJobs(keyId: string): Promise<void> {
   const { sql } = database.store;
   for (const [index, state] of (["completed", "completed", "failed", "accepted"] as const).entries()) {
     const id = newId("job", nowMs - 10_000 + index, rng);
-    await orm(sql).insert(table.job).values({
-      id, tenantId, keyId, surface: "native", endpoint: "/v1/chat/completions", provider: "openai", model: "gpt-5-mini", baselineModel: "gpt-5-mini", state,
-      lane: state === "accepted" ? null : "openai-batch", body: "{}", bodyBytes: 2, inputTokensEst: 1, outputTokensEst: 1, acceptedAtMs: nowMs - 600_000,
-      deadlineAtMs: nowMs + 3_600_000, endedAtMs: state === "accepted" ? null : nowMs - 60_000,
-    });
+    await orm(sql)
+      .insert(table.job)
+      .values({
+        id,
+        tenantId,
+        keyId,
+        surface: "native",
+        endpoint: "/v1/chat/completions",
+        provider: "openai",
+        model: "gpt-5-mini",
+        baselineModel: "gpt-5-mini",
+        state,
+        lane: state === "accepted" ? null : "openai-batch",
+        body: "{}",
+        bodyBytes: 2,
+        inputTokensEst: 1,
+        outputTokensEst: 1,
+        acceptedAtMs: nowMs - 600_000,
+        deadlineAtMs: nowMs + 3_600_000,
+        endedAtMs: state === "accepted" ? null : nowMs - 60_000,
+      });
     if (state !== "completed") continue;
     const attemptId = newId("attempt", nowMs, rng);
     const entries = [
@@ -85,7 +118,22 @@ async function seedJobs(keyId: string): Promise<void> {
     ];
     await postLedger(
       sql,
-      [{ id: `settle:${attemptId}`, kind: "settle", tenantId, jobId: id, attemptId, lane: "openai-batch", model: "gpt-5-mini", pricesVersion: "v", digest: "d", emulated: true, priced: true, entries }],
+      [
+        {
+          id: `settle:${attemptId}`,
+          kind: "settle",
+          tenantId,
+          jobId: id,
+          attemptId,
+          lane: "openai-batch",
+          model: "gpt-5-mini",
+          pricesVersion: "v",
+          digest: "d",
+          emulated: true,
+          priced: true,
+          entries,
+        },
+      ],
       nowMs - 60_000,
     );
   }

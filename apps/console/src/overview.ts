@@ -9,10 +9,26 @@ export interface Overview {
   readonly unpriced: number;
   readonly unsettled: number;
   readonly suspense: { readonly attempts: number; readonly nano_usd: string };
-  readonly deadlines: { readonly with_deadline: number; readonly met: number; readonly missed: number; readonly running: number; readonly soon: number };
-  readonly lanes: readonly { readonly lane: string; readonly live: number; readonly completed: number; readonly failed: number; readonly oldestAtMs: number | null }[];
+  readonly deadlines: {
+    readonly with_deadline: number;
+    readonly met: number;
+    readonly missed: number;
+    readonly running: number;
+    readonly soon: number;
+  };
+  readonly lanes: readonly {
+    readonly lane: string;
+    readonly live: number;
+    readonly completed: number;
+    readonly failed: number;
+    readonly oldestAtMs: number | null;
+  }[];
   readonly paid_by_lane: readonly { readonly lane: string; readonly nano_usd: string }[];
-  readonly receipt: { readonly list_nano_usd: string; readonly paid_nano_usd: string; readonly lines: readonly { readonly account: string; readonly nano_usd: string }[] };
+  readonly receipt: {
+    readonly list_nano_usd: string;
+    readonly paid_nano_usd: string;
+    readonly lines: readonly { readonly account: string; readonly nano_usd: string }[];
+  };
   readonly jobs: readonly Job[];
   readonly batches: readonly Batch[];
 }

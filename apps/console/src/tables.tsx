@@ -43,7 +43,10 @@ export function Lanes({ overview, choose }: { overview: Overview; choose: (lane:
 function deadlineWords(item: { state: string; deadlineAtMs: number | null; endedAtMs: number | null }, nowMs: number): string {
   if (item.deadlineAtMs === null) return "none";
   if (item.state === "failed" || item.state === "cancelled") return `${item.state}, without an answer`;
-  if (item.endedAtMs !== null) return item.endedAtMs <= item.deadlineAtMs ? `met, ${length(item.deadlineAtMs - item.endedAtMs)} to spare` : `missed by ${length(item.endedAtMs - item.deadlineAtMs)}`;
+  if (item.endedAtMs !== null)
+    return item.endedAtMs <= item.deadlineAtMs
+      ? `met, ${length(item.deadlineAtMs - item.endedAtMs)} to spare`
+      : `missed by ${length(item.endedAtMs - item.deadlineAtMs)}`;
   return item.deadlineAtMs >= nowMs ? relative(item.deadlineAtMs, nowMs) : `late by ${length(nowMs - item.deadlineAtMs)}`;
 }
 
@@ -115,7 +118,15 @@ function JobRow({ job, nowMs }: { job: Job; nowMs: number }) {
   );
 }
 
-export function Jobs({ overview, filters, setFilter }: { overview: Overview; filters: URLSearchParams; setFilter: (name: string, value: string) => void }) {
+export function Jobs({
+  overview,
+  filters,
+  setFilter,
+}: {
+  overview: Overview;
+  filters: URLSearchParams;
+  setFilter: (name: string, value: string) => void;
+}) {
   return (
     <section aria-labelledby="jobs-title">
       <header className="row">

@@ -26,7 +26,13 @@ function steps(receipt: Overview["receipt"]): { steps: Step[]; balances: boolean
   for (const line of receipt.lines) {
     const amount = BigInt(line.nano_usd);
     const next = level - amount;
-    out.push({ name: accountName(line.account), kind: amount < 0n ? "waste" : "saving", amount: -amount, from: share(next < level ? next : level), to: share(next < level ? level : next) });
+    out.push({
+      name: accountName(line.account),
+      kind: amount < 0n ? "waste" : "saving",
+      amount: -amount,
+      from: share(next < level ? next : level),
+      to: share(next < level ? level : next),
+    });
     level = next;
   }
   out.push({ name: "paid", kind: "total", amount: paid, from: 0, to: share(paid) });
@@ -65,7 +71,14 @@ export function Waterfall({ receipt }: { receipt: Overview["receipt"] }) {
               {asTable ? null : (
                 <td className="bar">
                   <svg viewBox={`0 0 ${WIDTH} ${ROW}`} preserveAspectRatio="none" aria-hidden="true" focusable="false">
-                    <rect className={step.kind} x={step.from * WIDTH} y="5" width={Math.max(1, (step.to - step.from) * WIDTH)} height={ROW - 10} rx="2" />
+                    <rect
+                      className={step.kind}
+                      x={step.from * WIDTH}
+                      y="5"
+                      width={Math.max(1, (step.to - step.from) * WIDTH)}
+                      height={ROW - 10}
+                      rx="2"
+                    />
                   </svg>
                 </td>
               )}

@@ -4,8 +4,8 @@ import { createLogger, runServices, type Service } from "@slowboat/runtime";
 import { readConfig } from "./config.ts";
 import { createEngineService } from "./engine-service.ts";
 import { createApp, createHttpService } from "./http.ts";
-import { createMicroBatcher } from "./micro-batcher.ts";
 import { createLocalLane } from "./local-lane.ts";
+import { createMicroBatcher } from "./micro-batcher.ts";
 import { createPoolApi } from "./pool-api.ts";
 import { createQueueService } from "./queue-service.ts";
 

@@ -37,4 +37,4 @@ const schema = z.object({
 export type Config = z.infer<typeof schema>;
 
 /** Reads the settings of the intake API from its environment. */
-export const readConfig = (env: Record<string, string | undefined>): Config => parseSettings(schema, env);
+export const readConfig = (env: Record<string, string | undefined> = process.env): Config => parseSettings(schema, env);

@@ -13,7 +13,7 @@ import { readConfig } from "./config.ts";
 import { httpService } from "./http/serve.ts";
 import { interactiveRoutes } from "./interactive/routes.ts";
 
-const config = readConfig(process.env);
+const config = readConfig();
 const logger = createLogger("intake-api", config.SLOWBOAT_LOG_LEVEL);
 const store = openStore(config.DATABASE_URL, { name: "intake-api", max: 8 });
 const row = await readClock(store.sql);

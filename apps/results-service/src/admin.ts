@@ -1,5 +1,5 @@
-import { createServer, type Server } from "node:http";
 import { readFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { getRequestListener } from "@hono/node-server";
@@ -12,7 +12,13 @@ import { Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 
 const PAGES = fileURLToPath(new URL("../../console/dist/", import.meta.url));
-const TYPES: Record<string, string> = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json" };
+const TYPES: Record<string, string> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".json": "application/json",
+};
 const HOUR_MS = 3_600_000;
 const ROWS = 50;
 
@@ -45,7 +51,11 @@ interface AdminOptions {
 function createApp(deps: AdminDeps, options: AdminOptions): Hono {
   const app = new Hono();
   const verify = keyVerifier({ sql: deps.store.sql, secret: options.secret, clock: deps.clock });
-  app.use(secureHeaders({ contentSecurityPolicy: { defaultSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", "data:"], connectSrc: ["'self'"] } }));
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: { defaultSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", "data:"], connectSrc: ["'self'"] },
+    }),
+  );
   app.get("/healthz", (c) => c.json({ ok: true }));
   app.get("/readyz", async (c) => {
     await deps.store.sql`select 1`;
@@ -57,7 +67,9 @@ function createApp(deps: AdminDeps, options: AdminOptions): Hono {
     const nowMs = deps.clock.job();
     const asked = { state: c.req.query("state"), lane: c.req.query("lane"), batchId: c.req.query("batch") };
     const filters = Object.fromEntries(Object.entries(asked).filter(([, word]) => word !== undefined && word !== ""));
-    const overview = await deps.store.begin((tx) => readOverview(tx, { tenantId: caller.tenantId, nowMs, sinceMs: nowMs - hours * HOUR_MS, rows: ROWS, ...filters }));
+    const overview = await deps.store.begin((tx) =>
+      readOverview(tx, { tenantId: caller.tenantId, nowMs, sinceMs: nowMs - hours * HOUR_MS, rows: ROWS, ...filters }),
+    );
     c.header("cache-control", "no-store");
     return c.json({
       now_ms: nowMs,

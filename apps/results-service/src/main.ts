@@ -8,7 +8,7 @@ import { openStore, readClock } from "@slowboat/store";
 import { createDeliverer } from "@slowboat/webhook";
 import { createAdmin } from "./admin.ts";
 import { readConfig } from "./config.ts";
-import { settleChunk, type SettleDeps } from "./settle.ts";
+import { type SettleDeps, settleChunk } from "./settle.ts";
 
 const config = readConfig();
 const logger = createLogger("results-service", config.SLOWBOAT_LOG_LEVEL);
@@ -18,7 +18,9 @@ if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowb
 const clock = jobClock(clockRow);
 const rng = systemRng();
 const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
-const queue = await createQueue(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 });
+const queue = await createQueue(
+  config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 },
+);
 const deps: SettleDeps = { store, queue, book: loadPriceBook(STANDARD_PRICES), clock, rng, logger };
 const finaliser = createFinaliser({ store, blob, clock, rng, logger });
 const deliverer = createDeliverer({ store, clock, rng, logger, secret: config.SLOWBOAT_SECRET, allow: config.SLOWBOAT_CALLBACK_ALLOW });
@@ -67,7 +69,13 @@ await runServices(
     loop("retention-sweep", 30_000, async () => void (await sweepRetention(store, clock.job())), logger),
     createAdmin(
       { store, clock, logger },
-      { host: config.SLOWBOAT_HOST, port: config.SLOWBOAT_PORT, secret: config.SLOWBOAT_SECRET, emulated: config.SLOWBOAT_EMULATED, apiUrl: config.SLOWBOAT_URL ?? null },
+      {
+        host: config.SLOWBOAT_HOST,
+        port: config.SLOWBOAT_PORT,
+        secret: config.SLOWBOAT_SECRET,
+        emulated: config.SLOWBOAT_EMULATED,
+        apiUrl: config.SLOWBOAT_URL ?? null,
+      },
     ),
   ],
   logger,

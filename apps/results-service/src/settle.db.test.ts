@@ -4,10 +4,10 @@ import { newId } from "@slowboat/kernel";
 import { loadPriceBook, STANDARD_PRICES, waterfallOf } from "@slowboat/pricing";
 import { createLogger } from "@slowboat/runtime";
 import { insertAttempts, insertJobs, type NewJob, readJobReceipt, saveAnswers } from "@slowboat/store";
-import { seedTenant, testClock, testDatabase, testQueue, testRng, type TestDatabase } from "@slowboat/testkit";
+import { seedTenant, type TestDatabase, testClock, testDatabase, testQueue, testRng } from "@slowboat/testkit";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { settleChunk, type SettleDeps } from "./settle.ts";
+import { type SettleDeps, settleChunk } from "./settle.ts";
 
 const book = loadPriceBook(STANDARD_PRICES);
 const logger = createLogger("test", "silent");
@@ -86,8 +86,20 @@ async function answered(jobId: string, seq: number, lane: LaneId, body: string):
     sql,
     [
       {
-        id, jobId, tenantId: owner.tenantId, seq, lane, account: "a", dispatchId: null, role: "try", decision: "{}", estimateNano: null,
-        pricesVersion: book.version, emulated: true, createdAtMs: clock.job(), state: "sending",
+        id,
+        jobId,
+        tenantId: owner.tenantId,
+        seq,
+        lane,
+        account: "a",
+        dispatchId: null,
+        role: "try",
+        decision: "{}",
+        estimateNano: null,
+        pricesVersion: book.version,
+        emulated: true,
+        createdAtMs: clock.job(),
+        state: "sending",
       },
     ],
     clock.real(),
@@ -108,7 +120,11 @@ test("settling twice, and from several workers at once, posts an answer once", a
   await Promise.all([settleChunk(deps), settleChunk(deps), settleChunk(deps)]);
   expect(await settleChunk(deps)).toBe(0);
   const entries = await ledgerOf(one.id);
-  expect(Object.fromEntries(entries.map((e) => [e.account, e.amountNano]))).toEqual({ list: -450_000n, "saving.batch": 225_000n, "payable.openai": 225_000n });
+  expect(Object.fromEntries(entries.map((e) => [e.account, e.amountNano]))).toEqual({
+    list: -450_000n,
+    "saving.batch": 225_000n,
+    "payable.openai": 225_000n,
+  });
   const [row] = await database.store.sql<{ state: string }[]>`select state from job where id = ${one.id}`;
   expect(row?.state).toBe("completed");
 });
@@ -146,25 +162,36 @@ test("a cancelled job is superseded by the answer that was paid for", async () =
 });
 
 test("the receipt's waterfall equals the ledger to the nano-dollar for random usage, tiers and retries", async () => {
-  const usage = fc.record({ prompt: fc.integer({ min: 1, max: 300_000 }), cached: fc.integer({ min: 0, max: 300_000 }), output: fc.integer({ min: 0, max: 20_000 }) });
+  const usage = fc.record({
+    prompt: fc.integer({ min: 1, max: 300_000 }),
+    cached: fc.integer({ min: 0, max: 300_000 }),
+    output: fc.integer({ min: 0, max: 20_000 }),
+  });
   const lane = fc.constantFrom<LaneId>("openai", "openai-batch", "openai-flex");
   const seed = randomBytes(4).readInt32BE();
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.tuple(usage, lane, fc.constantFrom("default", "flex", "priority")), { minLength: 1, maxLength: 4 }), async (attempts) => {
-      const one = job();
-      await insertJobs(database.store.sql, [one]);
-      for (const [index, [tokens, on, tier]] of attempts.entries()) await answered(one.id, index + 1, on, answer(tokens, tier));
-      while ((await settleChunk(deps)) > 0);
-      const entries = await ledgerOf(one.id);
-      expect(entries.reduce((sum, entry) => sum + entry.amountNano, 0n)).toBe(0n);
-      const fold = waterfallOf(entries);
-      const savings = fold.lines.reduce((sum, line) => sum + line.amountNano, 0n);
-      expect(fold.listNano - savings).toBe(fold.paidNano);
-      const shown = waterfallOf((await readJobReceipt(database.store.sql, { tenantId: owner.tenantId, jobId: one.id })).flatMap((row) => (row.account === null ? [] : [{ account: row.account as never, amountNano: row.amountNano ?? 0n }])));
-      expect(shown).toEqual(fold);
-      const posted = await database.store.sql`select 1 from ledger_txn where job_id = ${one.id} and kind = 'settle'`;
-      expect(posted).toHaveLength(1);
-    }),
+    fc.asyncProperty(
+      fc.array(fc.tuple(usage, lane, fc.constantFrom("default", "flex", "priority")), { minLength: 1, maxLength: 4 }),
+      async (attempts) => {
+        const one = job();
+        await insertJobs(database.store.sql, [one]);
+        for (const [index, [tokens, on, tier]] of attempts.entries()) await answered(one.id, index + 1, on, answer(tokens, tier));
+        while ((await settleChunk(deps)) > 0);
+        const entries = await ledgerOf(one.id);
+        expect(entries.reduce((sum, entry) => sum + entry.amountNano, 0n)).toBe(0n);
+        const fold = waterfallOf(entries);
+        const savings = fold.lines.reduce((sum, line) => sum + line.amountNano, 0n);
+        expect(fold.listNano - savings).toBe(fold.paidNano);
+        const shown = waterfallOf(
+          (await readJobReceipt(database.store.sql, { tenantId: owner.tenantId, jobId: one.id })).flatMap((row) =>
+            row.account === null ? [] : [{ account: row.account as never, amountNano: row.amountNano ?? 0n }],
+          ),
+        );
+        expect(shown).toEqual(fold);
+        const posted = await database.store.sql`select 1 from ledger_txn where job_id = ${one.id} and kind = 'settle'`;
+        expect(posted).toHaveLength(1);
+      },
+    ),
     { seed, numRuns: 40 },
   );
 }, 60_000);

@@ -77,7 +77,16 @@ async function announce(tx: Sql, deps: SettleDeps, facts: readonly SettlementFac
     const type: EventType = ok ? "job.completed" : "job.failed";
     const eventId = newId("event", nowMs, deps.rng);
     const deadlineMet = row.deadlineAtMs === null ? null : row.answeredAtMs <= row.deadlineAtMs;
-    const payload = eventPayload({ eventId, type, createdAtMs: nowMs, subjectId: row.jobId, version: row.version + 1, customId: row.customId, metadata: row.metadata, deadlineMet });
+    const payload = eventPayload({
+      eventId,
+      type,
+      createdAtMs: nowMs,
+      subjectId: row.jobId,
+      version: row.version + 1,
+      customId: row.customId,
+      metadata: row.metadata,
+      deadlineMet,
+    });
     return [{ id: eventId, tenantId: row.tenantId, keyId: row.keyId, subjectId: row.jobId, url: row.callbackUrl, type, payload }];
   });
   await announceEvents(tx, events, { nowMs, realMs: deps.clock.real() });
@@ -86,7 +95,8 @@ async function announce(tx: Sql, deps: SettleDeps, facts: readonly SettlementFac
 
 function report(logger: Logger, facts: readonly SettlementFacts[]): void {
   for (const { row, quarantine } of facts) {
-    if (quarantine !== null) logger.warn({ attemptId: row.attemptId, jobId: row.jobId, lane: row.lane, model: row.model, reason: quarantine }, "usage-quarantined");
+    if (quarantine !== null)
+      logger.warn({ attemptId: row.attemptId, jobId: row.jobId, lane: row.lane, model: row.model, reason: quarantine }, "usage-quarantined");
   }
   if (facts.length > 0) logger.debug({ attempts: facts.length }, "chunk-settled");
 }

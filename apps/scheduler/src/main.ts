@@ -1,7 +1,16 @@
 import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
-import { laneClass, type LaneId } from "@slowboat/contract";
-import { type LaneDeps, type LaneOffer, laneQueue, type PlanDeps, planDue, runBatchDispatch, runCallDispatch, sweepLostCalls } from "@slowboat/dispatch";
+import { type LaneId, laneClass } from "@slowboat/contract";
+import {
+  type LaneDeps,
+  type LaneOffer,
+  laneQueue,
+  type PlanDeps,
+  planDue,
+  runBatchDispatch,
+  runCallDispatch,
+  sweepLostCalls,
+} from "@slowboat/dispatch";
 import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes } from "@slowboat/lanes";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
@@ -28,7 +37,9 @@ const clock = jobClock(clockRow);
 const rng = systemRng();
 const book = loadPriceBook(STANDARD_PRICES);
 const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
-const queue = await createQueue(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 });
+const queue = await createQueue(
+  config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 },
+);
 const lanes = createLanes({
   openai: config.OPENAI_API_KEY ? { apiKey: config.OPENAI_API_KEY, baseURL: config.OPENAI_BASE_URL } : undefined,
   anthropic: config.ANTHROPIC_API_KEY ? { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } : undefined,
@@ -38,8 +49,24 @@ const lanes = createLanes({
 const concurrency = (lane: LaneId): number => (laneClass(lane) === "batch" ? BATCHES_AT_ONCE : config.SLOWBOAT_CALL_CONCURRENCY);
 const offers: LaneOffer[] = [...lanes.values()].map(({ id, account, emulated }) => ({ id, account, emulated, concurrency: concurrency(id) }));
 const laneDeps: LaneDeps = { store, queue, blob, lanes, time: { clock, rng }, logger };
-const planDeps: PlanDeps = { store, queue, book, lanes: offers, time: { clock, rng, tickMs: TICK_MS, poolTokensPerSecond: POOL_TOKENS_PER_SECOND }, logger };
-const populateDeps = { store, queue, blob, book, clock, rng, logger, house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED === "1" } };
+const planDeps: PlanDeps = {
+  store,
+  queue,
+  book,
+  lanes: offers,
+  time: { clock, rng, tickMs: TICK_MS, poolTokensPerSecond: POOL_TOKENS_PER_SECOND },
+  logger,
+};
+const populateDeps = {
+  store,
+  queue,
+  blob,
+  book,
+  clock,
+  rng,
+  logger,
+  house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED === "1" },
+};
 
 /** One plan at a time in this process: a bell that rings meanwhile makes it look once more. */
 let planning: Promise<void> | null = null;
@@ -82,7 +109,13 @@ const bells: Service = (() => {
 
 /** Rings again for what Postgres says is waiting: a lost bell, a dead worker, a poll that has come due. */
 const sweep = async (): Promise<void> => {
-  const due = await sweepDispatches(store.sql, { nowMs: clock.job(), realMs: clock.real(), lostAfterMs: LOST_AFTER_MS, spacingMs: 2_000, limit: 200 });
+  const due = await sweepDispatches(store.sql, {
+    nowMs: clock.job(),
+    realMs: clock.real(),
+    lostAfterMs: LOST_AFTER_MS,
+    spacingMs: 2_000,
+    limit: 200,
+  });
   for (const dispatch of due) await queue.ring(laneQueue(dispatch.lane as LaneId), [{ dispatchId: dispatch.id }]);
 };
 const slowSweep = async (): Promise<void> => {
@@ -100,6 +133,12 @@ const connections: Service = {
 };
 
 await runServices(
-  [connections, bells, loop("plan-tick", TICK_MS, plan, logger), loop("dispatch-sweep", TICK_MS, sweep, logger), loop("slow-sweep", 2_000, slowSweep, logger)],
+  [
+    connections,
+    bells,
+    loop("plan-tick", TICK_MS, plan, logger),
+    loop("dispatch-sweep", TICK_MS, sweep, logger),
+    loop("slow-sweep", 2_000, slowSweep, logger),
+  ],
   logger,
 );

@@ -89,7 +89,7 @@ const MEANING: Record<string, ExitCode> = {
 };
 
 /** Turns an API's error into the end of the command. */
-export function refusal(status: number, text: string): Ended {
+function refusal(status: number, text: string): Ended {
   let message = text.slice(0, 500);
   let code = "";
   try {

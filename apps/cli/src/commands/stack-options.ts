@@ -10,7 +10,6 @@ export interface StackFlags {
   readonly timeScale?: string;
 }
 
-export const DEFAULT_PORT = "8787";
 const SCALE_MAX = 86_400;
 
 /** Reads the flags; an impossible value is a usage error that says what is possible. */

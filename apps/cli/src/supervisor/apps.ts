@@ -57,7 +57,10 @@ export function appSpecs(layout: Layout, config: Config, plain: Readonly<Record<
     app("gpu-worker", "apps/gpu-worker/src/main.ts", { SLOWBOAT_PORT: String(ports.pool) }),
     app("intake-api", "apps/intake-api/src/main.ts", { SLOWBOAT_PORT: String(ports.intake), ...providers }),
     app("scheduler", "apps/scheduler/src/main.ts", providers),
-    app("results-service", "apps/results-service/src/main.ts", { SLOWBOAT_PORT: String(ports.results), SLOWBOAT_URL: `http://${HOST}:${ports.intake}` }),
+    app("results-service", "apps/results-service/src/main.ts", {
+      SLOWBOAT_PORT: String(ports.results),
+      SLOWBOAT_URL: `http://${HOST}:${ports.intake}`,
+    }),
   ];
 }
 

@@ -32,7 +32,10 @@ const read = (name: string): string | null => {
 
 async function up(): Promise<void> {
   said = "";
-  supervisor = fork(join(ROOT, "apps/cli/src/main.ts"), ["up", "--port", "0", "--data-dir", join(dir, "data")], { env: plainEnvironment(), stdio: ["ignore", "pipe", "pipe", "ipc"] });
+  supervisor = fork(join(ROOT, "apps/cli/src/main.ts"), ["up", "--port", "0", "--time-scale", "60", "--data-dir", join(dir, "data")], {
+    env: plainEnvironment(),
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
   for (const stream of [supervisor.stdout, supervisor.stderr]) stream?.setEncoding("utf8").on("data", (text: string) => (said += text));
   await until(() => supervisor.exitCode !== null || read("connection.json") !== null, "the stack is up", 90_000);
   expect(supervisor.exitCode, said).toBeNull();
@@ -68,7 +71,12 @@ const processes = (): number[] =>
     .map(Number)
     .filter((pid) => {
       try {
-        return alive(pid) && (readlinkSync(`/proc/${pid}/cwd`).startsWith(dir) || readFileSync(`/proc/${pid}/environ`, "latin1").includes(dir) || readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(dir));
+        return (
+          alive(pid) &&
+          (readlinkSync(`/proc/${pid}/cwd`).startsWith(dir) ||
+            readFileSync(`/proc/${pid}/environ`, "latin1").includes(dir) ||
+            readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(dir))
+        );
       } catch {
         return false;
       }
@@ -113,7 +121,10 @@ test.runIf(process.platform === "linux")(
 test.runIf(process.platform === "linux")(
   "a second supervisor on the folder is refused, and an asked one stops everything in order",
   async () => {
-    const second = fork(join(ROOT, "apps/cli/src/main.ts"), ["up", "--port", "0", "--data-dir", join(dir, "data")], { env: plainEnvironment(), stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    const second = fork(join(ROOT, "apps/cli/src/main.ts"), ["up", "--port", "0", "--time-scale", "60", "--data-dir", join(dir, "data")], {
+      env: plainEnvironment(),
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    });
     let refusal = "";
     second.stderr?.setEncoding("utf8").on("data", (text: string) => (refusal += text));
     expect(await new Promise((done) => second.once("close", done))).toBe(1);

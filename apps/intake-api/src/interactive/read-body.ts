@@ -49,7 +49,7 @@ export async function* bodyChunks(request: Request): AsyncGenerator<Uint8Array> 
 }
 
 /** Checks that bytes are one JSON object in UTF-8, nested no deeper than is safe. */
-export function jsonBody(bytes: Uint8Array): JsonBody {
+function jsonBody(bytes: Uint8Array): JsonBody {
   let text: string;
   let value: unknown;
   try {

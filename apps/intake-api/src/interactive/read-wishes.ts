@@ -80,7 +80,7 @@ function tierLanes(tier: unknown, deny: LaneId[] | null): { tier: "flex" | null;
 }
 
 /** Takes `deadline` out of `metadata`, which a provider would store or refuse; every other member keeps its raw text. */
-export function withoutDeadline(text: string): string {
+function withoutDeadline(text: string): string {
   const metadata = memberSpans(text).get("metadata");
   if (!metadata) return text;
   const rest = without(text.slice(metadata.start, metadata.end), "deadline");

@@ -3,7 +3,7 @@ import { type Fault, fault, isFault } from "@slowboat/kernel";
 import { anthropicError, openaiError } from "../http/errors.ts";
 
 /** What a stream says when it broke off: an error event in the shape that the clients of its API raise on. */
-export function errorEvent(endpoint: Endpoint, thrown: unknown, requestId: string): string {
+function errorEvent(endpoint: Endpoint, thrown: unknown, requestId: string): string {
   const err: Fault = isFault(thrown) ? thrown : fault("internal", { cause: thrown });
   if (endpoint === "/v1/messages") return `event: error\ndata: ${JSON.stringify(anthropicError(err, requestId))}\n\n`;
   const body = openaiError(err);

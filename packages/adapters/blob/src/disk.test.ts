@@ -33,7 +33,12 @@ test("what was put is what is got, whole and by range, with its size and SHA-256
   const put = await blobs.put("ten_1/file-abc.jsonl", chunked(bytes, 65_537), 2_000_000);
   expect(put).toEqual({ sizeBytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") });
   expect((await all(blobs.get("ten_1/file-abc.jsonl"))).equals(bytes)).toBe(true);
-  for (const [start, end] of [[0, 1], [999_999, 1_000_003], [300_000, 700_001], [5, 5]] as const) {
+  for (const [start, end] of [
+    [0, 1],
+    [999_999, 1_000_003],
+    [300_000, 700_001],
+    [5, 5],
+  ] as const) {
     expect((await all(blobs.get("ten_1/file-abc.jsonl", { start, end }))).equals(bytes.subarray(start, end))).toBe(true);
   }
   expect(await blobs.size("ten_1/file-abc.jsonl")).toBe(bytes.length);

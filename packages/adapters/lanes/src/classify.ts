@@ -108,7 +108,7 @@ function parseGoDuration(text: string): number | null {
 }
 
 /** The provider's wish in ms, best source first: `retry-after-ms`, `retry-after`, the reset of an empty limit, the message. */
-export function retryAfter(headers: Headers | null, message: string, nowMs: number): number | null {
+function retryAfter(headers: Headers | null, message: string, nowMs: number): number | null {
   const candidates = [
     headerWish(headers, nowMs),
     resetWish(headers, nowMs),

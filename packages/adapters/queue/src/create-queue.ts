@@ -1,4 +1,4 @@
-import { type Job, Queue as BullMq } from "bullmq";
+import { Queue as BullMq, type Job } from "bullmq";
 import { startConsumer } from "./consumer.ts";
 import type { BullQueue, Engine } from "./engine.ts";
 import { type Payload, QUEUES, type QueueName } from "./names.ts";
@@ -15,7 +15,10 @@ const PREFIX = "slowboat";
 const POOL_MAX = 8;
 
 /** Which backend, and how. */
-export type QueueOptions = ({ readonly backend: "postgres"; readonly url: string; readonly max?: number } | { readonly backend: "redis"; readonly url: string }) & {
+export type QueueOptions = (
+  | { readonly backend: "postgres"; readonly url: string; readonly max?: number }
+  | { readonly backend: "redis"; readonly url: string }
+) & {
   /** Told of lost connections and of handlers that threw; without it they become process warnings. */
   readonly onError?: (error: Error, queue: QueueName | null) => void;
   /** First part of every Redis key; on Postgres the database divides. */
@@ -28,7 +31,10 @@ export type QueueOptions = ({ readonly backend: "postgres"; readonly url: string
 export async function createQueue(options: QueueOptions): Promise<Queue> {
   const tell = options.onError ?? ((error: Error) => process.emitWarning(error));
   const onEngineError = (error: Error): void => tell(error, null);
-  const engine = options.backend === "postgres" ? await postgresEngine(options.url, options.max ?? POOL_MAX, onEngineError) : await redisEngine(options.url, onEngineError);
+  const engine =
+    options.backend === "postgres"
+      ? await postgresEngine(options.url, options.max ?? POOL_MAX, onEngineError)
+      : await redisEngine(options.url, onEngineError);
   const prefix = options.prefix ?? PREFIX;
   const queues = new Map<QueueName, BullQueue>();
   const consumers = new Set<Consumer>();
@@ -52,7 +58,15 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
     consume: async (name, concurrency, handler) => {
       const { payload } = QUEUES[name];
       const work = async (job: Job, signal: AbortSignal): Promise<void> => handler(payload.parse(job.data) as Payload<typeof name>, signal);
-      const consumer = await startConsumer({ engine, queueName: QUEUES[name].name, prefix, concurrency, lockMs: options.lockMs ?? 30_000, work, onError: (error) => tell(error, name) });
+      const consumer = await startConsumer({
+        engine,
+        queueName: QUEUES[name].name,
+        prefix,
+        concurrency,
+        lockMs: options.lockMs ?? 30_000,
+        work,
+        onError: (error) => tell(error, name),
+      });
       consumers.add(consumer);
       return {
         stop: async (timeoutMs) => {

@@ -102,7 +102,10 @@ export function queueConformance(open: () => Promise<Place>): void {
       running--;
       done++;
     });
-    await queue.ring("lane-call", Array.from({ length: 40 }, (_, i) => ({ dispatchId: `dsp_${i}` })));
+    await queue.ring(
+      "lane-call",
+      Array.from({ length: 40 }, (_, i) => ({ dispatchId: `dsp_${i}` })),
+    );
     await until(() => done === 40, "forty handled");
     expect(most).toBe(4);
   });
@@ -161,7 +164,9 @@ export function queueConformance(open: () => Promise<Place>): void {
     const { options } = await place();
     const short = { ...options, lockMs: 1000 };
     const { onError: _, ...plain } = short;
-    const child = fork(new URL("./stuck-consumer.fixture.ts", import.meta.url), [JSON.stringify(plain)], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const child = fork(new URL("./stuck-consumer.fixture.ts", import.meta.url), [JSON.stringify(plain)], {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
     const said = async (): Promise<unknown> => await new Promise((resolve) => child.once("message", resolve));
     expect(await said()).toBe("consuming");
     const queue = await openQueue(short);

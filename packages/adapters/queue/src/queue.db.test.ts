@@ -49,7 +49,14 @@ test("a consumer outlives the loss of every connection, and later rings are hand
     await until(() => seen.length === 1, "the first handled");
     await database.store.sql`
       select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'slowboat-queue'`;
-    await until(() => queue.ring("populate", [{ batchId: "after" }]).then(() => true, () => false), "a ring after the loss");
+    await until(
+      () =>
+        queue.ring("populate", [{ batchId: "after" }]).then(
+          () => true,
+          () => false,
+        ),
+      "a ring after the loss",
+    );
     await until(() => seen.includes("after"), "the later one handled");
     await queue.ring("populate", [{ batchId: "again" }]);
     await until(() => seen.includes("again"), "the next one woken by its ring", 2000);

@@ -24,7 +24,10 @@ beforeAll(async () => {
 queueConformance(async (): Promise<Place> => {
   const prefix = `${PREFIX}-${++places}`;
   const redis = new Redis(url);
-  const clients = async (): Promise<number> => String(await redis.client("LIST")).trim().split("\n").length;
+  const clients = async (): Promise<number> =>
+    String(await redis.client("LIST"))
+      .trim()
+      .split("\n").length;
   const before = await clients();
   return {
     options: { backend: "redis", url, prefix },
@@ -54,11 +57,17 @@ test("a consumer outlives FLUSHALL in the middle of its work, and later rings ar
       seen.add(batchId);
       await emptied.promise;
     });
-    await queue.ring("populate", Array.from({ length: 50 }, (_, i) => ({ batchId: `lost_${i}` })));
+    await queue.ring(
+      "populate",
+      Array.from({ length: 50 }, (_, i) => ({ batchId: `lost_${i}` })),
+    );
     await until(() => seen.size === 3, "three in hand");
     await redis.flushall(); // of a server that holds nothing else: see beforeAll
     emptied.resolve();
-    await queue.ring("populate", Array.from({ length: 20 }, (_, i) => ({ batchId: `later_${i}` })));
+    await queue.ring(
+      "populate",
+      Array.from({ length: 20 }, (_, i) => ({ batchId: `later_${i}` })),
+    );
     await until(() => [...seen].filter((id) => id.startsWith("later_")).length === 20, "the later ones handled");
   } finally {
     await queue.close();

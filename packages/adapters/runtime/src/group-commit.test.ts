@@ -47,7 +47,10 @@ test("callers of one turn share a flush, those who come while it runs share the 
   expect(groups).toEqual([[1, 2, 3]]);
   await release();
   expect(await Promise.all([...first, ...second])).toEqual([1, 2, 3, 4, 5].map((n) => `saved ${n}`));
-  expect(groups).toEqual([[1, 2, 3], [4, 5]]);
+  expect(groups).toEqual([
+    [1, 2, 3],
+    [4, 5],
+  ]);
 });
 
 test("no flush is larger and no more run at once than allowed", async () => {

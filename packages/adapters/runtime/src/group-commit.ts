@@ -5,7 +5,10 @@ import { assert } from "@slowboat/kernel";
  * committed. A flush starts in this turn of the loop while fewer than `maxInFlight` run, and otherwise when one of them ends; so a
  * lone caller pays one commit and a crowd shares it. `flush` answers one result an item, in order; a failed flush fails every item in it.
  */
-export function groupCommit<I, O>(flush: (items: readonly I[]) => Promise<readonly O[]>, options: { readonly maxItems: number; readonly maxInFlight: number }): (item: I) => Promise<O> {
+export function groupCommit<I, O>(
+  flush: (items: readonly I[]) => Promise<readonly O[]>,
+  options: { readonly maxItems: number; readonly maxInFlight: number },
+): (item: I) => Promise<O> {
   interface Waiting {
     readonly item: I;
     readonly resolve: (value: O) => void;

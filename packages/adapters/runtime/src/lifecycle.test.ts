@@ -7,7 +7,10 @@ afterEach(() => {
 });
 
 /** Runs the fixture until it is ready, does `act` to it, and waits for its end. */
-async function run(how: string, act: (child: ChildProcess, heard: unknown[]) => void | Promise<void>): Promise<{ heard: unknown[]; code: number | null; log: string }> {
+async function run(
+  how: string,
+  act: (child: ChildProcess, heard: unknown[]) => void | Promise<void>,
+): Promise<{ heard: unknown[]; code: number | null; log: string }> {
   const child = fork(new URL("./lifecycle.fixture.ts", import.meta.url), [how], { stdio: ["ignore", "ignore", "pipe", "ipc"] });
   children.push(child);
   const heard: unknown[] = [];
@@ -29,7 +32,8 @@ async function run(how: string, act: (child: ChildProcess, heard: unknown[]) => 
   await read;
   return { code, heard, log };
 }
-const heardOf = (child: ChildProcess, text: string): Promise<void> => new Promise((resolve) => child.on("message", (message) => message === text && resolve()));
+const heardOf = (child: ChildProcess, text: string): Promise<void> =>
+  new Promise((resolve) => child.on("message", (message) => message === text && resolve()));
 
 test("services start in order, the parent hears that they are ready, and SIGTERM stops them in reverse with code 0", async () => {
   const { heard, code, log } = await run("good", (child) => void child.kill("SIGTERM"));

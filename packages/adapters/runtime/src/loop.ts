@@ -1,5 +1,5 @@
-import type { Logger } from "./logger.ts";
 import type { Service } from "./lifecycle.ts";
+import type { Logger } from "./logger.ts";
 
 /**
  * A service that runs `tick` again and again with `everyMs` of machine time between the end of one and the start of the next. An error is

@@ -24,7 +24,10 @@ const COLUMNS = `id, lane, account, endpoint, model, state, jobs, emulated, leas
   submitted_at_ms as "submittedAtMs", ended_at_ms as "endedAtMs", error`;
 
 /** Takes the lease on a dispatch that still has work; `null` when it is done or another worker holds it. The generation grows by one. */
-export async function leaseDispatch(tx: Sql, input: { readonly id: string; readonly realMs: number; readonly leaseMs: number }): Promise<DispatchRow | null> {
+export async function leaseDispatch(
+  tx: Sql,
+  input: { readonly id: string; readonly realMs: number; readonly leaseMs: number },
+): Promise<DispatchRow | null> {
   const rows = await tx<DispatchRow[]>`
     update dispatch set lease_gen = lease_gen + 1, lease_until_real_ms = ${input.realMs + input.leaseMs}::float8,
       state = case when state = 'queued' then 'running' else state end
@@ -35,17 +38,24 @@ export async function leaseDispatch(tx: Sql, input: { readonly id: string; reado
 
 /** Prolongs a lease that is still ours; false when it was lost. */
 export async function renewLease(tx: Sql, input: { readonly id: string; readonly gen: number; readonly untilRealMs: number }): Promise<boolean> {
-  const rows = await tx`update dispatch set lease_until_real_ms = ${input.untilRealMs}::float8 where id = ${input.id} and lease_gen = ${input.gen} returning 1`;
+  const rows =
+    await tx`update dispatch set lease_until_real_ms = ${input.untilRealMs}::float8 where id = ${input.id} and lease_gen = ${input.gen} returning 1`;
   return rows.length > 0;
 }
 
 /** What changed while the lease was held; absent members stay as they are. The lease is given back. */
 export type DispatchPatch = Partial<
-  Pick<DispatchRow, "state" | "providerRef" | "providerStatus" | "providerProgress" | "pollErrors" | "nextPollAtMs" | "submittedAtMs" | "endedAtMs" | "error">
+  Pick<
+    DispatchRow,
+    "state" | "providerRef" | "providerStatus" | "providerProgress" | "pollErrors" | "nextPollAtMs" | "submittedAtMs" | "endedAtMs" | "error"
+  >
 >;
 
 /** Writes the outcome of one handling and gives the lease back, so that the sweep may ring again; false when a younger generation holds it. */
-export async function releaseDispatch(tx: Sql, input: { readonly id: string; readonly gen: number; readonly patch: DispatchPatch }): Promise<boolean> {
+export async function releaseDispatch(
+  tx: Sql,
+  input: { readonly id: string; readonly gen: number; readonly patch: DispatchPatch },
+): Promise<boolean> {
   const rows = await orm(tx)
     .update(dispatch)
     .set({ ...input.patch, leaseUntilRealMs: null, enqueuedRealMs: 0 })

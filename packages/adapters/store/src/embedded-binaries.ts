@@ -38,7 +38,9 @@ export async function mendLinks(root: string): Promise<void> {
       symlinkSync(relative(dirname(target), source), at);
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "EEXIST") continue;
-      throw new Error(`The packaged Postgres lacks the link ${at} and it cannot be made; run npm rebuild, or allow the package's install script.`, { cause });
+      throw new Error(`The packaged Postgres lacks the link ${at} and it cannot be made; run npm rebuild, or allow the package's install script.`, {
+        cause,
+      });
     }
   }
 }

@@ -19,7 +19,9 @@ export async function takeFolder(dir: string, data: string): Promise<() => void>
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST" || tries > 3) throw error;
     }
-    const [pid = 0, birth = ""] = readFileSync(file, "utf8").split(" ").map((word, i) => (i === 0 ? Number(word) : word)) as [number, string];
+    const [pid = 0, birth = ""] = readFileSync(file, "utf8")
+      .split(" ")
+      .map((word, i) => (i === 0 ? Number(word) : word)) as [number, string];
     if (isAlive(pid) && birthOf(pid) === birth) {
       throw new Error(`Another Slowboat (process ${pid}) already runs in ${dir}. Stop it, or choose another data folder.`);
     }

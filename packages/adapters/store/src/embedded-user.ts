@@ -27,7 +27,9 @@ export function chooseLaunch(): Launch {
   }
   const nobody = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
   if (works("setpriv", [...nobody.slice(1), "true"])) return { how: "nobody", prefix: [...nobody, ...guard], owner: NOBODY };
-  throw new Error("Postgres refuses to run as root, and neither unshare nor setpriv works here: start Slowboat as an ordinary user, or set DATABASE_URL.");
+  throw new Error(
+    "Postgres refuses to run as root, and neither unshare nor setpriv works here: start Slowboat as an ordinary user, or set DATABASE_URL.",
+  );
 }
 
 /** Whether the user that `launch` ends up as may write to `folder`: every folder above it must let that user through. */

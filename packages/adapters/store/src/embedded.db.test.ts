@@ -34,7 +34,9 @@ const start = async (port = 0, durable = false): Promise<EmbeddedPostgres> => {
 async function startInChild(): Promise<{ child: ChildProcess; url: string; pid: number }> {
   const child = fork(new URL("./embedded-child.fixture.ts", import.meta.url), [dir], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
   children.push(child);
-  const said = await new Promise<{ url: string; pid: number }>((resolve) => child.once("message", (message) => resolve(message as { url: string; pid: number })));
+  const said = await new Promise<{ url: string; pid: number }>((resolve) =>
+    child.once("message", (message) => resolve(message as { url: string; pid: number })),
+  );
   return { child, ...said };
 }
 const kill = async (child: ChildProcess): Promise<void> => {
@@ -62,9 +64,9 @@ const mode = (path: string): string => (statSync(path).mode & 0o777).toString(8)
 
 test("the server takes only the password, which lies closed in a closed folder, and loses nothing", async () => {
   const server = await start(0, true);
-  expect(await query(server.url, (sql) => sql`select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit`)).toMatchObject([
-    { fsync: "on", commit: "on" },
-  ]);
+  expect(
+    await query(server.url, (sql) => sql`select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit`),
+  ).toMatchObject([{ fsync: "on", commit: "on" }]);
   expect(await query(server.url, async (sql) => (await sql`select current_database() as name`)[0]?.["name"])).toBe("slowboat");
   const url = new URL(server.url);
   url.password = "wrong";
@@ -85,7 +87,14 @@ test("a stop does not wait for clients", async () => {
   const server = await start();
   const client = postgres(server.url, { max: 1, onnotice: () => undefined });
   const asleep = client`select pg_sleep(60)`.catch((error: Error) => error.message);
-  await until(() => query(server.url, async (sql) => (await sql`select 1 from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()`).length > 0), "the sleeper asleep");
+  await until(
+    () =>
+      query(
+        server.url,
+        async (sql) => (await sql`select 1 from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()`).length > 0,
+      ),
+    "the sleeper asleep",
+  );
   await server.stop();
   expect(await asleep).toMatch(/terminating connection|CONNECTION/);
   await client.end({ timeout: 1 });

@@ -55,7 +55,8 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   chmodSync(dir, 0o700);
   if (launch.owner !== null) chownSync(dir, launch.owner, launch.owner);
-  if (!mayWrite(launch, dir)) throw new Error(`Postgres, which runs as the user nobody here, cannot reach ${dir}; choose a data folder outside closed homes.`);
+  if (!mayWrite(launch, dir))
+    throw new Error(`Postgres, which runs as the user nobody here, cannot reach ${dir}; choose a data folder outside closed homes.`);
   const giveBack = await takeFolder(dir, data);
   try {
     if (!existsSync(join(data, "PG_VERSION"))) await initialise({ binaries, launch, dir, data, durable: options.durable ?? true });
@@ -100,7 +101,8 @@ async function initialise(at: { binaries: Binaries; launch: Launch; dir: string;
     child.once("error", failed);
     child.once("close", done);
   });
-  if (code !== 0) throw new Error(`The packaged Postgres could not make its data folder in ${dir} (exit ${code}): ${said.trim() || "no message; it needs glibc"}`);
+  if (code !== 0)
+    throw new Error(`The packaged Postgres could not make its data folder in ${dir} (exit ${code}): ${said.trim() || "no message; it needs glibc"}`);
   renameSync(fresh, at.data); // only a whole folder gets the name
 }
 
@@ -175,10 +177,7 @@ function run(launch: Launch, program: string, args: readonly string[]): ChildPro
 
 /** SIGINT ends sessions in order, SIGQUIT leaves recovery to the next start, SIGKILL is for a server that hears neither. */
 async function stopServer(child: ChildProcess, exited: Promise<unknown>): Promise<void> {
-  const timers = [
-    setTimeout(() => child.kill("SIGQUIT"), 10_000),
-    setTimeout(() => child.kill("SIGKILL"), 15_000),
-  ];
+  const timers = [setTimeout(() => child.kill("SIGQUIT"), 10_000), setTimeout(() => child.kill("SIGKILL"), 15_000)];
   child.kill("SIGINT");
   await exited;
   for (const timer of timers) clearTimeout(timer);

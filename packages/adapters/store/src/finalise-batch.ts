@@ -28,7 +28,13 @@ export async function beginFinalise(tx: Sql, input: { readonly batchId: string; 
 /** Ends a finalised batch with the files of its answers. False when another finaliser did it first. */
 export async function endBatch(
   tx: Sql,
-  input: { readonly batchId: string; readonly to: "completed" | "cancelled"; readonly outputFileId: string | null; readonly errorFileId: string | null; readonly nowMs: number },
+  input: {
+    readonly batchId: string;
+    readonly to: "completed" | "cancelled";
+    readonly outputFileId: string | null;
+    readonly errorFileId: string | null;
+    readonly nowMs: number;
+  },
 ): Promise<boolean> {
   const rows = await tx`
     update batch set state = ${input.to}, output_file_id = ${input.outputFileId}, error_file_id = ${input.errorFileId}, ended_at_ms = ${input.nowMs}::float8,
@@ -66,7 +72,10 @@ export interface BatchLine {
 }
 
 /** Streams a batch's lines in line order: the completed ones, or the others. Bodies are read a page at a time. */
-export async function* readBatchLines(tx: Sql, input: { readonly batchId: string; readonly tenantId: string; readonly completed: boolean; readonly page: number }): AsyncGenerator<BatchLine> {
+export async function* readBatchLines(
+  tx: Sql,
+  input: { readonly batchId: string; readonly tenantId: string; readonly completed: boolean; readonly page: number },
+): AsyncGenerator<BatchLine> {
   let after = -1;
   for (;;) {
     const rows = await tx<BatchLine[]>`

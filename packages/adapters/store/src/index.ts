@@ -2,44 +2,83 @@
  * The store: Postgres, the one truth. One SQL verb a file; each takes `(tx, input)` and never reads a clock. Tenant-facing
  * verbs take the tenant and filter by it.
  */
-export { type Orm, openStore, orm, type Sql, type Store } from "./connect.ts";
-export { migrate, migrationNames } from "./migrate.ts";
-export * as table from "./schema.ts";
-export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attempts.ts";
-export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
-export { type EndedAttempt, endAttempts } from "./end-attempts.ts";
-export { markSending } from "./mark-sending.ts";
-export { claimDue, type DueJob } from "./claim-due.ts";
-export { type PlacedJob, placeJobs } from "./place-jobs.ts";
-export { deferJobs, type ReplannedJob, replanJobs } from "./replan-jobs.ts";
-export { type DispatchPatch, type DispatchRow, insertDispatches, leaseDispatch, type NewDispatch, releaseDispatch, renewLease, sweepDispatches } from "./dispatches.ts";
-export { type ChunkRow, moveAttempts, readChunk } from "./read-chunk.ts";
+
+export {
+  type BatchCounts,
+  type BatchRow,
+  type BatchUsage,
+  countBatchJobs,
+  deleteMessageBatch,
+  insertBatch,
+  listBatches,
+  readBatch,
+  sumBatchUsage,
+} from "./batches.ts";
+export { cancelBatch } from "./cancel-batch.ts";
 export { type AnsweredRow, claimAnswered } from "./claim-answered.ts";
-export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
-export { type NewResult, recordResults } from "./record-results.ts";
-export { type EndedJob, endJobs } from "./end-jobs.ts";
-export { type LedgerPosting, postLedger } from "./post-ledger.ts";
-export { findReusable, keepReusable, type ReuseEntry, type ReuseHit } from "./reuse-entries.ts";
-export { announceEvents, claimEvents, type DeliveryOutcome, type DueEvent, type NewEvent, recordDeliveries, type WebhookEventRow } from "./webhook-events.ts";
-export { chooseLaunch } from "./embedded-user.ts";
-export { type EmbeddedOptions, type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
-export { type BatchLine, beginFinalise, endBatch, type FinalisingBatch, findFinalisable, leaseBatch, readBatchLines } from "./finalise-batch.ts";
+export { claimDue, type DueJob } from "./claim-due.ts";
 export { readClock, type StoredClock, touchClock, writeClock } from "./clock-row.ts";
-export { findBatchTenant, type ReceiptFacts, readReceipt } from "./read-receipt.ts";
-export { countLiveJobs, readHealth, type StoreHealth } from "./read-health.ts";
-export { recordPriceBook } from "./price-books.ts";
-export { expireResults } from "./retention.ts";
+export { type Orm, openStore, orm, type Sql, type Store } from "./connect.ts";
+export {
+  type DispatchPatch,
+  type DispatchRow,
+  insertDispatches,
+  leaseDispatch,
+  type NewDispatch,
+  releaseDispatch,
+  renewLease,
+  sweepDispatches,
+} from "./dispatches.ts";
+export { type EmbeddedOptions, type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
+export { chooseLaunch } from "./embedded-user.ts";
+export { type EndedAttempt, endAttempts } from "./end-attempts.ts";
+export { type EndedJob, endJobs } from "./end-jobs.ts";
+export { endLostCalls } from "./end-lost-calls.ts";
+export { deleteFile, type FileRow, forgettableFiles, insertFile, listFiles, markBlobGone, readFileRow } from "./files.ts";
+export { type BatchLine, beginFinalise, endBatch, type FinalisingBatch, findFinalisable, leaseBatch, readBatchLines } from "./finalise-batch.ts";
+export { forgetEmulatedReuse } from "./forget-emulated.ts";
+export { claimIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
+export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attempts.ts";
 export { insertJobs, type NewJob } from "./insert-jobs.ts";
 export { findKey, insertKey, insertTenant, type KeyOwner, markKeyRevoked } from "./keys.ts";
-export { claimIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
-export { deleteFile, type FileRow, forgettableFiles, insertFile, listFiles, markBlobGone, readFileRow } from "./files.ts";
-export { type BatchCounts, type BatchRow, type BatchUsage, countBatchJobs, deleteMessageBatch, insertBatch, listBatches, readBatch, sumBatchUsage } from "./batches.ts";
-export { cancelBatch } from "./cancel-batch.ts";
-export { beginProgress, failBatch, findUnpopulated, holdPopulate, leasePopulate, type PopulatingBatch, releasePopulate } from "./populate-batch.ts";
-export { type JobRow, listAttempts, listJobs, type ReceiptRow, readJob, readJobReceipt, readResult, type ShownAttempt, type ShownJob, type ShownResult } from "./read-job.ts";
 export { type ListedKey, listKeys, setRetention } from "./list-keys.ts";
+export { markSending } from "./mark-sending.ts";
+export { migrate, migrationNames } from "./migrate.ts";
+export { type PlacedJob, placeJobs } from "./place-jobs.ts";
 export { cancelOrphanedBatches, type PlacedAttempt, readBacklog, readPlaced, readTried, requestCancel, type TriedAttempt } from "./plan-reads.ts";
+export { beginProgress, failBatch, findUnpopulated, holdPopulate, leasePopulate, type PopulatingBatch, releasePopulate } from "./populate-batch.ts";
+export { type LedgerPosting, postLedger } from "./post-ledger.ts";
+export { recordPriceBook } from "./price-books.ts";
 export { type KeptAnswer, readAnswer } from "./read-answer.ts";
+export { type ChunkRow, moveAttempts, readChunk } from "./read-chunk.ts";
+export { countLiveJobs, readHealth, type StoreHealth } from "./read-health.ts";
+export {
+  type JobRow,
+  listAttempts,
+  listJobs,
+  type ReceiptRow,
+  readJob,
+  readJobReceipt,
+  readResult,
+  type ShownAttempt,
+  type ShownJob,
+  type ShownResult,
+} from "./read-job.ts";
 export { type BatchOverview, type JobOverview, type LaneOverview, type Overview, readOverview } from "./read-overview.ts";
-export { endLostCalls } from "./end-lost-calls.ts";
-export { forgetEmulatedReuse } from "./forget-emulated.ts";
+export { findBatchTenant, type ReceiptFacts, readReceipt } from "./read-receipt.ts";
+export { type NewResult, recordResults } from "./record-results.ts";
+export { deferJobs, type ReplannedJob, replanJobs } from "./replan-jobs.ts";
+export { expireResults } from "./retention.ts";
+export { findReusable, keepReusable, type ReuseEntry, type ReuseHit } from "./reuse-entries.ts";
+export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
+export * as table from "./schema.ts";
+export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
+export {
+  announceEvents,
+  claimEvents,
+  type DeliveryOutcome,
+  type DueEvent,
+  type NewEvent,
+  recordDeliveries,
+  type WebhookEventRow,
+} from "./webhook-events.ts";

@@ -6,7 +6,19 @@ export type AttemptRow = typeof schema.attempt.$inferSelect;
 /** An attempt as it is born: its intent, committed before anything is sent. */
 export type NewAttempt = Pick<
   AttemptRow,
-  "id" | "jobId" | "tenantId" | "seq" | "lane" | "account" | "dispatchId" | "role" | "decision" | "estimateNano" | "pricesVersion" | "emulated" | "createdAtMs"
+  | "id"
+  | "jobId"
+  | "tenantId"
+  | "seq"
+  | "lane"
+  | "account"
+  | "dispatchId"
+  | "role"
+  | "decision"
+  | "estimateNano"
+  | "pricesVersion"
+  | "emulated"
+  | "createdAtMs"
 > & {
   /** `intent` for queued work, `sending` where the same commit opens the way to the socket, `answered` for a reuse hit. */
   readonly state: "intent" | "sending" | "answered";

@@ -1,4 +1,4 @@
-import { testDatabase, type TestDatabase } from "@slowboat/testkit";
+import { type TestDatabase, testDatabase } from "@slowboat/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type LedgerPosting, postLedger } from "./index.ts";
 
@@ -63,7 +63,9 @@ test("no entry and no transaction can be changed, deleted or truncated", async (
 
 test("an entry cannot be added to a transaction that balances", async () => {
   await post(posting("a", ["list", -10n], ["payable.openai", 10n]));
-  await expect(database.store.sql`insert into ledger_entry (txn_id, account, amount_nano) values ('a', 'waste', 1)`).rejects.toThrow("does not balance");
+  await expect(database.store.sql`insert into ledger_entry (txn_id, account, amount_nano) values ('a', 'waste', 1)`).rejects.toThrow(
+    "does not balance",
+  );
 });
 
 test("a transaction posted twice counts once, and one with other amounts under its id is refused", async () => {

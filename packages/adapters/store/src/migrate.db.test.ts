@@ -1,4 +1,4 @@
-import { testDatabase, type TestDatabase } from "@slowboat/testkit";
+import { type TestDatabase, testDatabase } from "@slowboat/testkit";
 import { getTableColumns, getTableName } from "drizzle-orm";
 import { getTableConfig, type PgTable } from "drizzle-orm/pg-core";
 import { afterEach, beforeEach, expect, test } from "vitest";

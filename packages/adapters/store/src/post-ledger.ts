@@ -48,5 +48,6 @@ export async function postLedger(tx: Sql, postings: readonly LedgerPosting[], at
 async function refuseOtherAmounts(tx: Sql, repeated: readonly LedgerPosting[]): Promise<void> {
   const known = await tx<{ id: string; digest: string }[]>`select id, digest from ledger_txn where id = any(${repeated.map((x) => x.id)}::text[])`;
   const digests = new Map(known.map((row) => [row.id, row.digest]));
-  for (const posting of repeated) assert(digests.get(posting.id) === posting.digest, `ledger transaction ${posting.id} was posted before with other amounts`);
+  for (const posting of repeated)
+    assert(digests.get(posting.id) === posting.digest, `ledger transaction ${posting.id} was posted before with other amounts`);
 }

@@ -104,7 +104,13 @@ const BATCHES = 12;
  */
 export async function readOverview(tx: Sql, input: OverviewInput): Promise<Overview> {
   await tx`set transaction isolation level repeatable read read only`;
-  const [lanes, jobs, batches, sums, facts] = await Promise.all([readLanes(tx, input), readJobs(tx, input), readBatches(tx, input), readSums(tx, input), readFacts(tx, input)]);
+  const [lanes, jobs, batches, sums, facts] = await Promise.all([
+    readLanes(tx, input),
+    readJobs(tx, input),
+    readBatches(tx, input),
+    readSums(tx, input),
+    readFacts(tx, input),
+  ]);
   const accounts = new Map<string, bigint>();
   const paid = new Map<string, bigint>();
   let paidEmulatedNano = 0n;
@@ -141,7 +147,10 @@ const readJobs = (tx: Sql, { tenantId, rows, state, lane, batchId }: OverviewInp
     ${batchId === undefined ? tx`` : tx`and batch_id = ${batchId}`}
   order by id desc limit ${rows}`;
 
-const readSums = (tx: Sql, { tenantId, sinceMs }: OverviewInput): Promise<{ lane: string; account: string; emulated: boolean; amountNano: bigint }[]> => tx`
+const readSums = (
+  tx: Sql,
+  { tenantId, sinceMs }: OverviewInput,
+): Promise<{ lane: string; account: string; emulated: boolean; amountNano: bigint }[]> => tx`
   select t.lane, e.account, t.emulated, sum(e.amount_nano)::int8 as "amountNano" from ledger_txn t join ledger_entry e on e.txn_id = t.id
   where t.tenant_id = ${tenantId} and t.at_ms >= ${sinceMs}::float8 group by t.lane, e.account, t.emulated`;
 

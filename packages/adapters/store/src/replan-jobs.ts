@@ -17,7 +17,10 @@ export async function deferJobs(tx: Sql, rows: readonly ReplannedJob[]): Promise
 }
 
 /** Sends placed jobs whose current attempt ended without an answer back to planning. A job that has moved on is left alone. */
-export async function replanJobs(tx: Sql, rows: readonly { readonly jobId: string; readonly attemptId: string; readonly atMs: number }[]): Promise<void> {
+export async function replanJobs(
+  tx: Sql,
+  rows: readonly { readonly jobId: string; readonly attemptId: string; readonly atMs: number }[],
+): Promise<void> {
   if (rows.length === 0) return;
   await tx`
     update job j set state = 'accepted', next_decision_at_ms = t.at_ms, version = j.version + 1

@@ -34,7 +34,11 @@ export interface ReuseHit {
 }
 
 /** Looks up kept answers that have not expired, and placed jobs with the same key; each within its own tenant. */
-export async function findReusable(tx: Sql, keys: readonly { readonly tenantId: string; readonly reuseKey: Uint8Array }[], nowMs: number): Promise<ReuseHit[]> {
+export async function findReusable(
+  tx: Sql,
+  keys: readonly { readonly tenantId: string; readonly reuseKey: Uint8Array }[],
+  nowMs: number,
+): Promise<ReuseHit[]> {
   if (keys.length === 0) return [];
   const tenants = keys.map((x) => x.tenantId);
   const hexes = keys.map((x) => Buffer.from(x.reuseKey).toString("hex"));

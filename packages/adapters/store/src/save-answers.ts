@@ -14,7 +14,11 @@ export interface SavedAnswer {
  * Commits raw answers on their attempts, whoever holds the lease: what was paid for is kept even from a late writer. An attempt
  * that already has an answer, or was settled or voided, is left alone. Returns the ids that were taken.
  */
-export async function saveAnswers(tx: Sql, answers: readonly SavedAnswer[], at: { readonly nowMs: number; readonly realMs: number }): Promise<string[]> {
+export async function saveAnswers(
+  tx: Sql,
+  answers: readonly SavedAnswer[],
+  at: { readonly nowMs: number; readonly realMs: number },
+): Promise<string[]> {
   if (answers.length === 0) return [];
   const rows = await tx<{ id: string }[]>`
     update attempt a set state = 'answered', status_code = t.status_code, answer = t.body, request_id = t.request_id, error_code = t.error_code,

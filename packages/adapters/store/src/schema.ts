@@ -41,14 +41,18 @@ export const apiKey = pgTable("api_key", {
   revokedAtMs: instant("revoked_at_ms"),
 });
 
-export const idempotency = pgTable("idempotency", {
-  tenantId: text("tenant_id").notNull(),
-  route: text("route").notNull(),
-  key: text("key").notNull(),
-  fingerprint: text("fingerprint").notNull(),
-  responseId: text("response_id"),
-  createdAtMs: instant("created_at_ms").notNull(),
-}, (t) => [primaryKey({ columns: [t.tenantId, t.route, t.key] })]);
+export const idempotency = pgTable(
+  "idempotency",
+  {
+    tenantId: text("tenant_id").notNull(),
+    route: text("route").notNull(),
+    key: text("key").notNull(),
+    fingerprint: text("fingerprint").notNull(),
+    responseId: text("response_id"),
+    createdAtMs: instant("created_at_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.route, t.key] })],
+);
 
 export const file = pgTable("file", {
   id: text("id").primaryKey(),
@@ -194,14 +198,18 @@ export const result = pgTable("result", {
   expiresAtMs: instant("expires_at_ms").notNull(),
 });
 
-export const reuseEntry = pgTable("reuse_entry", {
-  tenantId: text("tenant_id").notNull(),
-  reuseKey: bytea("reuse_key").notNull(),
-  jobId: text("job_id").notNull(),
-  attemptId: text("attempt_id").notNull(),
-  createdAtMs: instant("created_at_ms").notNull(),
-  expiresAtMs: instant("expires_at_ms").notNull(),
-}, (t) => [primaryKey({ columns: [t.tenantId, t.reuseKey] })]);
+export const reuseEntry = pgTable(
+  "reuse_entry",
+  {
+    tenantId: text("tenant_id").notNull(),
+    reuseKey: bytea("reuse_key").notNull(),
+    jobId: text("job_id").notNull(),
+    attemptId: text("attempt_id").notNull(),
+    createdAtMs: instant("created_at_ms").notNull(),
+    expiresAtMs: instant("expires_at_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.reuseKey] })],
+);
 
 export const ledgerTxn = pgTable("ledger_txn", {
   id: text("id").primaryKey(),
@@ -218,11 +226,15 @@ export const ledgerTxn = pgTable("ledger_txn", {
   atMs: instant("at_ms").notNull(),
 });
 
-export const ledgerEntry = pgTable("ledger_entry", {
-  txnId: text("txn_id").notNull(),
-  account: text("account").notNull(),
-  amountNano: nano("amount_nano").notNull(),
-}, (t) => [primaryKey({ columns: [t.txnId, t.account] })]);
+export const ledgerEntry = pgTable(
+  "ledger_entry",
+  {
+    txnId: text("txn_id").notNull(),
+    account: text("account").notNull(),
+    amountNano: nano("amount_nano").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.txnId, t.account] })],
+);
 
 export const webhookEvent = pgTable("webhook_event", {
   id: text("id").primaryKey(),

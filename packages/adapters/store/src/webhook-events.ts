@@ -31,7 +31,10 @@ export async function announceEvents(tx: Sql, events: readonly NewEvent[], at: {
 export type DueEvent = Pick<WebhookEventRow, "id" | "tenantId" | "keyId" | "url" | "type" | "payload" | "tries"> & { readonly secretSealed: string };
 
 /** Takes due events and pushes their next try out by `leaseMs`, so that a crash delays a delivery and never loses it. */
-export async function claimEvents(tx: Sql, input: { readonly realMs: number; readonly leaseMs: number; readonly limit: number }): Promise<DueEvent[]> {
+export async function claimEvents(
+  tx: Sql,
+  input: { readonly realMs: number; readonly leaseMs: number; readonly limit: number },
+): Promise<DueEvent[]> {
   return await tx<DueEvent[]>`
     update webhook_event e set next_try_real_ms = ${input.realMs + input.leaseMs}::float8
     from api_key k

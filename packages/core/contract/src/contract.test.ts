@@ -1,7 +1,7 @@
 import { isFault, seededRng } from "@slowboat/kernel";
 import { expect, test } from "vitest";
-import { addUsage, ENDPOINTS, expandLanes, isEndpoint, LANE_IDS, laneClass, NO_USAGE, totalInput } from "./index.ts";
 import { makeApiKey, readApiKey } from "./api-key.ts";
+import { addUsage, ENDPOINTS, expandLanes, isEndpoint, LANE_IDS, laneClass, NO_USAGE, totalInput } from "./index.ts";
 import { readJobRequest } from "./job-request.ts";
 
 const faultOf = (run: () => unknown): { code: string; param: string | undefined; message: string } => {
@@ -34,7 +34,17 @@ test("endpoints are known by their whole path only", () => {
 test("usage adds class by class, and reasoning is never counted beside output", () => {
   const one = { ...NO_USAGE, input: 1, cacheRead: 2, cacheWrite5m: 3, cacheWrite30m: 4, cacheWrite1h: 5, cacheWrite12h: 6, output: 7, reasoning: 2 };
   expect(totalInput(one)).toBe(21);
-  expect(addUsage(one, one)).toEqual({ ...NO_USAGE, input: 2, cacheRead: 4, cacheWrite5m: 6, cacheWrite30m: 8, cacheWrite1h: 10, cacheWrite12h: 12, output: 14, reasoning: 4 });
+  expect(addUsage(one, one)).toEqual({
+    ...NO_USAGE,
+    input: 2,
+    cacheRead: 4,
+    cacheWrite5m: 6,
+    cacheWrite30m: 8,
+    cacheWrite1h: 10,
+    cacheWrite12h: 12,
+    output: 14,
+    reasoning: 4,
+  });
   expect(addUsage(one, NO_USAGE)).toEqual(one);
 });
 
@@ -55,8 +65,14 @@ test("a native job's envelope is read; a misspelt field is answered with the rig
   const body = { model: "m", messages: [] };
   expect(readJobRequest({ body, deadline: "4h", max_cost_usd: "0.5", allow: ["batch"] })).toMatchObject({ deadline: "4h", body });
   expect(readJobRequest({ request: { endpoint: "/v1/messages", body } }).request?.endpoint).toBe("/v1/messages");
-  expect(faultOf(() => readJobRequest({ body, dedline: "4h" }))).toMatchObject({ code: "invalid-request", param: "dedline", message: "Unknown field 'dedline'. Did you mean 'deadline'?" });
+  expect(faultOf(() => readJobRequest({ body, dedline: "4h" }))).toMatchObject({
+    code: "invalid-request",
+    param: "dedline",
+    message: "Unknown field 'dedline'. Did you mean 'deadline'?",
+  });
   expect(faultOf(() => readJobRequest({}))).toMatchObject({ code: "missing-parameter", param: "body" });
   expect(faultOf(() => readJobRequest({ body, request: { body } }))).toMatchObject({ code: "invalid-request", param: "body" });
-  expect(faultOf(() => readJobRequest({ body, metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, "v"])) }))).toMatchObject({ param: "metadata" });
+  expect(faultOf(() => readJobRequest({ body, metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, "v"])) }))).toMatchObject({
+    param: "metadata",
+  });
 });

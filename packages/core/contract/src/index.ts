@@ -2,11 +2,12 @@
  * The contract: the words that every room shares and what we promise outside. Endpoints, lanes, token usage, the decision
  * and the receipt as data, and the zod schemas of the native API.
  */
-export { ENDPOINTS, type Endpoint, isEndpoint, type Provider, type Surface } from "./endpoints.ts";
-export { expandLanes, LANE_IDS, type LaneClass, type LaneId, laneClass } from "./lanes.ts";
-export { addUsage, NO_USAGE, totalInput, type Usage } from "./usage.ts";
-export type { Candidate, Decision } from "./decision.ts";
-export { ACCOUNTS, type LedgerAccount, type Waterfall, type WaterfallLine } from "./ledger.ts";
-export { type JobRequest, metadataSchema, nearestWord, readJobRequest } from "./job-request.ts";
+
 export { type ApiKeyParts, makeApiKey, readApiKey } from "./api-key.ts";
+export type { Candidate, Decision } from "./decision.ts";
+export { ENDPOINTS, type Endpoint, isEndpoint, type Provider, type Surface } from "./endpoints.ts";
 export { type EventFacts, type EventType, eventPayload } from "./events.ts";
+export { type JobRequest, metadataSchema, nearestWord, readJobRequest } from "./job-request.ts";
+export { expandLanes, LANE_IDS, type LaneClass, type LaneId, laneClass } from "./lanes.ts";
+export { ACCOUNTS, type LedgerAccount, type Waterfall, type WaterfallLine } from "./ledger.ts";
+export { addUsage, NO_USAGE, totalInput, type Usage } from "./usage.ts";

@@ -14,7 +14,16 @@ export interface Usage {
   readonly reasoning: number;
 }
 
-export const NO_USAGE: Usage = { input: 0, cacheRead: 0, cacheWrite5m: 0, cacheWrite30m: 0, cacheWrite1h: 0, cacheWrite12h: 0, output: 0, reasoning: 0 };
+export const NO_USAGE: Usage = {
+  input: 0,
+  cacheRead: 0,
+  cacheWrite5m: 0,
+  cacheWrite30m: 0,
+  cacheWrite1h: 0,
+  cacheWrite12h: 0,
+  output: 0,
+  reasoning: 0,
+};
 
 /** All prompt tokens, cached, written or fresh. */
 export const totalInput = (u: Usage): number => u.input + u.cacheRead + u.cacheWrite5m + u.cacheWrite30m + u.cacheWrite1h + u.cacheWrite12h;

@@ -20,5 +20,6 @@ test("nothing is sent before an intent is committed, and an unknown outcome can 
 });
 
 test("a terminal batch has no way out", () => {
-  for (const from of BATCH_TERMINAL) for (const to of ["validating", "in_progress", "finalizing", "cancelling"] as const) expect(batchMay(from, to)).toBe(false);
+  for (const from of BATCH_TERMINAL)
+    for (const to of ["validating", "in_progress", "finalizing", "cancelling"] as const) expect(batchMay(from, to)).toBe(false);
 });

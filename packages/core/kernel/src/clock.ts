@@ -16,5 +16,4 @@ export const jobNowMs = (clock: ClockRow, realMs: number): number =>
   Math.floor(clock.jobAnchorMs + Math.max(0, realMs - clock.realAnchorMs) * clock.scale);
 
 /** Machine milliseconds from `realMs` until job instant `jobMs`; 0 when it has passed. */
-export const realMsUntil = (clock: ClockRow, jobMs: number, realMs: number): number =>
-  Math.max(0, (jobMs - jobNowMs(clock, realMs)) / clock.scale);
+export const realMsUntil = (clock: ClockRow, jobMs: number, realMs: number): number => Math.max(0, (jobMs - jobNowMs(clock, realMs)) / clock.scale);

@@ -9,7 +9,11 @@ export const FAULTS = {
   "deadline-unreadable": { status: 400, retryable: false, text: "The deadline cannot be read." },
   "deadline-past": { status: 400, retryable: false, text: "The deadline has already passed." },
   "deadline-too-far": { status: 400, retryable: false, text: "The deadline lies too far ahead." },
-  "deadline-too-long-for-sync": { status: 400, retryable: false, text: "A synchronous call may wait at most 10 minutes; use POST /v1/jobs or POST /v1/batches." },
+  "deadline-too-long-for-sync": {
+    status: 400,
+    retryable: false,
+    text: "A synchronous call may wait at most 10 minutes; use POST /v1/jobs or POST /v1/batches.",
+  },
   "deadline-infeasible": { status: 409, retryable: false, text: "No allowed lane can make this deadline." },
   "unknown-model": { status: 404, retryable: false, text: "The model does not exist." },
   "model-unpriced": { status: 400, retryable: false, text: "The model has no price and this tenant does not allow unpriced models." },

@@ -5,11 +5,11 @@
 export { assert, unreachable } from "./assert.ts";
 export { type Backoff, backoffMs } from "./backoff.ts";
 export { type ClockRow, jobNowMs, realMsUntil } from "./clock.ts";
+export { parseDeadline, parseDurationMs } from "./deadline.ts";
 export { FAULTS, Fault, type FaultCode, type FaultDetail, fault, isFault } from "./faults.ts";
 export { ID_PREFIX, type IdKind, isId, newId } from "./ids.ts";
 export { depthOf, elementSpans, memberSpans, replaceSpans, type Span } from "./json-span.ts";
 export { LIMITS } from "./limits.ts";
-export { addNano, formatUsd, type NanoUsd, nano, parseUsd, type PicoUsd, priceTokens, ZERO } from "./money.ts";
+export { addNano, formatUsd, type NanoUsd, nano, type PicoUsd, parseUsd, priceTokens, ZERO } from "./money.ts";
 export { type Rng, seededRng } from "./rng.ts";
-export { parseDeadline, parseDurationMs } from "./deadline.ts";
 export { hexOf, sha256 } from "./sha256.ts";

@@ -34,7 +34,12 @@ test("money is rounded once, half to even", () => {
   const cost = (tokens: number, price: bigint): bigint => priceTokens([{ tokens, pico: pico(price) }]);
   expect([cost(1, 499n), cost(1, 500n), cost(1, 501n), cost(3, 500n), cost(5, 500n)]).toEqual([0n, 0n, 1n, 2n, 2n]);
   // Two halves make a whole: rounding each line would give 0.
-  expect(priceTokens([{ tokens: 1, pico: pico(500n) }, { tokens: 1, pico: pico(500n) }])).toBe(1n);
+  expect(
+    priceTokens([
+      { tokens: 1, pico: pico(500n) },
+      { tokens: 1, pico: pico(500n) },
+    ]),
+  ).toBe(1n);
   expect(() => cost(1.5, 1n)).toThrow(/whole number/);
   expect(() => cost(-1, 1n)).toThrow(/whole number/);
 });
@@ -53,7 +58,9 @@ test(`dollars are written and read back exactly (seed ${SEED})`, () => {
 });
 
 test("a price that is negative, unreadable or finer than a nano-dollar is not taken for another", () => {
-  expect([parseUsd("-1"), parseUsd("1e3"), parseUsd("0.0000000001"), parseUsd(""), parseUsd("$1"), parseUsd(Number.NaN), parseUsd(-1)]).toEqual(Array(7).fill(null));
+  expect([parseUsd("-1"), parseUsd("1e3"), parseUsd("0.0000000001"), parseUsd(""), parseUsd("$1"), parseUsd(Number.NaN), parseUsd(-1)]).toEqual(
+    Array(7).fill(null),
+  );
   expect([parseUsd(0.25), parseUsd(1e-3), parseUsd(" 12 ")]).toEqual([250_000_000n, 1_000_000n, 12_000_000_000n]);
 });
 
@@ -73,7 +80,14 @@ test("ids are unique, sort by time, keep to one alphabet and are told apart by k
 });
 
 test("the same seed throws the same dice, another seed others, and floats stay in [0, 1)", () => {
-  const throws = (seed: number): number[] => Array.from({ length: 50 }, ((rng) => () => rng.u32())(seededRng(seed)));
+  const throws = (seed: number): number[] =>
+    Array.from(
+      { length: 50 },
+      (
+        (rng) => () =>
+          rng.u32()
+      )(seededRng(seed)),
+    );
   expect(throws(7)).toEqual(throws(7));
   expect(throws(7)).not.toEqual(throws(8));
   const rng = seededRng(3);
@@ -130,7 +144,16 @@ test("an unclear or past deadline is told as what it is", () => {
   expect(parseDeadline("06:00", NOW)).toEqual({ problem: "zone-missing" });
   expect(parseDeadline("06:00 Mars/Base", NOW)).toEqual({ problem: "zone-unknown" });
   expect(parseDeadline("2026-11-23T11:59:59Z", NOW)).toEqual({ problem: "past" });
-  for (const text of ["tomorrow", "25:00 UTC", "06:60 UTC", "2026-11-24", "2026-11-24T06:00:00", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", ""]) {
+  for (const text of [
+    "tomorrow",
+    "25:00 UTC",
+    "06:60 UTC",
+    "2026-11-24",
+    "2026-11-24T06:00:00",
+    "2026-13-01T00:00:00Z",
+    "2026-02-30T00:00:00Z",
+    "",
+  ]) {
     expect([text, parseDeadline(text, NOW)]).toEqual([text, { problem: "unreadable" }]);
   }
 });

@@ -55,8 +55,19 @@ const placed = (verdict: Verdict) => {
 
 test("the same job goes to cheaper and slower lanes as its slack grows", () => {
   const at = (model: string, slack: number): string => laneOf(admit(job(model, slack), world(), NOW));
-  expect([30_000, 5 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR].map((s) => at("gpt-6-luna", s))).toEqual(["openai", "openai-flex", "openai-flex", "openai-batch", "openai-batch"]);
-  expect([30_000, 5 * MINUTE, HOUR, 24 * HOUR].map((s) => at("claude-haiku-4-5", s))).toEqual(["anthropic", "anthropic", "anthropic-batch", "anthropic-batch"]);
+  expect([30_000, 5 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR].map((s) => at("gpt-6-luna", s))).toEqual([
+    "openai",
+    "openai-flex",
+    "openai-flex",
+    "openai-batch",
+    "openai-batch",
+  ]);
+  expect([30_000, 5 * MINUTE, HOUR, 24 * HOUR].map((s) => at("claude-haiku-4-5", s))).toEqual([
+    "anthropic",
+    "anthropic",
+    "anthropic-batch",
+    "anthropic-batch",
+  ]);
 });
 
 test("a kept answer wins over every lane, but not where the cache is denied", () => {
@@ -92,7 +103,10 @@ test("the record is plain JSON and comes out the same again", () => {
 
 test("a caller on the line is never put into a batch", () => {
   expect(laneOf(admit(job("claude-haiku-4-5", 10 * MINUTE, { interactive: true }), world(), NOW))).toBe("anthropic");
-  expect(admit(job("claude-haiku-4-5", 10 * MINUTE, { interactive: true, allow: ["anthropic-batch"] }), world(), NOW)).toMatchObject({ kind: "refuse", code: "lanes-empty" });
+  expect(admit(job("claude-haiku-4-5", 10 * MINUTE, { interactive: true, allow: ["anthropic-batch"] }), world(), NOW)).toMatchObject({
+    kind: "refuse",
+    code: "lanes-empty",
+  });
 });
 
 test("a lane set that cannot make the deadline is refused with a deadline that it is then admitted with", () => {
@@ -124,7 +138,10 @@ test("the cost bound holds against the worst case, rescue and waste counted in",
   expect(laneOf(admit(job("gpt-6-luna", 24 * HOUR, { maxCostNano: 123_000n }), world(), NOW))).toBe("openai-batch");
   const tight = placed(admit(job("gpt-6-luna", 24 * HOUR, { maxCostNano: 60_000n }), world(), NOW));
   expect([tight.lane, tight.latestStartAtMs]).toEqual(["openai-batch", null]);
-  expect(admit(job("gpt-6-luna", 10 * MINUTE, { allow: ["openai"], maxCostNano: 119_999n }), world(), NOW)).toMatchObject({ kind: "refuse", code: "over-max-cost" });
+  expect(admit(job("gpt-6-luna", 10 * MINUTE, { allow: ["openai"], maxCostNano: 119_999n }), world(), NOW)).toMatchObject({
+    kind: "refuse",
+    code: "over-max-cost",
+  });
   const refused = admit(job("gpt-6-luna", 24 * HOUR, { maxCostNano: 59_999n }), world(), NOW);
   expect(refused).toMatchObject({ kind: "refuse", code: "over-max-cost" });
   expect(refused.kind === "refuse" && refused.message).toContain("0.00006 USD");
@@ -141,7 +158,9 @@ test("a model without a price is refused, or runs in real time and without a pri
 test("what keeps a job from every lane is named: not allowed, or not there right now", () => {
   expect(admit(job("gpt-6-luna", HOUR, { allow: ["anthropic"] }), world(), NOW)).toMatchObject({ code: "lanes-empty" });
   expect(admit(job("gpt-6-luna", HOUR, { allow: ["openai"] }), without("openai"), NOW)).toMatchObject({ code: "lane-unavailable" });
-  expect(admit(job("gpt-6-luna", HOUR, { allow: ["openai"], lanesTried: [{ lane: "openai", outcome: "parked" }] }), world(), NOW)).toMatchObject({ code: "lane-unavailable" });
+  expect(admit(job("gpt-6-luna", HOUR, { allow: ["openai"], lanesTried: [{ lane: "openai", outcome: "parked" }] }), world(), NOW)).toMatchObject({
+    code: "lane-unavailable",
+  });
   expect(decide(job("use-lite-en", HOUR), world({ pool: null }), NOW)).toMatchObject({ code: "lane-unavailable" });
   expect(decide(job("gpt-6-luna", HOUR, { attempts: 6 }), world(), NOW)).toMatchObject({ code: "attempts-exhausted" });
 });
@@ -172,7 +191,16 @@ test("queued rescues and a fast clock move the rescue instant earlier, never lat
 
 test(`every placement is on an allowed lane, at an instant that leaves its rescue time, within its cost bound (seed ${SEED})`, () => {
   const arbitrary = fc.record({
-    model: fc.constantFrom("gpt-6-luna", "gpt-4.1-mini", "claude-haiku-4-5", "claude-opus-5-5", "slowboat-embed", "text-embedding-3-small", "use-lite-en", "slowboat-classify"),
+    model: fc.constantFrom(
+      "gpt-6-luna",
+      "gpt-4.1-mini",
+      "claude-haiku-4-5",
+      "claude-opus-5-5",
+      "slowboat-embed",
+      "text-embedding-3-small",
+      "use-lite-en",
+      "slowboat-classify",
+    ),
     slack: fc.option(fc.integer({ min: -HOUR, max: 48 * HOUR }), { nil: null }),
     allow: fc.option(fc.subarray([...ALL, "cache" as const]), { nil: null }),
     deny: fc.option(fc.subarray([...ALL]), { nil: null }),
@@ -187,7 +215,14 @@ test(`every placement is on an allowed lane, at an instant that leaves its rescu
   fc.assert(
     fc.property(arbitrary, (a) => {
       const snapshot: Snapshot = { ...without(...a.gone), scale: a.scale, pool: { tokensPerSecond: 3000, backlogTokens: a.backlogTokens } };
-      const j = job(a.model, a.slack, { allow: a.allow, deny: a.deny, maxCostNano: a.maxCostNano, cached: a.cached, interactive: a.interactive, role: a.role as PlanJob["role"] });
+      const j = job(a.model, a.slack, {
+        allow: a.allow,
+        deny: a.deny,
+        maxCostNano: a.maxCostNano,
+        cached: a.cached,
+        interactive: a.interactive,
+        role: a.role as PlanJob["role"],
+      });
       const strict = admit(j, snapshot, NOW);
       const verdict = decide(j, snapshot, NOW);
       if (strict.kind === "place") expect(verdict).toEqual(strict);

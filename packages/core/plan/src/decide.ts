@@ -25,7 +25,9 @@ function judge(job: PlanJob, snapshot: Snapshot, nowMs: number, strict: boolean)
   if (job.attempts >= LIMITS.jobAttempts) return refusal("attempts-exhausted", `All ${LIMITS.jobAttempts} attempts were used.`);
   const judged = judgeLanes(job, snapshot, nowMs);
   const cacheAllowed = (job.allow === null || job.allow.includes("cache")) && !job.deny?.includes("cache");
-  const cache: Candidate[] = job.cached ? [{ lane: "cache", eligible: cacheAllowed, why: "an answer to the same request is kept", priceNano: "0", expectedNano: "0", inTime: 1 }] : [];
+  const cache: Candidate[] = job.cached
+    ? [{ lane: "cache", eligible: cacheAllowed, why: "an answer to the same request is kept", priceNano: "0", expectedNano: "0", inTime: 1 }]
+    : [];
   const record = (lane: LaneId, model: string, reason: string, latestStartAtMs: number | null): Verdict => ({
     kind: "place",
     decision: {
@@ -46,12 +48,16 @@ function judge(job: PlanJob, snapshot: Snapshot, nowMs: number, strict: boolean)
   if (strict && job.deadlineAtMs !== null && job.deadlineAtMs <= nowMs) return refusal("deadline-past", "The deadline has already passed.");
   const runnable = judged.filter(mayRun);
   if (runnable.length === 0) return noLane(judged, job);
-  if (job.role === "rescue" || job.role === "hedge") return place(fastest(runnable, true), job.role === "rescue" ? "rescue: the deadline is near" : "hedge beside a batch that is late");
+  if (job.role === "rescue" || job.role === "hedge")
+    return place(fastest(runnable, true), job.role === "rescue" ? "rescue: the deadline is near" : "hedge beside a batch that is late");
   if (job.deadlineAtMs === null) return place(urgent(runnable), "no deadline: the fastest lane, the pool first");
   const feasible = judged.filter((o) => o.out === null);
   if (feasible.length === 0) {
     if (strict) return infeasible(runnable, nowMs);
-    return place(fastest(runnable, false), job.deadlineAtMs <= nowMs ? "late: the deadline has passed, so the fastest lane" : "the deadline is too near for any other lane");
+    return place(
+      fastest(runnable, false),
+      job.deadlineAtMs <= nowMs ? "late: the deadline has passed, so the fastest lane" : "the deadline is too near for any other lane",
+    );
   }
   const { option, tie } = cheapest(feasible);
   return place(option, `${tie ? "costs the same and spares real-time capacity" : "least expected cost"}: ${option.why}`);
@@ -98,7 +104,12 @@ function fastest(runnable: readonly Option[], realtimeFirst: boolean): Option {
   return pool.reduce((a, b) => (b.finishMs < a.finishMs ? b : a));
 }
 
-const refusal = (code: Refusal["code"], message: string, earliestFeasibleAtMs: number | null = null): Refusal => ({ kind: "refuse", code, message, earliestFeasibleAtMs });
+const refusal = (code: Refusal["code"], message: string, earliestFeasibleAtMs: number | null = null): Refusal => ({
+  kind: "refuse",
+  code,
+  message,
+  earliestFeasibleAtMs,
+});
 
 function infeasible(runnable: readonly Option[], nowMs: number): Refusal {
   const needs = runnable.reduce((least, o) => Math.min(least, o.needsMs), Number.POSITIVE_INFINITY);
@@ -112,13 +123,22 @@ function infeasible(runnable: readonly Option[], nowMs: number): Refusal {
 function noLane(judged: readonly Option[], job: PlanJob): Refusal {
   const dear = judged.filter((o) => o.out === "too-dear");
   if (dear.length > 0) {
-    const least = dear.flatMap((o) => (o.priceNano === null ? [] : [o.priceNano])).reduce<bigint | null>((a, b) => (a === null || b < a ? b : a), null);
+    const least = dear
+      .flatMap((o) => (o.priceNano === null ? [] : [o.priceNano]))
+      .reduce<bigint | null>((a, b) => (a === null || b < a ? b : a), null);
     const price = least === null ? "its price is unknown" : `the cheapest allowed lane is estimated at ${formatUsd(nano(least))} USD`;
     return refusal("over-max-cost", `The request could cost more than max_cost_usd: ${price}.`);
   }
-  if (judged.some((o) => o.out === "unpriced")) return refusal("model-unpriced", `The model '${job.model}' has no price and this tenant does not allow unpriced models.`);
+  if (judged.some((o) => o.out === "unpriced"))
+    return refusal("model-unpriced", `The model '${job.model}' has no price and this tenant does not allow unpriced models.`);
   const waiting = judged.filter((o) => o.out === "unavailable");
-  if (waiting.length > 0) return refusal("lane-unavailable", `No lane can take the request right now: ${waiting.map((o) => `${o.lane} (${o.why})`).join(", ")}.`);
+  if (waiting.length > 0)
+    return refusal("lane-unavailable", `No lane can take the request right now: ${waiting.map((o) => `${o.lane} (${o.why})`).join(", ")}.`);
   const able = judged.map((o) => o.lane).join(", ");
-  return refusal("lanes-empty", able === "" ? `No lane here serves '${job.model}' at ${job.endpoint}.` : `The allowed lanes cannot serve '${job.model}' at ${job.endpoint}; ${able} could.`);
+  return refusal(
+    "lanes-empty",
+    able === ""
+      ? `No lane here serves '${job.model}' at ${job.endpoint}.`
+      : `The allowed lanes cannot serve '${job.model}' at ${job.endpoint}; ${able} could.`,
+  );
 }

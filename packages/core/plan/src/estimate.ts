@@ -10,6 +10,9 @@ const DEFAULT_OUTPUT_TOKENS = 512;
  */
 export function estimateTokens(endpoint: Endpoint, bodyBytes: number, maxOutputTokens: number | null): { inputTokens: number; outputTokens: number } {
   const answersInNumbers = endpoint === "/v1/embeddings" || endpoint === "/v1/classifications";
-  const limit = maxOutputTokens !== null && Number.isFinite(maxOutputTokens) && maxOutputTokens >= 0 ? Math.min(Math.floor(maxOutputTokens), 1_000_000) : DEFAULT_OUTPUT_TOKENS;
+  const limit =
+    maxOutputTokens !== null && Number.isFinite(maxOutputTokens) && maxOutputTokens >= 0
+      ? Math.min(Math.floor(maxOutputTokens), 1_000_000)
+      : DEFAULT_OUTPUT_TOKENS;
   return { inputTokens: Math.max(1, Math.ceil(bodyBytes / 3.5)), outputTokens: answersInNumbers ? 0 : limit };
 }

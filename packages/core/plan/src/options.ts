@@ -47,13 +47,16 @@ interface Context {
 
 /** Why the job may not use a lane at all, whatever its price and speed; `null` when it may. */
 function barred(job: PlanJob, lane: LaneView, snapshot: Snapshot): { out: Out; why: string } | null {
-  if (job.deny?.includes(lane.id) || (job.allow !== null && !job.allow.includes(lane.id))) return { out: "not-allowed", why: "not among the allowed lanes" };
+  if (job.deny?.includes(lane.id) || (job.allow !== null && !job.allow.includes(lane.id)))
+    return { out: "not-allowed", why: "not among the allowed lanes" };
   if (job.interactive && laneClass(lane.id) === "batch") return { out: "not-allowed", why: "a caller is waiting on the connection" };
   if (!lane.available || (lane.id === "pool" && snapshot.pool === null)) return { out: "unavailable", why: "not available right now" };
   const tried = job.lanesTried.filter((t) => t.lane === lane.id);
   if (tried.some((t) => t.outcome === "parked")) return { out: "unavailable", why: "its quota or spend cap is reached" };
-  if (laneClass(lane.id) === "batch" && tried.some((t) => t.outcome === "void")) return { out: "tried", why: "a batch of it ended without this answer" };
-  if (tried.filter((t) => t.outcome === "refused" || t.outcome === "void").length >= POLICY.laneTries) return { out: "tried", why: "refused too often" };
+  if (laneClass(lane.id) === "batch" && tried.some((t) => t.outcome === "void"))
+    return { out: "tried", why: "a batch of it ended without this answer" };
+  if (tried.filter((t) => t.outcome === "refused" || t.outcome === "void").length >= POLICY.laneTries)
+    return { out: "tried", why: "refused too often" };
   return null;
 }
 
@@ -108,7 +111,8 @@ function rescueFor(job: PlanJob, snapshot: Snapshot, nowMs: number): Rescue | nu
     if (laneClass(view.id) !== "realtime" || servable(job, snapshot, view.id) === null || barred(job, view, snapshot) !== null) continue;
     const cost = quote(snapshot.book, job, view.id, nowMs);
     if (cost.unpriced || (job.maxCostNano !== null && cost.nano > job.maxCostNano)) continue;
-    if (best === null || queueMs(view, job.outputTokens, snapshot.scale) < queueMs(best.view, job.outputTokens, snapshot.scale)) best = { view, priceNano: cost.nano };
+    if (best === null || queueMs(view, job.outputTokens, snapshot.scale) < queueMs(best.view, job.outputTokens, snapshot.scale))
+      best = { view, priceNano: cost.nano };
   }
   return best;
 }
@@ -172,7 +176,8 @@ function priced(context: Context, lane: LaneView, model: string, priceNano: bigi
   if (job.deadlineAtMs === null || laneClass(lane.id) === "realtime") {
     const inTime = job.deadlineAtMs === null ? 1 : speed.cdf(job.deadlineAtMs - nowMs);
     const out: Out | null = tooDear(priceNano) ? "too-dear" : inTime < POLICY.admitInTime ? "too-late" : null;
-    const why = out === "too-dear" ? "above the job's cost bound" : job.deadlineAtMs === null ? "no deadline to wait for" : `in time with ${percent(inTime)}`;
+    const why =
+      out === "too-dear" ? "above the job's cost bound" : job.deadlineAtMs === null ? "no deadline to wait for" : `in time with ${percent(inTime)}`;
     return { ...base, out, why, expectedNano: priceNano, worstNano: priceNano, inTime, latestStartAtMs: null };
   }
   const deadlineAtMs = job.deadlineAtMs;
@@ -208,7 +213,13 @@ function rescued(context: Context, lane: LaneView, priceNano: bigint, deadlineAt
     const expectedNano = share(priceNano, inTime) + share(worstNano, 1 - inTime);
     const least = leastChance(priceNano, rescue.priceNano, waste);
     const mend = !batch ? "then real time" : how === "cancel" ? "else cancel and rescue" : "else hedge in real time";
-    found.push({ inTime, latestStartAtMs, worstNano, expectedNano, why: `in hand before the rescue with ${percent(inTime)} (pays from ${percent(least)}), ${mend}` });
+    found.push({
+      inTime,
+      latestStartAtMs,
+      worstNano,
+      expectedNano,
+      why: `in hand before the rescue with ${percent(inTime)} (pays from ${percent(least)}), ${mend}`,
+    });
   }
   return found;
 }

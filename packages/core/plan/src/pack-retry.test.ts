@@ -1,6 +1,18 @@
 import { LIMITS, seededRng } from "@slowboat/kernel";
 import { expect, test } from "vitest";
-import { closePack, estimateTokens, type FailedAttempt, type LaneView, maxPack, type OpenPack, packKey, rescueAtMs, rescueMove, rescueMs, retryPlan } from "./index.ts";
+import {
+  closePack,
+  estimateTokens,
+  type FailedAttempt,
+  type LaneView,
+  maxPack,
+  type OpenPack,
+  packKey,
+  rescueAtMs,
+  rescueMove,
+  rescueMs,
+  retryPlan,
+} from "./index.ts";
 
 const HOUR = 3_600_000;
 const open = (over: Partial<OpenPack> = {}): OpenPack => ({
@@ -18,7 +30,8 @@ const open = (over: Partial<OpenPack> = {}): OpenPack => ({
 test("a pack is sent when it is full by lines, bytes or queued tokens, below the provider's own limit", () => {
   const { lines, bytes, inputTokens } = maxPack("openai-batch");
   expect([lines < 50_000, bytes < 200_000_000]).toEqual([true, true]);
-  for (const over of [{ lines }, { bytes }, { inputTokens }]) expect(closePack(open({ ...over, rescuesPerSecond: 1e6 }))).toEqual({ close: true, why: "full" });
+  for (const over of [{ lines }, { bytes }, { inputTokens }])
+    expect(closePack(open({ ...over, rescuesPerSecond: 1e6 }))).toEqual({ close: true, why: "full" });
   expect(closePack(open())).toEqual({ close: false, why: "filling" });
   expect(maxPack("openai-batch", 90_000).inputTokens).toBe(22_500);
 });
@@ -58,7 +71,15 @@ test("a batch is left alone until its rescue instant, cancelled while that still
   expect(due(job.deadlineAtMs + 1)).toBe("hedge");
 });
 
-const failed = (over: Partial<FailedAttempt>): FailedAttempt => ({ kind: "refused", retry: "later", lane: "openai", attempts: 1, laneTries: 1, deadlineAtMs: null, ...over });
+const failed = (over: Partial<FailedAttempt>): FailedAttempt => ({
+  kind: "refused",
+  retry: "later",
+  lane: "openai",
+  attempts: 1,
+  laneTries: 1,
+  deadlineAtMs: null,
+  ...over,
+});
 
 test("a request that is wrong fails at once, and every job fails after its last attempt", () => {
   const rng = seededRng(1);
@@ -82,7 +103,12 @@ test("a pause never eats more than half of what is left until the deadline", () 
 });
 
 test("an unheard call is sent again only after a wait and marked as a possible duplicate", () => {
-  expect(retryPlan(failed({ kind: "unknown" }), 0, seededRng(1))).toEqual({ kind: "again", afterMs: 60_000, tried: { lane: "openai", outcome: "unknown" }, duplicateRisk: true });
+  expect(retryPlan(failed({ kind: "unknown" }), 0, seededRng(1))).toEqual({
+    kind: "again",
+    afterMs: 60_000,
+    tried: { lane: "openai", outcome: "unknown" },
+    duplicateRisk: true,
+  });
 });
 
 test("estimates come from sizes: above prose, the caller's limit for output, none for vectors", () => {

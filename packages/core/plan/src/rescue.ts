@@ -29,7 +29,14 @@ const guardMs = (slackMs: number, snapshot: RescueSnapshot): number =>
  * end, `hedge` does not), the 99th percentile of a real-time answer, the queue in front and all that are rescued together, a
  * poll, and a guard of max(10 s, 1 % of the slack) and two ticks of the scheduler.
  */
-export function rescueMs(lane: LaneId, how: "cancel" | "hedge", rescueLane: LaneView, job: RescueJob, snapshot: RescueSnapshot, nowMs: number): number {
+export function rescueMs(
+  lane: LaneId,
+  how: "cancel" | "hedge",
+  rescueLane: LaneView,
+  job: RescueJob,
+  snapshot: RescueSnapshot,
+  nowMs: number,
+): number {
   const lag = how === "cancel" ? (POLICY.cancelLagMs[lane] ?? 0) : 0;
   const poll = laneClass(lane) === "batch" ? POLICY.pollMs : 0;
   const herd = (Math.max(0, job.together - 1) / Math.max(1e-9, callsPerSecond(rescueLane, job.outputTokens, snapshot.scale))) * 1000;
@@ -45,8 +52,14 @@ export function rescueMs(lane: LaneId, how: "cancel" | "hedge", rescueLane: Lane
 }
 
 /** The latest instant (job ms) at which the rescue of work on `lane` can start and still make the deadline. */
-export const rescueAtMs = (lane: LaneId, how: "cancel" | "hedge", rescueLane: LaneView, job: RescueJob, snapshot: RescueSnapshot, nowMs: number): number =>
-  Math.floor(job.deadlineAtMs - rescueMs(lane, how, rescueLane, job, snapshot, nowMs));
+export const rescueAtMs = (
+  lane: LaneId,
+  how: "cancel" | "hedge",
+  rescueLane: LaneView,
+  job: RescueJob,
+  snapshot: RescueSnapshot,
+  nowMs: number,
+): number => Math.floor(job.deadlineAtMs - rescueMs(lane, how, rescueLane, job, snapshot, nowMs));
 
 /**
  * What to do with work on a batch lane when its rescue instant has come: cancel the batch and run what it did not finish,

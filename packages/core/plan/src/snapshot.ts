@@ -69,7 +69,10 @@ export type Verdict =
   | { readonly kind: "place"; readonly decision: Decision }
   | {
       readonly kind: "refuse";
-      readonly code: Extract<FaultCode, "deadline-infeasible" | "deadline-past" | "lanes-empty" | "lane-unavailable" | "model-unpriced" | "over-max-cost" | "attempts-exhausted">;
+      readonly code: Extract<
+        FaultCode,
+        "deadline-infeasible" | "deadline-past" | "lanes-empty" | "lane-unavailable" | "model-unpriced" | "over-max-cost" | "attempts-exhausted"
+      >;
       readonly message: string;
       /** The earliest deadline the allowed lanes can make, in Unix ms; `null` where time is not the trouble. */
       readonly earliestFeasibleAtMs: number | null;

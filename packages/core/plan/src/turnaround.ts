@@ -6,7 +6,7 @@ const SLOW = { share: 0.08, medianMs: 240 * MINUTE, sigma: 1.0 };
 const EXPIRY_MS = 24 * 60 * MINUTE;
 
 /** Standard normal distribution function, after Abramowitz and Stegun 7.1.26; absolute error below 1.5e-7. */
-export function normalCdf(z: number): number {
+function normalCdf(z: number): number {
   const x = Math.abs(z) / Math.SQRT2;
   const t = 1 / (1 + 0.3275911 * x);
   const poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));

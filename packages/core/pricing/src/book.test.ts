@@ -139,7 +139,13 @@ test("a broken book is refused with the row named", () => {
     return () => loadPriceBook(copy);
   };
   expect(broken((b) => b["rows"]?.push(b["rows"]?.[0] as never))).toThrow(/gpt-6-astra standard overlap/);
-  expect(broken((b) => Object.assign(b["rows"]?.find((r) => r["tier"] === "batch" && r["model"] === "gpt-6-sol") ?? {}, { pico_per_token: { input: 9_000_000, output: 1 } }))).toThrow(/dearer/);
+  expect(
+    broken((b) =>
+      Object.assign(b["rows"]?.find((r) => r["tier"] === "batch" && r["model"] === "gpt-6-sol") ?? {}, {
+        pico_per_token: { input: 9_000_000, output: 1 },
+      }),
+    ),
+  ).toThrow(/dearer/);
   expect(broken((b) => Object.assign(b["rows"]?.[0] ?? {}, { pico_per_token: { input: 1.5 } }))).toThrow(/price book/);
   expect(broken((b) => b["models"]?.push(b["models"]?.[0] as never))).toThrow(/twice/);
   expect(broken((b) => Object.assign(b["rows"]?.[0] ?? {}, { tier: "cheap" }))).toThrow(/tier/);

@@ -1,4 +1,4 @@
-import { type Endpoint, ENDPOINTS, type Provider } from "@slowboat/contract";
+import { ENDPOINTS, type Endpoint, type Provider } from "@slowboat/contract";
 import { hexOf, type PicoUsd, sha256 } from "@slowboat/kernel";
 import { z } from "zod";
 
@@ -117,7 +117,8 @@ export function loadPriceBook(json: unknown): PriceBook {
   for (const [name, model] of names) {
     for (const candidate of model.candidates) {
       const id = priceIds.get(candidate.model) ?? candidate.model;
-      if (!rows.has(rowKey(candidate.provider, id, "standard"))) throw new Error(`price book: ${name} has no standard price (${candidate.provider} ${id})`);
+      if (!rows.has(rowKey(candidate.provider, id, "standard")))
+        throw new Error(`price book: ${name} has no standard price (${candidate.provider} ${id})`);
     }
   }
   return { version: hexOf(sha256(content)).slice(0, 16), content, rows, names, priceIds };
@@ -147,7 +148,8 @@ function checkRows(rows: ReadonlyMap<string, readonly PriceRow[]>): void {
   for (const [key, list] of rows) {
     for (const a of list) {
       for (const b of list) {
-        if (a !== b && a.aboveTokens === b.aboveTokens && a.fromMs < b.toMs && b.fromMs < a.toMs) throw new Error(`price book: two rows of ${key} overlap`);
+        if (a !== b && a.aboveTokens === b.aboveTokens && a.fromMs < b.toMs && b.fromMs < a.toMs)
+          throw new Error(`price book: two rows of ${key} overlap`);
       }
       if (a.tier !== "batch" && a.tier !== "flex") continue;
       const standard = rows.get(rowKey(a.provider, a.model, "standard")) ?? [];

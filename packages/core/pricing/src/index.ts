@@ -7,9 +7,9 @@ import standardPrices from "./price-book.json" with { type: "json" };
 
 export { KINDS, type Kind, loadPriceBook, type ModelRef, type PriceBook, type PriceRow, type ResolvedModel, TIERS, type Tier } from "./book.ts";
 export { nearestModels, resolveModel, routeOn } from "./models.ts";
-export { baseline, price, type Priced, type PriceTerms, quote, type QuoteRequest } from "./price.ts";
-export { type LedgerPosting, type Settlement, settlement, type SettlementInput, waterfallOf } from "./settlement.ts";
-export { usageOf, type UsageReading } from "./usage.ts";
+export { baseline, type Priced, type PriceTerms, price, type QuoteRequest, quote } from "./price.ts";
+export { type LedgerPosting, type Settlement, type SettlementInput, settlement, waterfallOf } from "./settlement.ts";
+export { type UsageReading, usageOf } from "./usage.ts";
 
 /** The prices that come with Slowboat, as JSON for `loadPriceBook`; an operator may load a book of their own instead. */
 export const STANDARD_PRICES: unknown = standardPrices;

@@ -1,7 +1,7 @@
 import { NO_USAGE, type Provider, type Usage } from "@slowboat/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type LedgerPosting, loadPriceBook, settlement, type SettlementInput, STANDARD_PRICES, type Tier, waterfallOf } from "./index.ts";
+import { type LedgerPosting, loadPriceBook, type SettlementInput, STANDARD_PRICES, settlement, type Tier, waterfallOf } from "./index.ts";
 
 const book = loadPriceBook(STANDARD_PRICES);
 const NOV = Date.UTC(2026, 10, 23);
@@ -27,21 +27,36 @@ const anthropicCall = fc.record({
   provider: fc.constant<Provider>("anthropic"),
   model: fc.constantFrom("claude-fable-5-2", "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-haiku-4-5"),
   tier: fc.constantFrom<Tier>("standard", "batch"),
-  usage: fc.record({ input: tokens, cacheRead: tokens, cacheWrite5m: tokens, cacheWrite1h: tokens, output: tokens }).map((u): Usage => ({ ...NO_USAGE, ...u })),
+  usage: fc
+    .record({ input: tokens, cacheRead: tokens, cacheWrite5m: tokens, cacheWrite1h: tokens, output: tokens })
+    .map((u): Usage => ({ ...NO_USAGE, ...u })),
 });
 const poolCall = tokens.map((input): Call => ({ provider: "pool", model: "use-lite-en", tier: "standard", usage: { ...NO_USAGE, input } }));
 const call: fc.Arbitrary<Call> = fc.oneof(openaiCall, anthropicCall, poolCall);
 
-const KIND_OF = { input: "input", cacheRead: "cache_read", cacheWrite5m: "cache_write_5m", cacheWrite30m: "cache_write_30m", cacheWrite1h: "cache_write_1h", cacheWrite12h: "cache_write_12h", output: "output" } as const;
+const KIND_OF = {
+  input: "input",
+  cacheRead: "cache_read",
+  cacheWrite5m: "cache_write_5m",
+  cacheWrite30m: "cache_write_30m",
+  cacheWrite1h: "cache_write_1h",
+  cacheWrite12h: "cache_write_12h",
+  output: "output",
+} as const;
 
 /** The price straight from the JSON file, by another road than the code's: scan, multiply in exact pico, round half to even. */
 function paidByHand(c: Call): bigint {
   const total = c.usage.input + c.usage.cacheRead + c.usage.cacheWrite5m + c.usage.cacheWrite30m + c.usage.cacheWrite1h + c.usage.cacheWrite12h;
-  const rows = (STANDARD_PRICES as { rows: { model: string; tier: string; above_prompt_tokens?: number; effective_to?: string; pico_per_token: Record<string, number> }[] }).rows
+  const rows = (
+    STANDARD_PRICES as {
+      rows: { model: string; tier: string; above_prompt_tokens?: number; effective_to?: string; pico_per_token: Record<string, number> }[];
+    }
+  ).rows
     .filter((r) => r.model === c.model && r.tier === c.tier && r.effective_to === undefined && total > (r.above_prompt_tokens ?? -1))
     .sort((a, b) => (b.above_prompt_tokens ?? 0) - (a.above_prompt_tokens ?? 0));
   let pico = 0n;
-  for (const [cls, kind] of Object.entries(KIND_OF)) pico += BigInt(c.usage[cls as keyof typeof KIND_OF]) * BigInt(rows[0]?.pico_per_token[kind] ?? 0);
+  for (const [cls, kind] of Object.entries(KIND_OF))
+    pico += BigInt(c.usage[cls as keyof typeof KIND_OF]) * BigInt(rows[0]?.pico_per_token[kind] ?? 0);
   const twice = 2n * (pico % 1000n);
   const floor = pico / 1000n;
   return twice > 1000n || (twice === 1000n && floor % 2n === 1n) ? floor + 1n : floor;

@@ -60,12 +60,24 @@ export function settlement(input: SettlementInput): Settlement {
     case "reuse": {
       const list = baseline(input.book, input.baselineModel, input.usage, input.atMs);
       if (list.unpriced) return unpriced(false);
-      return balanced([["list", -list.nano], ["saving.cache", list.nano]], false);
+      return balanced(
+        [
+          ["list", -list.nano],
+          ["saving.cache", list.nano],
+        ],
+        false,
+      );
     }
     case "waste": {
       const cost = price(input.book, input, input.usage, input.atMs);
       if (cost.unpriced) return unpriced(false);
-      return balanced([[PAYABLE[input.provider], cost.nano], ["waste", -cost.nano]], false);
+      return balanced(
+        [
+          [PAYABLE[input.provider], cost.nano],
+          ["waste", -cost.nano],
+        ],
+        false,
+      );
     }
     default:
       return unreachable(input);

@@ -29,7 +29,11 @@ test("OpenAI's responses split their cache writes by lifetime", () => {
       input_tokens: 5000,
       output_tokens: 10,
       total_tokens: 5010,
-      input_tokens_details: { cached_tokens: 1000, cache_write_tokens: 3000, cache_write_tokens_details: { ttl_30m_tokens: 1000, ttl_12h_tokens: 2000 } },
+      input_tokens_details: {
+        cached_tokens: 1000,
+        cache_write_tokens: 3000,
+        cache_write_tokens_details: { ttl_30m_tokens: 1000, ttl_12h_tokens: 2000 },
+      },
       output_tokens_details: { reasoning_tokens: 0 },
     },
   });
@@ -74,11 +78,26 @@ test("absent and null details are read as nothing", () => {
 test.each([
   ["no usage", "/v1/chat/completions", {}],
   ["no body", "/v1/chat/completions", null],
-  ["more cached than sent", "/v1/chat/completions", { usage: { prompt_tokens: 5, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 6 } } }],
+  [
+    "more cached than sent",
+    "/v1/chat/completions",
+    { usage: { prompt_tokens: 5, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 6 } } },
+  ],
   ["a wrong total", "/v1/chat/completions", { usage: { prompt_tokens: 5, completion_tokens: 1, total_tokens: 7 } }],
   ["a fraction", "/v1/chat/completions", { usage: { prompt_tokens: 5.5, completion_tokens: 1 } }],
   ["a negative count", "/v1/messages", { usage: { input_tokens: 5, output_tokens: -1 } }],
-  ["writes that do not add up", "/v1/messages", { usage: { input_tokens: 5, output_tokens: 1, cache_creation_input_tokens: 9, cache_creation: { ephemeral_5m_input_tokens: 2, ephemeral_1h_input_tokens: 3 } } }],
+  [
+    "writes that do not add up",
+    "/v1/messages",
+    {
+      usage: {
+        input_tokens: 5,
+        output_tokens: 1,
+        cache_creation_input_tokens: 9,
+        cache_creation: { ephemeral_5m_input_tokens: 2, ephemeral_1h_input_tokens: 3 },
+      },
+    },
+  ],
   ["reasoning above output", "/v1/responses", { usage: { input_tokens: 5, output_tokens: 1, output_tokens_details: { reasoning_tokens: 2 } } }],
   ["audio", "/v1/chat/completions", { usage: { prompt_tokens: 5, completion_tokens: 1, prompt_tokens_details: { audio_tokens: 2 } } }],
   ["a billed search", "/v1/messages", { usage: { input_tokens: 5, output_tokens: 1, server_tool_use: { web_search_requests: 1 } } }],

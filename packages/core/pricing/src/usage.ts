@@ -44,7 +44,14 @@ const hold = (condition: boolean, reason: string): void => {
 /** A class that costs more than text and that the book has no price for. */
 const refuseClass = (from: Members, key: string): void => hold(count(from, key) === 0, `${key} have no price`);
 
-const OPENAI_TIER: Readonly<Record<string, Tier>> = { default: "standard", standard: "standard", flex: "flex", priority: "priority", fast: "priority", batch: "batch" };
+const OPENAI_TIER: Readonly<Record<string, Tier>> = {
+  default: "standard",
+  standard: "standard",
+  flex: "flex",
+  priority: "priority",
+  fast: "priority",
+  batch: "batch",
+};
 const ANTHROPIC_TIER: Readonly<Record<string, Tier>> = { standard: "standard", batch: "batch", priority: "priority" };
 
 const tierIn = (table: Readonly<Record<string, Tier>>, word: unknown): Tier | null => (typeof word === "string" ? (table[word] ?? null) : null);
@@ -99,9 +106,19 @@ function read(endpoint: Endpoint, body: Members): Usage {
   hold(Object.keys(usage).length > 0, "the answer has no usage");
   switch (endpoint) {
     case "/v1/chat/completions":
-      return openai(usage, { input: "prompt_tokens", output: "completion_tokens", inputDetails: "prompt_tokens_details", outputDetails: "completion_tokens_details" });
+      return openai(usage, {
+        input: "prompt_tokens",
+        output: "completion_tokens",
+        inputDetails: "prompt_tokens_details",
+        outputDetails: "completion_tokens_details",
+      });
     case "/v1/responses":
-      return openai(usage, { input: "input_tokens", output: "output_tokens", inputDetails: "input_tokens_details", outputDetails: "output_tokens_details" });
+      return openai(usage, {
+        input: "input_tokens",
+        output: "output_tokens",
+        inputDetails: "input_tokens_details",
+        outputDetails: "output_tokens_details",
+      });
     case "/v1/messages":
       return anthropic(usage);
     case "/v1/embeddings":
@@ -121,7 +138,8 @@ export function usageOf(endpoint: Endpoint, parsedBody: unknown): UsageReading {
   const body = members(parsedBody);
   try {
     const usage = read(endpoint, body);
-    const tier = endpoint === "/v1/messages" ? tierIn(ANTHROPIC_TIER, members(body["usage"])["service_tier"]) : tierIn(OPENAI_TIER, body["service_tier"]);
+    const tier =
+      endpoint === "/v1/messages" ? tierIn(ANTHROPIC_TIER, members(body["usage"])["service_tier"]) : tierIn(OPENAI_TIER, body["service_tier"]);
     return { usage, tier, model: typeof body["model"] === "string" ? body["model"] : null };
   } catch (error) {
     if (error instanceof Quarantine) return { usage: null, reason: error.reason };

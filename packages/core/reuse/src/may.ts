@@ -49,7 +49,9 @@ export function finishOf(endpoint: Endpoint, parsedBody: unknown): string | null
   if (endpoint === "/v1/messages") return word(body["stop_reason"]);
   if (endpoint === "/v1/responses") return word(body["status"]);
   if (endpoint !== "/v1/chat/completions" || !Array.isArray(body["choices"])) return null;
-  const reasons = body["choices"].map((choice: unknown) => (typeof choice === "object" && choice !== null ? word((choice as Members)["finish_reason"]) : null));
+  const reasons = body["choices"].map((choice: unknown) =>
+    typeof choice === "object" && choice !== null ? word((choice as Members)["finish_reason"]) : null,
+  );
   return reasons.find((reason) => reason === null || !WHOLE.has(reason)) ?? reasons.at(-1) ?? null;
 }
 

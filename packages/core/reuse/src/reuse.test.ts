@@ -31,7 +31,17 @@ test("anything else changes it: tenant, endpoint, model, a number's spelling, an
 });
 
 test("digits beyond a double, NUL and lone surrogates are kept apart", () => {
-  const bodies = ['{"n":9007199254740993}', '{"n":9007199254740992}', '{"n":1e400}', '{"n":1e401}', '{"s":"\\u0000"}', '{"s":""}', '{"s":"\\ud800"}', '{"s":"\\ufffd"}', '{"s":"\\ud801"}'];
+  const bodies = [
+    '{"n":9007199254740993}',
+    '{"n":9007199254740992}',
+    '{"n":1e400}',
+    '{"n":1e401}',
+    '{"s":"\\u0000"}',
+    '{"s":""}',
+    '{"s":"\\ud800"}',
+    '{"s":"\\ufffd"}',
+    '{"s":"\\ud801"}',
+  ];
   expect(new Set(bodies.map((b) => key(b))).size).toBe(bodies.length);
 });
 
@@ -75,9 +85,11 @@ test("a caller's word goes before: exact is always, off is never", () => {
 test("only whole answers are kept", () => {
   const chat = (...reasons: unknown[]) => finishOf("/v1/chat/completions", { choices: reasons.map((finish_reason) => ({ finish_reason })) });
   expect(mayKeep("/v1/chat/completions", 200, chat("stop", "tool_calls"))).toBe(true);
-  for (const reasons of [["length"], ["stop", "content_filter"], ["stop", null], []]) expect(mayKeep("/v1/chat/completions", 200, chat(...reasons))).toBe(false);
+  for (const reasons of [["length"], ["stop", "content_filter"], ["stop", null], []])
+    expect(mayKeep("/v1/chat/completions", 200, chat(...reasons))).toBe(false);
   expect(mayKeep("/v1/messages", 200, finishOf("/v1/messages", { stop_reason: "end_turn" }))).toBe(true);
-  for (const stop_reason of ["max_tokens", "refusal", "pause_turn", null]) expect(mayKeep("/v1/messages", 200, finishOf("/v1/messages", { stop_reason }))).toBe(false);
+  for (const stop_reason of ["max_tokens", "refusal", "pause_turn", null])
+    expect(mayKeep("/v1/messages", 200, finishOf("/v1/messages", { stop_reason }))).toBe(false);
   expect(mayKeep("/v1/responses", 200, finishOf("/v1/responses", { status: "incomplete" }))).toBe(false);
   expect(mayKeep("/v1/embeddings", 200, null)).toBe(true);
   expect(mayKeep("/v1/embeddings", 500, null)).toBe(false);

@@ -27,7 +27,8 @@ export function chatBodies(rng: Rng, bytes: number): () => string {
 
 /** A batch file of `lines` chat lines of `lineBytes` bytes each, newline included, in chunks of a quarter of a megabyte. */
 export async function* batchFile(seed: number, lines: number, lineBytes: number): AsyncGenerator<Uint8Array> {
-  const wrap = (no: number, body: string): string => `{"custom_id":"line-${String(no).padStart(6, "0")}","method":"POST","url":"/v1/chat/completions","body":${body}}\n`;
+  const wrap = (no: number, body: string): string =>
+    `{"custom_id":"line-${String(no).padStart(6, "0")}","method":"POST","url":"/v1/chat/completions","body":${body}}\n`;
   const next = chatBodies(seededRng(seed), lineBytes - wrap(1, "").length);
   let buffer = "";
   for (let no = 1; no <= lines; no++) {

@@ -38,7 +38,13 @@ function table(name: string, report: BenchReport, seconds: number): string {
   const wide = (key: "what" | "ours"): number => Math.max(...lines.map((line) => line[key].length));
   const rows = lines.map(({ what, ours, beside }) => `  ${what.padEnd(wide("what"))}  ${ours.padStart(wide("ours"))}  ${beside}`);
   const { cpu, cores, memory_gb, node } = machine();
-  return [`${name}: ${cores} cores of ${cpu}, ${memory_gb} GB, Node ${node}, ${seconds} s`, "", ...rows, "", ...report.notes.map((note) => `  ${note}`)].join("\n");
+  return [
+    `${name}: ${cores} cores of ${cpu}, ${memory_gb} GB, Node ${node}, ${seconds} s`,
+    "",
+    ...rows,
+    "",
+    ...report.notes.map((note) => `  ${note}`),
+  ].join("\n");
 }
 
 const { values, positionals } = readArguments();
@@ -59,6 +65,9 @@ const report = await bench.run({
   say: (text) => process.stderr.write(`[${basename(name)} ${rounded((performance.now() - started) / 1000, 1)} s] ${text}\n`),
 });
 const seconds = rounded((performance.now() - started) / 1000, 1);
-const line = values["json"] === true ? JSON.stringify({ bench: name, seed, machine: machine(), seconds, results: report.results }) : table(name, report, seconds);
+const line =
+  values["json"] === true
+    ? JSON.stringify({ bench: name, seed, machine: machine(), seconds, results: report.results })
+    : table(name, report, seconds);
 process.exitCode = report.ran ? 0 : 1;
 process.stdout.write(`${line}\n`);

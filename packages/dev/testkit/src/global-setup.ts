@@ -1,9 +1,9 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type EmbeddedPostgres, migrate, openStore, startEmbeddedPostgres } from "@slowboat/store";
 import { createQueue } from "@slowboat/queue";
 import { systemClock } from "@slowboat/runtime";
+import { type EmbeddedPostgres, migrate, openStore, startEmbeddedPostgres } from "@slowboat/store";
 import postgres from "postgres";
 import type { TestProject } from "vitest/node";
 import type {} from "./provided.ts";

@@ -16,7 +16,8 @@ export function watchLeaks(): { check(): Promise<void> } {
         const now = count();
         const more = WATCHED.filter((kind) => (now.get(kind) ?? 0) > (before.get(kind) ?? 0));
         if (more.length === 0) return;
-        if (performance.now() > until) throw new Error(`left open: ${more.map((kind) => `${kind} ${before.get(kind) ?? 0} -> ${now.get(kind)}`).join(", ")}`);
+        if (performance.now() > until)
+          throw new Error(`left open: ${more.map((kind) => `${kind} ${before.get(kind) ?? 0} -> ${now.get(kind)}`).join(", ")}`);
         await pause(10);
       }
     },

@@ -20,7 +20,20 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
   const dir = mkdtempSync(join(tmpdir(), "slowboat-redis-"));
   const port = await freePort();
-  const flags = ["--port", String(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction"];
+  const flags = [
+    "--port",
+    String(port),
+    "--bind",
+    "127.0.0.1",
+    "--dir",
+    dir,
+    "--save",
+    "",
+    "--appendonly",
+    "yes",
+    "--maxmemory-policy",
+    "noeviction",
+  ];
   const child = await start("redis-server", flags).catch(() => start("valkey-server", flags));
   project.provide("redisUrl", `redis://127.0.0.1:${port}`);
   return async () => {

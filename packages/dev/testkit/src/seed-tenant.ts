@@ -18,15 +18,19 @@ export async function seedTenant(store: Store, options: { readonly name?: string
   const tenantId = newId("tenant", clock.job(), rng);
   const keyId = `key_${tenantId.slice(4)}`;
   const createdAtMs = clock.job();
-  await orm(store.sql).insert(table.tenant).values({ id: tenantId, name: options.name ?? `tenant-${seeded}`, createdAtMs });
-  await orm(store.sql).insert(table.apiKey).values({
-    id: keyId,
-    tenantId,
-    name: "test",
-    hmac: createHmac("sha256", "test").update(keyId).digest(),
-    pepperId: "test",
-    webhookSecretSealed: "",
-    createdAtMs,
-  });
+  await orm(store.sql)
+    .insert(table.tenant)
+    .values({ id: tenantId, name: options.name ?? `tenant-${seeded}`, createdAtMs });
+  await orm(store.sql)
+    .insert(table.apiKey)
+    .values({
+      id: keyId,
+      tenantId,
+      name: "test",
+      hmac: createHmac("sha256", "test").update(keyId).digest(),
+      pepperId: "test",
+      webhookSecretSealed: "",
+      createdAtMs,
+    });
   return { tenantId, keyId };
 }

@@ -14,7 +14,8 @@ afterEach(async () => {
 test("two test databases are migrated and share nothing", async () => {
   const [a, b] = await Promise.all([database(), database()]);
   await seedTenant(a.store);
-  const count = async (one: TestDatabase): Promise<number> => (await one.store.sql<{ n: number }[]>`select count(*)::int as n from tenant`)[0]?.n ?? -1;
+  const count = async (one: TestDatabase): Promise<number> =>
+    (await one.store.sql<{ n: number }[]>`select count(*)::int as n from tenant`)[0]?.n ?? -1;
   expect([await count(a), await count(b)]).toEqual([1, 0]);
 });
 

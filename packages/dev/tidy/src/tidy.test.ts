@@ -37,7 +37,7 @@ test("file names are kebab-case", () => {
 });
 
 test("SQL reads no clock of its own: it takes nowMs", () => {
-  const clock = /\b(?:now\(\)|current_timestamp|clock_timestamp\(\))/i;
+  const clock = /(?<![.\w])(?:now\(\)|current_timestamp|clock_timestamp\(\))/i;
   expect(matching(clock, (file) => file.startsWith("migrations/") || (running(file) && file.startsWith("packages/adapters/store/")))).toEqual([]);
 });
 
@@ -46,7 +46,13 @@ test("nothing is exported wholesale", () => {
 });
 
 test("the environment is read in config files only", () => {
-  const allowed = (file: string): boolean => /(?:^|\/)config\.ts$/.test(file) || file.startsWith("infra/") || file.endsWith("vite.config.ts") || file === "vitest.config.ts";
+  const allowed = (file: string): boolean =>
+    /(?:^|\/)config\.ts$/.test(file) ||
+    file.startsWith("infra/") ||
+    // The launcher hands its own PATH on to the server it starts.
+    file === "packages/adapters/store/src/embedded.ts" ||
+    file.endsWith("vite.config.ts") ||
+    file === "vitest.config.ts";
   expect(matching(/process\.env\b/, (file) => running(file) && !allowed(file))).toEqual([]);
 });
 

@@ -43,12 +43,17 @@ export async function readBodies(blob: BlobStore, rows: readonly ChunkRow[]): Pr
     if (!first) break;
     let last = at;
     let end = first.end;
-    for (let next = ranged[last + 1]; next && next.key === first.key && next.start - end <= GAP_BYTES && next.end - first.start <= 2 * WINDOW_BYTES; next = ranged[last + 1]) {
+    for (
+      let next = ranged[last + 1];
+      next && next.key === first.key && next.start - end <= GAP_BYTES && next.end - first.start <= 2 * WINDOW_BYTES;
+      next = ranged[last + 1]
+    ) {
       end = Math.max(end, next.end);
       last++;
     }
     const span = await readRange(blob, first.key, first.start, end);
-    for (const range of ranged.slice(at, last + 1)) bodies[range.index] = span.subarray(range.start - first.start, range.end - first.start).toString("utf8");
+    for (const range of ranged.slice(at, last + 1))
+      bodies[range.index] = span.subarray(range.start - first.start, range.end - first.start).toString("utf8");
     at = last + 1;
   }
   return bodies;
@@ -64,5 +69,10 @@ async function readRange(blob: BlobStore, key: string, start: number, end: numbe
 export function toRequest(dispatch: DispatchRow, row: ChunkRow, body: string): LaneRequest {
   const endpoint = row.endpoint as Endpoint;
   const span = dispatch.model === row.model || dispatch.lane === "pool" ? undefined : memberSpans(body).get("model");
-  return { attemptId: row.attemptId, endpoint, model: dispatch.model, body: span ? replaceSpans(body, [{ span, with: JSON.stringify(dispatch.model) }]) : body };
+  return {
+    attemptId: row.attemptId,
+    endpoint,
+    model: dispatch.model,
+    body: span ? replaceSpans(body, [{ span, with: JSON.stringify(dispatch.model) }]) : body,
+  };
 }

@@ -3,7 +3,16 @@ import { LIMITS, newId } from "@slowboat/kernel";
 import { maxPack, packKey } from "@slowboat/plan";
 import { resolveModel, routeOn } from "@slowboat/pricing";
 import type { Payload, QueueName } from "@slowboat/queue";
-import { type DueJob, insertAttempts, insertDispatches, type NewAttempt, type NewDispatch, type PlacedJob, placeJobs, type Sql } from "@slowboat/store";
+import {
+  type DueJob,
+  insertAttempts,
+  insertDispatches,
+  type NewAttempt,
+  type NewDispatch,
+  type PlacedJob,
+  placeJobs,
+  type Sql,
+} from "@slowboat/store";
 import type { LaneOffer, PlanDeps } from "./planner-deps.ts";
 
 /** A job with the decision taken for it. */
@@ -34,7 +43,16 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
     const dispatchId = chunk.offer === null ? null : newId("dispatch", nowMs, deps.time.rng);
     if (chunk.offer !== null && dispatchId !== null) {
       const { offer, model, endpoint } = chunk;
-      dispatches.push({ id: dispatchId, lane: offer.id, account: offer.account, endpoint, model, jobs: chunk.members.length, emulated: offer.emulated, createdAtMs: nowMs });
+      dispatches.push({
+        id: dispatchId,
+        lane: offer.id,
+        account: offer.account,
+        endpoint,
+        model,
+        jobs: chunk.members.length,
+        emulated: offer.emulated,
+        createdAtMs: nowMs,
+      });
     }
     for (const { job, decision, sourceAttemptId } of chunk.members) {
       const id = newId("attempt", nowMs, deps.time.rng);
@@ -66,7 +84,8 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
 }
 
 /** The queue that serves a lane. */
-export const laneQueue = (lane: LaneId): "lane-call" | "lane-batch" | "lane-pool" => (lane === "pool" ? "lane-pool" : laneClass(lane) === "batch" ? "lane-batch" : "lane-call");
+export const laneQueue = (lane: LaneId): "lane-call" | "lane-batch" | "lane-pool" =>
+  lane === "pool" ? "lane-pool" : laneClass(lane) === "batch" ? "lane-batch" : "lane-call";
 
 interface Chunk {
   /** `null` for reuse hits, which ride in no dispatch. */

@@ -4,17 +4,17 @@ import { callsPerSecond, closePack, decide, packKey, rescueMs, type Snapshot, ty
 import {
   announceEvents,
   claimDue,
-  deferJobs,
   type DueJob,
+  deferJobs,
   endJobs,
   findReusable,
   type ReplannedJob,
-  readTried,
   type ReuseHit,
+  readTried,
   type Sql,
   type TriedAttempt,
 } from "@slowboat/store";
-import { type Bell, place, type Placement } from "./place.ts";
+import { type Bell, type Placement, place } from "./place.ts";
 import { roleAfter, toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
 import { rescueDue } from "./rescue-due.ts";
@@ -62,7 +62,12 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const waiting = due.filter((job) => job.state === "placed");
   const rescued = waiting.length === 0 ? { hedges: [], free: [] } : await rescueDue(tx, deps, snapshot, waiting, nowMs);
   const fresh = [...due.filter((job) => job.state === "accepted"), ...rescued.free];
-  const tried = groupTried(await readTried(tx, fresh.filter((job) => job.attempts > 0).map((job) => job.id)));
+  const tried = groupTried(
+    await readTried(
+      tx,
+      fresh.filter((job) => job.attempts > 0).map((job) => job.id),
+    ),
+  );
   const reuse = await readReuse(tx, fresh, nowMs);
   const { placements, refused, deferred } = decideAll(snapshot, fresh, tried, reuse, nowMs);
   const { ready, held } = holdPacks(deps, snapshot, placements, nowMs);
@@ -71,7 +76,10 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const failedBatches = await refuse(tx, deps, refused, nowMs);
   const lanes: Record<string, number> = {};
   for (const { decision } of ready) lanes[decision.lane] = (lanes[decision.lane] ?? 0) + 1;
-  deps.logger.info({ due: due.length, lanes, held: held.length, following: deferred.length, refused: refused.length, hedged: rescued.hedges.length }, "jobs-planned");
+  deps.logger.info(
+    { due: due.length, lanes, held: held.length, following: deferred.length, refused: refused.length, hedged: rescued.hedges.length },
+    "jobs-planned",
+  );
   return { seen: due.length, bells, failedBatches, settle: lanes["cache"] !== undefined };
 }
 
@@ -143,7 +151,12 @@ function countTogether(jobs: readonly DueJob[]): Map<string, number> {
 }
 
 /** Keeps back placements on batch lanes whose pack is better filled a little longer; they are decided anew when they are due again. */
-function holdPacks(deps: PlanDeps, snapshot: Snapshot, placements: readonly Placement[], nowMs: number): { ready: Placement[]; held: ReplannedJob[] } {
+function holdPacks(
+  deps: PlanDeps,
+  snapshot: Snapshot,
+  placements: readonly Placement[],
+  nowMs: number,
+): { ready: Placement[]; held: ReplannedJob[] } {
   const ready: Placement[] = [];
   const packs = new Map<string, Placement[]>();
   for (const placement of placements) {
@@ -175,7 +188,14 @@ function holdUntil(snapshot: Snapshot, pack: readonly Placement[], nowMs: number
   const minSlackMs = slacks.length === 0 ? null : Math.min(...slacks);
   const outputTokens = Math.max(...pack.map(({ job }) => job.outputTokensEst));
   const oldestAgeMs = nowMs - Math.min(...pack.map(({ job }) => job.acceptedAtMs));
-  const rescue = rescueMs(lane, "cancel", rescueLane, { outputTokens, deadlineAtMs: nowMs + (minSlackMs ?? 86_400_000), together: pack.length }, snapshot, nowMs);
+  const rescue = rescueMs(
+    lane,
+    "cancel",
+    rescueLane,
+    { outputTokens, deadlineAtMs: nowMs + (minSlackMs ?? 86_400_000), together: pack.length },
+    snapshot,
+    nowMs,
+  );
   const verdict = closePack({
     lane,
     lines: pack.length,
@@ -195,7 +215,11 @@ function holdUntil(snapshot: Snapshot, pack: readonly Placement[], nowMs: number
 /** Ends jobs that no lane can take, with the reason in the job's error and in the announcement. Returns the batches that may have ended with them. */
 async function refuse(tx: Sql, deps: PlanDeps, refused: readonly Refused[], nowMs: number): Promise<string[]> {
   if (refused.length === 0) return [];
-  const rows = refused.map(({ job, verdict }) => ({ jobId: job.id, state: "failed" as const, error: JSON.stringify({ code: verdict.code, message: verdict.message }) }));
+  const rows = refused.map(({ job, verdict }) => ({
+    jobId: job.id,
+    state: "failed" as const,
+    error: JSON.stringify({ code: verdict.code, message: verdict.message }),
+  }));
   const ended = new Set((await endJobs(tx, rows, nowMs)).map((job) => job.id));
   const events = refused.flatMap(({ job }) => {
     if (job.callbackUrl === null || job.batchId !== null || !ended.has(job.id)) return [];
@@ -208,4 +232,3 @@ async function refuse(tx: Sql, deps: PlanDeps, refused: readonly Refused[], nowM
   for (const { job, verdict } of refused) deps.logger.warn({ jobId: job.id, tenantId: job.tenantId, code: verdict.code }, "job-refused");
   return [...new Set(refused.flatMap(({ job }) => (job.batchId === null ? [] : [job.batchId])))];
 }
-

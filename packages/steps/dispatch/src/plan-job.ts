@@ -4,7 +4,11 @@ import { type ModelRef, resolveModel } from "@slowboat/pricing";
 import type { DueJob, TriedAttempt } from "@slowboat/store";
 
 /** The row of a due job in the planner's terms. */
-export function toPlanJob(job: DueJob, snapshot: Snapshot, facts: { readonly cached: boolean; readonly tried: readonly TriedAttempt[]; readonly role: Decision["role"] }): PlanJob {
+export function toPlanJob(
+  job: DueJob,
+  snapshot: Snapshot,
+  facts: { readonly cached: boolean; readonly tried: readonly TriedAttempt[]; readonly role: Decision["role"] },
+): PlanJob {
   const known = resolveModel(snapshot.book, job.model);
   const pinned: ModelRef[] = [{ provider: job.provider as ModelRef["provider"], model: job.model }];
   return {
@@ -38,8 +42,23 @@ export function roleAfter(tried: readonly TriedAttempt[]): Decision["role"] {
   return last.lane.endsWith("-batch") && !["quota_full", "batch_failed"].includes(last.errorCode ?? "") ? "rescue" : "retry";
 }
 
-const PARKED = new Set(["insufficient_quota", "enforced_spend_limit_reached", "spend_limit", "invalid_api_key", "authentication_error", "permission_error"]);
-const REFUSED = new Set(["rate_limit_exceeded", "rate_limit_error", "resource_unavailable", "overloaded_error", "server_error", "api_error", "quota_full"]);
+const PARKED = new Set([
+  "insufficient_quota",
+  "enforced_spend_limit_reached",
+  "spend_limit",
+  "invalid_api_key",
+  "authentication_error",
+  "permission_error",
+]);
+const REFUSED = new Set([
+  "rate_limit_exceeded",
+  "rate_limit_error",
+  "resource_unavailable",
+  "overloaded_error",
+  "server_error",
+  "api_error",
+  "quota_full",
+]);
 
 function toTried(attempt: TriedAttempt): TriedLane {
   const code = attempt.errorCode ?? "";

@@ -20,6 +20,11 @@ export interface PlanDeps {
   readonly queue: Queue;
   readonly book: PriceBook;
   readonly lanes: readonly LaneOffer[];
-  readonly time: { readonly clock: Clock; readonly rng: Rng; /** Machine ms between two looks. */ readonly tickMs: number; /** Pool tokens a machine second. */ readonly poolTokensPerSecond: number };
+  readonly time: {
+    readonly clock: Clock;
+    readonly rng: Rng /** Machine ms between two looks. */;
+    readonly tickMs: number /** Pool tokens a machine second. */;
+    readonly poolTokensPerSecond: number;
+  };
   readonly logger: Logger;
 }

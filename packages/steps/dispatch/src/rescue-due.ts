@@ -1,6 +1,16 @@
-import { laneClass, type LaneId } from "@slowboat/contract";
+import { type LaneId, laneClass } from "@slowboat/contract";
 import { decide, type LaneView, rescueAtMs, rescueMove, type Snapshot } from "@slowboat/plan";
-import { deferJobs, type DueJob, endAttempts, type PlacedAttempt, readPlaced, type ReplannedJob, replanJobs, requestCancel, type Sql } from "@slowboat/store";
+import {
+  type DueJob,
+  deferJobs,
+  endAttempts,
+  type PlacedAttempt,
+  type ReplannedJob,
+  readPlaced,
+  replanJobs,
+  requestCancel,
+  type Sql,
+} from "@slowboat/store";
 import type { Placement } from "./place.ts";
 import { toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
@@ -16,7 +26,14 @@ export async function rescueDue(
   jobs: readonly DueJob[],
   nowMs: number,
 ): Promise<{ hedges: Placement[]; free: DueJob[] }> {
-  const placed = new Map((await readPlaced(tx, jobs.map((job) => job.id))).map((row) => [row.jobId, row]));
+  const placed = new Map(
+    (
+      await readPlaced(
+        tx,
+        jobs.map((job) => job.id),
+      )
+    ).map((row) => [row.jobId, row]),
+  );
   const cancels = new Set<string>();
   const later: ReplannedJob[] = [];
   const unsent: { job: DueJob; at: PlacedAttempt }[] = [];
@@ -42,7 +59,12 @@ interface Late {
   readonly together: number;
 }
 
-function rescueFromBatch(snapshot: Snapshot, late: Late, nowMs: number, out: { cancels: Set<string>; later: ReplannedJob[]; hedges: Placement[] }): void {
+function rescueFromBatch(
+  snapshot: Snapshot,
+  late: Late,
+  nowMs: number,
+  out: { cancels: Set<string>; later: ReplannedJob[]; hedges: Placement[] },
+): void {
   const { job, at, deadlineAtMs, together } = late;
   const lane = at.lane as LaneId;
   const rescueLane: LaneView | undefined = snapshot.lanes.find((view) => laneClass(view.id) === "realtime" && lane.startsWith(view.id));
@@ -51,8 +73,19 @@ function rescueFromBatch(snapshot: Snapshot, late: Late, nowMs: number, out: { c
   const hedgeAtMs = rescueAtMs(lane, "hedge", rescueLane, facts, snapshot, nowMs);
   const move = at.cancelAtMs === null ? rescueMove(lane, rescueLane, facts, snapshot, nowMs) : nowMs < hedgeAtMs ? "wait" : "hedge";
   if (move === "cancel" && at.dispatchId !== null) out.cancels.add(at.dispatchId);
-  if (move !== "hedge") return void out.later.push({ jobId: job.id, atMs: Math.max(nowMs + 1, move === "wait" && at.cancelAtMs === null ? Math.min(hedgeAtMs, nowMs + 60_000) : hedgeAtMs) });
-  const verdict = decide({ ...toPlanJob(job, snapshot, { cached: false, tried: [], role: "hedge" }), deny: ["openai-batch", "anthropic-batch", ...((job.lanesDeny ?? []) as LaneId[])] }, snapshot, nowMs);
+  if (move !== "hedge")
+    return void out.later.push({
+      jobId: job.id,
+      atMs: Math.max(nowMs + 1, move === "wait" && at.cancelAtMs === null ? Math.min(hedgeAtMs, nowMs + 60_000) : hedgeAtMs),
+    });
+  const verdict = decide(
+    {
+      ...toPlanJob(job, snapshot, { cached: false, tried: [], role: "hedge" }),
+      deny: ["openai-batch", "anthropic-batch", ...((job.lanesDeny ?? []) as LaneId[])],
+    },
+    snapshot,
+    nowMs,
+  );
   if (verdict.kind === "refuse") out.later.push({ jobId: job.id, atMs: null });
   else out.hedges.push({ job, decision: { ...verdict.decision, role: "hedge", latestStartAtMs: null }, sourceAttemptId: null });
 }
@@ -61,8 +94,19 @@ function rescueFromBatch(snapshot: Snapshot, late: Late, nowMs: number, out: { c
 async function freeUnsent(tx: Sql, unsent: readonly { job: DueJob; at: PlacedAttempt }[], nowMs: number): Promise<DueJob[]> {
   if (unsent.length === 0) return [];
   const intents = unsent.filter(({ at }) => at.state === "intent");
-  const gone = new Set((await endAttempts(tx, intents.map(({ at }) => ({ attemptId: at.attemptId, state: "void", code: "overtaken" })), nowMs)).map((row) => row.id));
+  const gone = new Set(
+    (
+      await endAttempts(
+        tx,
+        intents.map(({ at }) => ({ attemptId: at.attemptId, state: "void", code: "overtaken" })),
+        nowMs,
+      )
+    ).map((row) => row.id),
+  );
   const free = unsent.filter(({ at }) => at.state !== "intent" || gone.has(at.attemptId));
-  await replanJobs(tx, free.map(({ job, at }) => ({ jobId: job.id, attemptId: at.attemptId, atMs: nowMs })));
+  await replanJobs(
+    tx,
+    free.map(({ job, at }) => ({ jobId: job.id, attemptId: at.attemptId, atMs: nowMs })),
+  );
   return free.map(({ job }) => ({ ...job, state: "accepted" }));
 }

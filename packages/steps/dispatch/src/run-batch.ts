@@ -1,5 +1,14 @@
 import { type BatchLane, type LaneAnswer, LaneError, type LaneProgress } from "@slowboat/lanes";
-import { type DispatchPatch, type DispatchRow, endAttempts, leaseDispatch, moveAttempts, readChunk, releaseDispatch, replanJobs } from "@slowboat/store";
+import {
+  type DispatchPatch,
+  type DispatchRow,
+  endAttempts,
+  leaseDispatch,
+  moveAttempts,
+  readChunk,
+  releaseDispatch,
+  replanJobs,
+} from "@slowboat/store";
 import { readBodies, toRequest } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { takeAnswers } from "./take-answers.ts";
@@ -22,7 +31,8 @@ export async function runBatchDispatch(deps: LaneDeps, dispatchId: string, signa
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(CALL_MS)]);
   let patch: DispatchPatch;
   if (lane?.shape !== "batch") patch = await giveUp(deps, dispatch, `no lane ${dispatch.lane} here`);
-  else if (lane.account !== dispatch.account && dispatch.providerRef !== null) patch = { pollErrors: dispatch.pollErrors + 1, nextPollAtMs: deps.time.clock.job() + 300_000, error: "the batch belongs to another account" };
+  else if (lane.account !== dispatch.account && dispatch.providerRef !== null)
+    patch = { pollErrors: dispatch.pollErrors + 1, nextPollAtMs: deps.time.clock.job() + 300_000, error: "the batch belongs to another account" };
   else if (dispatch.state === "submitted") patch = await follow(deps, lane, dispatch, bounded);
   else patch = await submit(deps, lane, dispatch, bounded);
   await releaseDispatch(deps.store.sql, { id: dispatch.id, gen: dispatch.leaseGen, patch });
@@ -113,7 +123,10 @@ async function harvest(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, p
   // A line in neither file may have run: it is held in suspense, not called failed.
   const missing = await replanAll(deps, dispatch, ["placed", "sending"], "unknown", "line_missing", 0);
   if (totals.replan + missing > 0) await deps.queue.ring("plan", [{}]);
-  deps.logger.info({ dispatchId: dispatch.id, lane: lane.id, ref: dispatch.providerRef, status: progress.status, ...totals, missing }, "batch-harvested");
+  deps.logger.info(
+    { dispatchId: dispatch.id, lane: lane.id, ref: dispatch.providerRef, status: progress.status, ...totals, missing },
+    "batch-harvested",
+  );
   return { state: "done", providerStatus: progress.status, providerProgress: progress.done, endedAtMs: deps.time.clock.job() };
 }
 
@@ -126,7 +139,18 @@ async function wholeFailed(deps: LaneDeps, dispatch: DispatchRow, failure: NonNu
         const row = line.line === null ? undefined : rows[line.line - 1];
         if (!row) return [];
         const body = JSON.stringify({ error: { message: line.message, type: "invalid_request_error", param: null, code: line.code } });
-        return [{ kind: "refused" as const, attemptId: row.attemptId, statusCode: 400, body, requestId: null, code: line.code, retry: "never" as const, retryAfterMs: null }];
+        return [
+          {
+            kind: "refused" as const,
+            attemptId: row.attemptId,
+            statusCode: 400,
+            body,
+            requestId: null,
+            code: line.code,
+            retry: "never" as const,
+            retryAfterMs: null,
+          },
+        ];
       });
   await takeAnswers(deps, refused);
   if (refused.length > 0) await deps.queue.ring("settle", [{ dispatchId: dispatch.id }]);
@@ -148,13 +172,27 @@ async function giveUp(deps: LaneDeps, dispatch: DispatchRow, why: string): Promi
 }
 
 /** Ends all attempts of a dispatch that stand in `states` and sends their jobs back to planning after `pauseMs` of job time. */
-async function replanAll(deps: LaneDeps, dispatch: DispatchRow, states: readonly string[], to: "void" | "unknown", code: string, pauseMs: number): Promise<number> {
+async function replanAll(
+  deps: LaneDeps,
+  dispatch: DispatchRow,
+  states: readonly string[],
+  to: "void" | "unknown",
+  code: string,
+  pauseMs: number,
+): Promise<number> {
   const rows = await readChunk(deps.store.sql, { dispatchId: dispatch.id, states });
   if (rows.length === 0) return 0;
   const nowMs = deps.time.clock.job();
   await deps.store.begin(async (tx) => {
-    const gone = await endAttempts(tx, rows.map((row) => ({ attemptId: row.attemptId, state: to, code })), nowMs);
-    await replanJobs(tx, gone.map((row) => ({ jobId: row.jobId, attemptId: row.id, atMs: nowMs + pauseMs })));
+    const gone = await endAttempts(
+      tx,
+      rows.map((row) => ({ attemptId: row.attemptId, state: to, code })),
+      nowMs,
+    );
+    await replanJobs(
+      tx,
+      gone.map((row) => ({ jobId: row.jobId, attemptId: row.id, atMs: nowMs + pauseMs })),
+    );
   });
   await deps.queue.ring("plan", [{}]);
   return rows.length;

@@ -1,6 +1,16 @@
 import type { LaneAnswer } from "@slowboat/lanes";
-import { type ChunkRow, type DispatchRow, endAttempts, leaseDispatch, markSending, readChunk, releaseDispatch, renewLease, replanJobs } from "@slowboat/store";
 import { groupCommit } from "@slowboat/runtime";
+import {
+  type ChunkRow,
+  type DispatchRow,
+  endAttempts,
+  leaseDispatch,
+  markSending,
+  readChunk,
+  releaseDispatch,
+  renewLease,
+  replanJobs,
+} from "@slowboat/store";
 import { readBodies, toRequest, windows } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { takeAnswers } from "./take-answers.ts";
@@ -67,7 +77,11 @@ export async function runCallDispatch(deps: LaneDeps, policy: CallPolicy, dispat
     clearInterval(keepAlive);
   }
   const state = signal.aborted ? "running" : "done";
-  await releaseDispatch(deps.store.sql, { id: dispatch.id, gen: dispatch.leaseGen, patch: { state, ...(state === "done" ? { endedAtMs: deps.time.clock.job() } : {}) } });
+  await releaseDispatch(deps.store.sql, {
+    id: dispatch.id,
+    gen: dispatch.leaseGen,
+    patch: { state, ...(state === "done" ? { endedAtMs: deps.time.clock.job() } : {}) },
+  });
   if (totals.replan > 0) await deps.queue.ring("plan", [{}]);
   deps.logger.info({ dispatchId, lane: dispatch.lane, jobs: dispatch.jobs, ...totals }, "dispatch-ended");
 }
@@ -85,8 +99,15 @@ async function suspendOrphans(deps: LaneDeps, dispatch: DispatchRow): Promise<vo
 async function endOrphans(deps: LaneDeps, rows: readonly ChunkRow[], state: "unknown" | "void", code: string): Promise<void> {
   const nowMs = deps.time.clock.job();
   await deps.store.begin(async (tx) => {
-    const gone = await endAttempts(tx, rows.map((row) => ({ attemptId: row.attemptId, state, code })), nowMs);
-    await replanJobs(tx, gone.map((row) => ({ jobId: row.jobId, attemptId: row.id, atMs: nowMs })));
+    const gone = await endAttempts(
+      tx,
+      rows.map((row) => ({ attemptId: row.attemptId, state, code })),
+      nowMs,
+    );
+    await replanJobs(
+      tx,
+      gone.map((row) => ({ jobId: row.jobId, attemptId: row.id, atMs: nowMs })),
+    );
   });
   await deps.queue.ring("plan", [{}]);
 }
@@ -94,11 +115,20 @@ async function endOrphans(deps: LaneDeps, rows: readonly ChunkRow[], state: "unk
 /** Gives a dispatch up whose lane does not exist in this installation any more: nothing was sent. */
 async function abandon(deps: LaneDeps, dispatch: DispatchRow, error: string): Promise<void> {
   await endOrphans(deps, await readChunk(deps.store.sql, { dispatchId: dispatch.id, states: ["intent"] }), "void", "unsent");
-  await releaseDispatch(deps.store.sql, { id: dispatch.id, gen: dispatch.leaseGen, patch: { state: "lost", error, endedAtMs: deps.time.clock.job() } });
+  await releaseDispatch(deps.store.sql, {
+    id: dispatch.id,
+    gen: dispatch.leaseGen,
+    patch: { state: "lost", error, endedAtMs: deps.time.clock.job() },
+  });
 }
 
 /** Runs `work` over items with at most `width` at a time; stops handing out new ones once aborted. The first error is thrown at the end. */
-async function eachBounded<T>(items: readonly T[], width: number, signal: AbortSignal, work: (item: T, index: number) => Promise<void>): Promise<void> {
+async function eachBounded<T>(
+  items: readonly T[],
+  width: number,
+  signal: AbortSignal,
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
   let next = 0;
   const errors: unknown[] = [];
   const runner = async (): Promise<void> => {

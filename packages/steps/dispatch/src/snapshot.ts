@@ -11,7 +11,13 @@ export async function readSnapshot(deps: PlanDeps, tx: Sql): Promise<Snapshot> {
   const hasPool = deps.lanes.some((lane) => lane.id === "pool");
   return {
     book: deps.book,
-    lanes: deps.lanes.map((lane) => ({ id: lane.id, emulated: lane.emulated, available: true, concurrency: lane.concurrency, queued: backlog.get(lane.id) ?? 0 })),
+    lanes: deps.lanes.map((lane) => ({
+      id: lane.id,
+      emulated: lane.emulated,
+      available: true,
+      concurrency: lane.concurrency,
+      queued: backlog.get(lane.id) ?? 0,
+    })),
     pool: hasPool ? { tokensPerSecond: deps.time.poolTokensPerSecond, backlogTokens: (backlog.get("pool") ?? 0) * TOKENS_PER_POOL_JOB } : null,
     tickMs: deps.time.tickMs,
     scale: deps.time.clock.scale,

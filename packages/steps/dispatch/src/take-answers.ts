@@ -1,7 +1,7 @@
 import type { LaneAnswer } from "@slowboat/lanes";
-import { retryAtMs } from "./retry.ts";
 import { type EndedAttempt, endAttempts, replanJobs, type SavedAnswer, saveAnswers } from "@slowboat/store";
 import type { LaneDeps } from "./deps.ts";
+import { retryAtMs } from "./retry.ts";
 
 /**
  * Commits what a lane said, in one transaction: answers and final refusals stay on their attempts for settlement; the rest ends without a
@@ -13,9 +13,16 @@ export async function takeAnswers(deps: LaneDeps, answers: readonly LaneAnswer[]
   const ended: EndedAttempt[] = [];
   const dueAt = new Map<string, number>();
   for (const answer of answers) {
-    if (answer.kind === "answered") saved.push({ attemptId: answer.attemptId, statusCode: answer.statusCode, body: answer.body, requestId: answer.requestId, errorCode: null });
+    if (answer.kind === "answered")
+      saved.push({ attemptId: answer.attemptId, statusCode: answer.statusCode, body: answer.body, requestId: answer.requestId, errorCode: null });
     else if (answer.kind === "refused" && answer.retry === "never") {
-      saved.push({ attemptId: answer.attemptId, statusCode: answer.statusCode, body: answer.body, requestId: answer.requestId, errorCode: answer.code });
+      saved.push({
+        attemptId: answer.attemptId,
+        statusCode: answer.statusCode,
+        body: answer.body,
+        requestId: answer.requestId,
+        errorCode: answer.code,
+      });
     } else {
       ended.push({ attemptId: answer.attemptId, state: answer.kind === "unknown" ? "unknown" : "void", code: answer.code });
       dueAt.set(answer.attemptId, retryAtMs(answer, nowMs, deps.time.rng));

@@ -125,5 +125,10 @@ test("a worker that died while sending leaves a suspense and not a second silent
   await world.database.store.sql`update dispatch set state = 'running', lease_gen = 1, lease_until_real_ms = ${world.clock.real() - 1}`;
   await world.pass(EVENING + 5 * MINUTE, 10_000);
   const seen = await attempts();
-  expect(seen.filter((row) => row.jobId === jobId).map((row) => row.state).sort()).toEqual(["answered", "unknown"]);
+  expect(
+    seen
+      .filter((row) => row.jobId === jobId)
+      .map((row) => row.state)
+      .sort(),
+  ).toEqual(["answered", "unknown"]);
 });

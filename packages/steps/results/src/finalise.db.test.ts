@@ -30,30 +30,76 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-type End = { readonly state: "completed" | "failed" | "cancelled" | "placed"; readonly status?: number; readonly answer?: string; readonly error?: string };
+type End = {
+  readonly state: "completed" | "failed" | "cancelled" | "placed";
+  readonly status?: number;
+  readonly answer?: string;
+  readonly error?: string;
+};
 
 async function seedBatch(ends: readonly End[], state = "in_progress"): Promise<string> {
   const batchId = newId("batch", clock.job(), rng);
   const db = orm(database.store.sql);
   await db.insert(table.batch).values({
-    id: batchId, ...owner, surface: "openai", endpoint: "/v1/chat/completions", state, inputBlobKey: "in", completionWindow: "24h",
-    callbackUrl: "https://example.com/hook", total: ends.length, createdAtMs: clock.job(),
+    id: batchId,
+    ...owner,
+    surface: "openai",
+    endpoint: "/v1/chat/completions",
+    state,
+    inputBlobKey: "in",
+    completionWindow: "24h",
+    callbackUrl: "https://example.com/hook",
+    total: ends.length,
+    createdAtMs: clock.job(),
   });
   for (const [index, end] of ends.entries()) {
     const jobId = newId("job", clock.job(), rng);
     const attemptId = newId("attempt", clock.job(), rng);
     await db.insert(table.job).values({
-      id: jobId, ...owner, surface: "openai", batchId, lineNo: index + 1, customId: `c-${index + 1}`, endpoint: "/v1/chat/completions", provider: "openai",
-      model: "gpt-5-mini", baselineModel: "gpt-5-mini", state: end.state, body: "{}", bodyBytes: 2, inputTokensEst: 1, outputTokensEst: 1,
-      acceptedAtMs: clock.job(), error: end.error ?? null,
+      id: jobId,
+      ...owner,
+      surface: "openai",
+      batchId,
+      lineNo: index + 1,
+      customId: `c-${index + 1}`,
+      endpoint: "/v1/chat/completions",
+      provider: "openai",
+      model: "gpt-5-mini",
+      baselineModel: "gpt-5-mini",
+      state: end.state,
+      body: "{}",
+      bodyBytes: 2,
+      inputTokensEst: 1,
+      outputTokensEst: 1,
+      acceptedAtMs: clock.job(),
+      error: end.error ?? null,
     });
     if (end.answer === undefined) continue;
     await db.insert(table.attempt).values({
-      id: attemptId, jobId, tenantId: owner.tenantId, seq: 1, lane: "openai", account: "a", state: "settled", role: "try", decision: "{}",
-      pricesVersion: "v", emulated: true, answer: end.answer, statusCode: end.status ?? 200, requestId: "req_1", createdAtMs: clock.job(),
+      id: attemptId,
+      jobId,
+      tenantId: owner.tenantId,
+      seq: 1,
+      lane: "openai",
+      account: "a",
+      state: "settled",
+      role: "try",
+      decision: "{}",
+      pricesVersion: "v",
+      emulated: true,
+      answer: end.answer,
+      statusCode: end.status ?? 200,
+      requestId: "req_1",
+      createdAtMs: clock.job(),
     });
     await db.insert(table.result).values({
-      jobId, tenantId: owner.tenantId, attemptId, source: "lane", statusCode: end.status ?? 200, createdAtMs: clock.job(), expiresAtMs: clock.job() + 1000,
+      jobId,
+      tenantId: owner.tenantId,
+      attemptId,
+      source: "lane",
+      statusCode: end.status ?? 200,
+      createdAtMs: clock.job(),
+      expiresAtMs: clock.job() + 1000,
     });
   }
   return batchId;
@@ -68,21 +114,30 @@ async function linesOf(fileId: string | null): Promise<string[]> {
 }
 
 const batchRow = async (id: string) =>
-  (await database.store.sql<{ state: string; output: string | null; error: string | null }[]>`
-    select state, output_file_id as output, error_file_id as error from batch where id = ${id}`)[0];
+  (
+    await database.store.sql<{ state: string; output: string | null; error: string | null }[]>`
+    select state, output_file_id as output, error_file_id as error from batch where id = ${id}`
+  )[0];
 
 test("answers go into the output file byte for byte, refusals and cancelled lines into the error file as the provider writes them", async () => {
   const odd = '{"n":9007199254740993,"s":"\\u0000\\ud800","b":1.0}';
   const refusal = '{"error":{"message":"bad","type":"invalid_request_error","param":null,"code":null}}';
   const own = '{"code":"attempts-exhausted","message":"Every allowed attempt failed."}';
-  const id = await seedBatch([{ state: "completed", answer: odd }, { state: "failed", status: 400, answer: refusal }, { state: "failed", error: own }, { state: "cancelled" }]);
+  const id = await seedBatch([
+    { state: "completed", answer: odd },
+    { state: "failed", status: 400, answer: refusal },
+    { state: "failed", error: own },
+    { state: "cancelled" },
+  ]);
   expect(await finaliser.finalise(id)).toBe(true);
   const row = await batchRow(id);
   expect(row?.state).toBe("completed");
   const output = await linesOf(row?.output ?? null);
   expect(output).toHaveLength(1);
   expect(output[0]).toContain(`"body":${odd}`);
-  const errors = (await linesOf(row?.error ?? null)).map((line) => JSON.parse(line) as { custom_id: string; response: unknown; error: { code: string } | null });
+  const errors = (await linesOf(row?.error ?? null)).map(
+    (line) => JSON.parse(line) as { custom_id: string; response: unknown; error: { code: string } | null },
+  );
   expect(errors.map((line) => line.custom_id)).toEqual(["c-2", "c-3", "c-4"]);
   expect(errors[0]).toMatchObject({ response: { status_code: 400 }, error: null });
   expect(errors[1]).toMatchObject({ response: null, error: { code: "attempts-exhausted" } });

@@ -1,8 +1,20 @@
+import type { BlobStore } from "@slowboat/blob";
 import { type EventType, eventPayload } from "@slowboat/contract";
 import { newId, type Rng } from "@slowboat/kernel";
-import type { BlobStore } from "@slowboat/blob";
 import type { Clock, Logger } from "@slowboat/runtime";
-import { announceEvents, beginFinalise, type BatchLine, endBatch, type FinalisingBatch, findFinalisable, insertFile, leaseBatch, readBatchLines, type Sql, type Store } from "@slowboat/store";
+import {
+  announceEvents,
+  type BatchLine,
+  beginFinalise,
+  endBatch,
+  type FinalisingBatch,
+  findFinalisable,
+  insertFile,
+  leaseBatch,
+  readBatchLines,
+  type Sql,
+  type Store,
+} from "@slowboat/store";
 import { errorLine, outputLine } from "./lines.ts";
 
 export interface Finaliser {
@@ -18,7 +30,13 @@ const FILE_LIFE_MS = 30 * 86_400_000;
 const MAX_FILE_BYTES = 8 * 1024 ** 3;
 
 /** Makes the finaliser: a loop of its own, so that nothing else decides when a batch is over. Cancelled batches get their files too. */
-export function createFinaliser(deps: { readonly store: Store; readonly blob: BlobStore; readonly clock: Clock; readonly rng: Rng; readonly logger: Logger }): Finaliser {
+export function createFinaliser(deps: {
+  readonly store: Store;
+  readonly blob: BlobStore;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly logger: Logger;
+}): Finaliser {
   const finalise = async (batchId: string): Promise<boolean> => {
     const batch = await beginFinalise(deps.store.sql, { batchId, nowMs: deps.clock.job() });
     if (!batch || !(await leaseBatch(deps.store.sql, { batchId, realMs: deps.clock.real(), leaseMs: LEASE_MS }))) return false;
@@ -66,12 +84,19 @@ async function* encode(first: BatchLine, rest: AsyncIterable<BatchLine>, toLine:
   if (buffer.length > 0) yield encoder.encode(buffer);
 }
 
-async function end(tx: Sql, deps: Parameters<typeof createFinaliser>[0], batch: FinalisingBatch, output: WrittenFile | null, errors: WrittenFile | null): Promise<boolean> {
+async function end(
+  tx: Sql,
+  deps: Parameters<typeof createFinaliser>[0],
+  batch: FinalisingBatch,
+  output: WrittenFile | null,
+  errors: WrittenFile | null,
+): Promise<boolean> {
   const nowMs = deps.clock.job();
   const ended = await endBatch(tx, { batchId: batch.id, to: batch.to, outputFileId: output?.id ?? null, errorFileId: errors?.id ?? null, nowMs });
   if (!ended) return false;
   for (const file of [output, errors]) {
-    if (file) await insertFile(tx, { ...file, tenantId: batch.tenantId, purpose: "batch_output", createdAtMs: nowMs, expiresAtMs: nowMs + FILE_LIFE_MS });
+    if (file)
+      await insertFile(tx, { ...file, tenantId: batch.tenantId, purpose: "batch_output", createdAtMs: nowMs, expiresAtMs: nowMs + FILE_LIFE_MS });
   }
   if (batch.callbackUrl) {
     const type: EventType = batch.to === "completed" ? "batch.completed" : "batch.cancelled";
@@ -85,10 +110,14 @@ async function end(tx: Sql, deps: Parameters<typeof createFinaliser>[0], batch: 
       metadata: batch.metadata,
       deadlineMet: batch.deadlineAtMs === null ? null : nowMs <= batch.deadlineAtMs,
     });
-    await announceEvents(tx, [{ id: eventId, tenantId: batch.tenantId, keyId: batch.keyId, subjectId: batch.id, url: batch.callbackUrl, type, payload }], {
-      nowMs,
-      realMs: deps.clock.real(),
-    });
+    await announceEvents(
+      tx,
+      [{ id: eventId, tenantId: batch.tenantId, keyId: batch.keyId, subjectId: batch.id, url: batch.callbackUrl, type, payload }],
+      {
+        nowMs,
+        realMs: deps.clock.real(),
+      },
+    );
   }
   deps.logger.info({ batchId: batch.id, tenantId: batch.tenantId, state: batch.to }, "batch-ended");
   return true;

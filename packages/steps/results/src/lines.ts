@@ -10,7 +10,8 @@ export const outputLine = (line: BatchLine): string =>
 /** A line of the error file: the provider's refusal as a response, ours as an error, a cancelled line as the provider words it. */
 export function errorLine(line: BatchLine): string {
   const head = `{"id":${JSON.stringify(requestId(line))},"custom_id":${JSON.stringify(line.customId)}`;
-  if (line.state === "cancelled") return `${head},"response":null,"error":{"code":"batch_cancelled","message":"This request was not executed because the batch was cancelled."}}\n`;
+  if (line.state === "cancelled")
+    return `${head},"response":null,"error":{"code":"batch_cancelled","message":"This request was not executed because the batch was cancelled."}}\n`;
   if (line.answer !== null && line.statusCode !== null) {
     return `${head},"response":{"status_code":${line.statusCode},"request_id":${JSON.stringify(line.requestId ?? requestId(line))},"body":${oneLine(line.answer)}},"error":null}\n`;
   }

@@ -34,7 +34,14 @@ export function outcomeOf(row: AnsweredRow, book: PriceBook): SettlementFacts {
   const lane = row.lane as LaneId;
   const route = routeOn(lane, resolveModel(book, row.model)?.candidates ?? [{ provider: providerOf(lane), model: row.model }]);
   const tier = laneClass(lane) === "batch" ? "batch" : (reading.tier ?? route?.tier ?? "standard");
-  const paid = { book, atMs: row.answeredAtMs, provider: route?.provider ?? providerOf(lane), model: route?.model ?? row.model, tier, usage: reading.usage };
+  const paid = {
+    book,
+    atMs: row.answeredAtMs,
+    provider: route?.provider ?? providerOf(lane),
+    model: route?.model ?? row.model,
+    tier,
+    usage: reading.usage,
+  };
   const settled = kind === "waste" ? settlement({ kind, ...paid }) : settlement({ kind: "answer", baselineModel: row.baselineModel, ...paid });
   return { ...base, usage: reading.usage, tier, settlement: settled };
 }

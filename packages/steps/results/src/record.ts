@@ -1,4 +1,4 @@
-import { keepReusable, endJobs, type EndedJob, type NewResult, recordResults, type ReuseEntry, settleAttempts, type Sql } from "@slowboat/store";
+import { type EndedJob, endJobs, keepReusable, type NewResult, type ReuseEntry, recordResults, type Sql, settleAttempts } from "@slowboat/store";
 import type { SettlementFacts } from "./outcome.ts";
 
 const DAY_MS = 86_400_000;
@@ -20,7 +20,15 @@ export async function recordOutcomes(tx: Sql, facts: readonly SettlementFacts[],
   await recordResults(tx, results, nowMs);
   const kept: ReuseEntry[] = ends.flatMap(({ row, ok }) =>
     ok && row.reuseKey !== null && row.sourceAttemptId === null
-      ? [{ tenantId: row.tenantId, reuseKey: row.reuseKey, jobId: row.jobId, attemptId: row.attemptId, expiresAtMs: nowMs + row.retentionDays * DAY_MS }]
+      ? [
+          {
+            tenantId: row.tenantId,
+            reuseKey: row.reuseKey,
+            jobId: row.jobId,
+            attemptId: row.attemptId,
+            expiresAtMs: nowMs + row.retentionDays * DAY_MS,
+          },
+        ]
       : [],
   );
   await keepReusable(tx, kept, nowMs);

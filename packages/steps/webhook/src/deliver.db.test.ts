@@ -63,15 +63,23 @@ const make = (allow: string[]): Deliverer =>
 
 async function announce(url: string, subjectId = newId("job", clock.job(), rng)): Promise<string> {
   const id = newId("event", clock.job(), rng);
-  await announceEvents(database.store.sql, [{ id, ...owner, subjectId, url, type: "job.completed", payload: `{"type":"job.completed","data":{"id":"${subjectId}"}}` }], {
-    nowMs: clock.job(),
-    realMs: clock.real(),
-  });
+  await announceEvents(
+    database.store.sql,
+    [{ id, ...owner, subjectId, url, type: "job.completed", payload: `{"type":"job.completed","data":{"id":"${subjectId}"}}` }],
+    {
+      nowMs: clock.job(),
+      realMs: clock.real(),
+    },
+  );
   return id;
 }
 
 const event = async (id: string) =>
-  (await database.store.sql<{ state: string; tries: number; next: number | null }[]>`select state, tries, next_try_real_ms as next from webhook_event where id = ${id}`)[0];
+  (
+    await database.store.sql<
+      { state: string; tries: number; next: number | null }[]
+    >`select state, tries, next_try_real_ms as next from webhook_event where id = ${id}`
+  )[0];
 
 test("a delivery verifies with the key's own secret, and is made once", async () => {
   const id = await announce(`http://127.0.0.1:${port}/hook`);

@@ -63,11 +63,19 @@ async function tryOnce(deps: Parameters<typeof createDeliverer>[0], agent: Dispa
     state: delivered ? "delivered" : pause === null ? "dead" : "pending",
     nextTryRealMs: pause === null ? null : deps.clock.real() + pause,
   };
-  deps.logger[delivered ? "debug" : "warn"]({ eventId: event.id, tenantId: event.tenantId, type: event.type, tryNo, statusCode, error, state: outcome.state }, "webhook-delivered");
+  deps.logger[delivered ? "debug" : "warn"](
+    { eventId: event.id, tenantId: event.tenantId, type: event.type, tryNo, statusCode, error, state: outcome.state },
+    "webhook-delivered",
+  );
   return outcome;
 }
 
-async function post(secret: string, agent: Dispatcher, event: DueEvent, atRealMs: number): Promise<{ statusCode: number | null; retryAfterMs: number | null; error: string | null }> {
+async function post(
+  secret: string,
+  agent: Dispatcher,
+  event: DueEvent,
+  atRealMs: number,
+): Promise<{ statusCode: number | null; retryAfterMs: number | null; error: string | null }> {
   try {
     const at = new Date(atRealMs);
     const signature = new Webhook(openWebhookSecret(event.secretSealed, secret, event.keyId)).sign(event.id, at, event.payload);
@@ -87,7 +95,11 @@ async function post(secret: string, agent: Dispatcher, event: DueEvent, atRealMs
     await reply.body.dump({ limit: 65_536, signal: AbortSignal.timeout(LIMITS.webhookTimeoutMs) });
     const after = Number(reply.headers["retry-after"]);
     const failed = reply.statusCode < 200 || reply.statusCode > 299;
-    return { statusCode: reply.statusCode, retryAfterMs: Number.isFinite(after) ? after * 1000 : null, error: failed ? `status ${reply.statusCode}` : null };
+    return {
+      statusCode: reply.statusCode,
+      retryAfterMs: Number.isFinite(after) ? after * 1000 : null,
+      error: failed ? `status ${reply.statusCode}` : null,
+    };
   } catch (error) {
     return { statusCode: null, retryAfterMs: null, error: error instanceof Error ? error.message.slice(0, 300) : "unknown error" };
   }

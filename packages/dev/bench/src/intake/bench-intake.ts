@@ -36,7 +36,11 @@ export const intakeBench: Bench = async ({ seed, quick, say, profileDir }) => {
 function reportOf(single: Awaited<ReturnType<typeof measureSingle>>, bulk: Awaited<ReturnType<typeof measureBulk>>): Awaited<ReturnType<Bench>> {
   const p99 = (load: { readonly latencies: readonly number[] }): number => rounded(percentile(load.latencies, 0.99), 2);
   const bareP99 = p99(single.bare);
-  const crowd = { per_second: rounded(single.crowd.latencies.length / single.crowd.seconds), p50_ms: rounded(percentile(single.crowd.latencies, 0.5), 2), p99_ms: p99(single.crowd) };
+  const crowd = {
+    per_second: rounded(single.crowd.latencies.length / single.crowd.seconds),
+    p50_ms: rounded(percentile(single.crowd.latencies, 0.5), 2),
+    p99_ms: p99(single.crowd),
+  };
   const paced = { p99_ms: p99(single.paced) };
   const growthMb = rounded(bulk.rssGrowthBytes / 1e6, 1);
   const perSecond = rounded(bulk.lines / bulk.seconds);
@@ -51,13 +55,28 @@ function reportOf(single: Awaited<ReturnType<typeof measureSingle>>, bulk: Await
       bulk: { lines: bulk.lines, bytes: bulk.bytes, lines_per_second: perSecond, rss_growth_mb: growthMb },
     },
     figures: [
-      { what: "single job, 50 a second, p99", ours: `${paced.p99_ms} ms`, beside: `limit ${limitMs} ms (15 ms, or twice the bare transaction's ${bareP99} ms): ${verdict(paced.p99_ms, limitMs)}` },
+      {
+        what: "single job, 50 a second, p99",
+        ours: `${paced.p99_ms} ms`,
+        beside: `limit ${limitMs} ms (15 ms, or twice the bare transaction's ${bareP99} ms): ${verdict(paced.p99_ms, limitMs)}`,
+      },
       { what: "single jobs, 32 callers", ours: `${crowd.per_second} /s`, beside: `a bare transaction paced at 50 a second: p99 ${bareP99} ms` },
       { what: "  p50", ours: `${crowd.p50_ms} ms`, beside: "" },
       { what: "  p99", ours: `${crowd.p99_ms} ms`, beside: "" },
-      { what: `batch of ${bulk.lines} lines, ${rounded(bulk.bytes / 1e6)} MB`, ours: `${perSecond} lines/s`, beside: `upload alone ${rounded(bulk.bytes / 1e6 / bulk.uploadSeconds)} MB/s` },
-      { what: "  growth of the intake's peak memory", ours: `${growthMb} MB`, beside: `limit ${RSS_LIMIT_MB} MB: ${verdict(growthMb, RSS_LIMIT_MB)}` },
+      {
+        what: `batch of ${bulk.lines} lines, ${rounded(bulk.bytes / 1e6)} MB`,
+        ours: `${perSecond} lines/s`,
+        beside: `upload alone ${rounded(bulk.bytes / 1e6 / bulk.uploadSeconds)} MB/s`,
+      },
+      {
+        what: "  growth of the intake's peak memory",
+        ours: `${growthMb} MB`,
+        beside: `limit ${RSS_LIMIT_MB} MB: ${verdict(growthMb, RSS_LIMIT_MB)}`,
+      },
     ],
-    notes: [`${single.accepted} jobs accepted; a connection of its own found every one of them committed.`, "Postgres with fsync on; scheduler and results service running; the emulator stands for the provider."],
+    notes: [
+      `${single.accepted} jobs accepted; a connection of its own found every one of them committed.`,
+      "Postgres with fsync on; scheduler and results service running; the emulator stands for the provider.",
+    ],
   };
 }

@@ -38,7 +38,13 @@ export async function measureBulk(ground: Ground, apps: Apps, seed: number, line
     const started = performance.now();
     const { uploadedAt } = await submit(client, createReadStream(path, { highWaterMark: 256 * 1024 }));
     const seconds = (performance.now() - started) / 1000;
-    return { lines, bytes: lines * LINE_BYTES, seconds, uploadSeconds: (uploadedAt - started) / 1000, rssGrowthBytes: peakBytes(intake.pid) - before };
+    return {
+      lines,
+      bytes: lines * LINE_BYTES,
+      seconds,
+      uploadSeconds: (uploadedAt - started) / 1000,
+      rssGrowthBytes: peakBytes(intake.pid) - before,
+    };
   } finally {
     await client.close();
     await rm(path, { force: true });
@@ -54,7 +60,8 @@ async function submit(client: Client, content: AsyncIterable<Uint8Array>): Promi
   for (;;) {
     const batch = await client.get(`/v1/batches/${String(made["id"])}`);
     if (["in_progress", "finalizing", "completed"].includes(String(batch["status"]))) return { uploadedAt };
-    if (batch["status"] !== "validating") throw new Error(`the batch is ${String(batch["status"])}: ${JSON.stringify(batch["errors"]).slice(0, 500)}`);
+    if (batch["status"] !== "validating")
+      throw new Error(`the batch is ${String(batch["status"])}: ${JSON.stringify(batch["errors"]).slice(0, 500)}`);
     if (performance.now() > until) throw new Error("the batch was not in progress in time");
     await pause(POLL_MS);
   }

@@ -4,7 +4,7 @@ import { openStore } from "@slowboat/store";
 import { chatBodies } from "../lines.ts";
 import { openClient } from "../stack/client.ts";
 import type { Ground } from "../stack/ground.ts";
-import { type Load, closedLoop, openLoop } from "./load.ts";
+import { closedLoop, type Load, openLoop } from "./load.ts";
 
 /** What was measured of single jobs. */
 export interface SingleLoads {
@@ -22,7 +22,12 @@ const CONNECTIONS = 32;
 const WARM_MS = 1500;
 
 /** Measures `POST /v1/jobs` paced and crowded, with a bare transaction in the same seconds as the paced jobs. */
-export async function measureSingle(ground: Ground, url: string, rng: Rng, times: { readonly pacedMs: number; readonly crowdMs: number }): Promise<SingleLoads> {
+export async function measureSingle(
+  ground: Ground,
+  url: string,
+  rng: Rng,
+  times: { readonly pacedMs: number; readonly crowdMs: number },
+): Promise<SingleLoads> {
   const client = openClient(url, ground.key, CONNECTIONS);
   // Its own pool, of the API's size, so that neither waits for the other's connections.
   const bare = openStore(ground.postgres.url, { max: 8, name: "slowboat-bench-bare" });

@@ -47,7 +47,12 @@ export async function startApps(ground: Ground, options: AppsOptions): Promise<A
   };
   const providers = { OPENAI_API_KEY: "bench", OPENAI_BASE_URL: `${options.upstreamUrl}/v1` };
   const start = (name: string, env: Readonly<Record<string, string>>): Promise<Child> =>
-    startChild({ main: join(ROOT, "apps", name, "src/main.ts"), env: { ...base, ...env }, logPath: join(ground.dir, "logs", `${name}.log`), profileDir: options.profileDir });
+    startChild({
+      main: join(ROOT, "apps", name, "src/main.ts"),
+      env: { ...base, ...env },
+      logPath: join(ground.dir, "logs", `${name}.log`),
+      profileDir: options.profileDir,
+    });
   const started: Child[] = [];
   const startIntake = (): Promise<Child> => start("intake-api", { ...providers, SLOWBOAT_PORT: String(port) });
   let intake: Child | null = null;

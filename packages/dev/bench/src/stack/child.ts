@@ -26,7 +26,11 @@ export async function startChild(spec: {
   const log = openSync(spec.logPath, "a", 0o600);
   const profiling = spec.profileDir ? ["--cpu-prof", `--cpu-prof-dir=${spec.profileDir}`] : [];
   const env = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", ...spec.env };
-  const child = fork(spec.main, spec.args ?? [], { env, execArgv: ["--disable-warning=ExperimentalWarning", ...profiling], stdio: ["ignore", log, log, "ipc"] });
+  const child = fork(spec.main, spec.args ?? [], {
+    env,
+    execArgv: ["--disable-warning=ExperimentalWarning", ...profiling],
+    stdio: ["ignore", log, log, "ipc"],
+  });
   closeSync(log);
   const ready = await untilReady(child, spec.main, spec.logPath);
   return {

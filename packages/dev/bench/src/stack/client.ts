@@ -25,7 +25,8 @@ export function openClient(url: string, key: string, connections: number): Clien
     return JSON.parse(text) as Record<string, unknown>;
   };
   return {
-    post: async (path, body) => read(path, await pool.request({ path, method: "POST", headers: { authorization, "content-type": "application/json" }, body })),
+    post: async (path, body) =>
+      read(path, await pool.request({ path, method: "POST", headers: { authorization, "content-type": "application/json" }, body })),
     get: async (path) => read(path, await pool.request({ path, method: "GET", headers: { authorization } })),
     drain: async (path) => {
       const reply = await pool.request({ path, method: "GET", headers: { authorization } });
@@ -37,7 +38,10 @@ export function openClient(url: string, key: string, connections: number): Clien
     upload: async (filename, content) => {
       const boundary = `bench-${process.pid}-${filename.replace(/\W/g, "")}`;
       const headers = { authorization, "content-type": `multipart/form-data; boundary=${boundary}` };
-      const file = await read("/v1/files", await pool.request({ path: "/v1/files", method: "POST", headers, body: Readable.from(form(boundary, filename, content)) }));
+      const file = await read(
+        "/v1/files",
+        await pool.request({ path: "/v1/files", method: "POST", headers, body: Readable.from(form(boundary, filename, content)) }),
+      );
       return String(file["id"]);
     },
     close: () => pool.close(),
@@ -48,7 +52,9 @@ export function openClient(url: string, key: string, connections: number): Clien
 async function* form(boundary: string, filename: string, content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
   yield encoder.encode(`--${boundary}\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n`);
-  yield encoder.encode(`--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="${filename}"\r\ncontent-type: application/jsonl\r\n\r\n`);
+  yield encoder.encode(
+    `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="${filename}"\r\ncontent-type: application/jsonl\r\n\r\n`,
+  );
   yield* content;
   yield encoder.encode(`\r\n--${boundary}--\r\n`);
 }

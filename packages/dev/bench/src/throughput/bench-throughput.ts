@@ -53,7 +53,11 @@ export const throughputBench: Bench = async (options) => {
   }
 };
 
-async function measure(options: BenchOptions, backend: Backend, on: { readonly bed: Parameters<typeof ourThroughput>[0]; readonly url: string }): Promise<Measured> {
+async function measure(
+  options: BenchOptions,
+  backend: Backend,
+  on: { readonly bed: Parameters<typeof ourThroughput>[0]; readonly url: string },
+): Promise<Measured> {
   const size = options.quick ? QUICK : FULL;
   let round = 0;
   const raw = (jobs: number): Promise<number> => rawBullmq(backend, on.url, jobs, `bench-${process.pid}-${round}`);
@@ -81,7 +85,11 @@ function reportOf(measured: readonly Measured[], skipped: readonly string[]): Aw
     results: { backends, ...(skipped.length > 0 ? { skipped } : {}) },
     figures: backends.flatMap(({ backend, jobs_per_second: ours, raw_bullmq_per_second: raw, ratio }) => [
       { what: `${backend}: jobs through all six steps`, ours: `${ours} /s`, beside: `raw BullMQ no-op jobs: ${raw} /s` },
-      { what: "  ratio", ours: String(ratio), beside: backend === "postgres" ? `limit ${WANTED_RATIO}: ${ratio >= WANTED_RATIO ? "held" : "NOT HELD"}` : "shown beside it" },
+      {
+        what: "  ratio",
+        ours: String(ratio),
+        beside: backend === "postgres" ? `limit ${WANTED_RATIO}: ${ratio >= WANTED_RATIO ? "held" : "NOT HELD"}` : "shown beside it",
+      },
     ]),
     notes: [
       "From the first upload to the last webhook; 1 kB chat bodies, batches of 2,000 lines, chunks of at most 500, a constant upstream on loopback as the instant lane.",

@@ -26,7 +26,11 @@ const PATIENCE_MS = 180_000;
 export async function ourThroughput(bed: Bed, seed: number, jobs: number): Promise<number> {
   const client = openClient(bed.url, bed.ground.key, 4);
   try {
-    const files = await Promise.all(Array.from({ length: Math.ceil(jobs / BATCH_LINES) }, (_, i) => inMemory(batchFile(seed + i, Math.min(BATCH_LINES, jobs - i * BATCH_LINES), LINE_BYTES))));
+    const files = await Promise.all(
+      Array.from({ length: Math.ceil(jobs / BATCH_LINES) }, (_, i) =>
+        inMemory(batchFile(seed + i, Math.min(BATCH_LINES, jobs - i * BATCH_LINES), LINE_BYTES)),
+      ),
+    );
     const servedBefore = Number((await bed.upstream.ask({}))["served"]);
     const started = performance.now();
     const batches: string[] = [];
@@ -50,11 +54,17 @@ async function inMemory(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
 }
 
 async function submit(client: Client, file: Buffer, callbackUrl: string): Promise<string> {
-  const id = await client.upload("jobs.jsonl", (async function* () {
-    yield file;
-  })());
+  const id = await client.upload(
+    "jobs.jsonl",
+    (async function* () {
+      yield file;
+    })(),
+  );
   const metadata = { allow: "realtime", callback_url: callbackUrl };
-  const batch = await client.post("/v1/batches", JSON.stringify({ input_file_id: id, endpoint: "/v1/chat/completions", completion_window: "24h", metadata }));
+  const batch = await client.post(
+    "/v1/batches",
+    JSON.stringify({ input_file_id: id, endpoint: "/v1/chat/completions", completion_window: "24h", metadata }),
+  );
   return String(batch["id"]);
 }
 
@@ -78,7 +88,8 @@ async function checkRows(ground: Ground, batches: readonly string[], jobs: numbe
         (select count(*)::int from (select t.id from ledger_txn t join mine on mine.id = t.job_id join ledger_entry e on e.txn_id = t.id
           group by t.id having sum(e.amount_nano) <> 0) x) as unbalanced`;
     const wanted = { jobs, completed: jobs, results: jobs, settled: jobs, txns: jobs, unbalanced: 0 };
-    if (JSON.stringify({ ...row }) !== JSON.stringify(wanted)) throw new Error(`Postgres holds ${JSON.stringify(row)} where ${JSON.stringify(wanted)} was due`);
+    if (JSON.stringify({ ...row }) !== JSON.stringify(wanted))
+      throw new Error(`Postgres holds ${JSON.stringify(row)} where ${JSON.stringify(wanted)} was due`);
   } finally {
     await store.close();
   }

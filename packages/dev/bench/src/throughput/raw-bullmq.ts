@@ -20,7 +20,11 @@ export async function rawBullmq(backend: Backend, url: string, jobs: number, nam
   const redis = { host: hostname, port: Number(port || 6379), username, password, db: Number(pathname.slice(1) || 0), maxRetriesPerRequest: null };
   const connection = backend === "postgres" ? ({ connectionString: url, max: POOL } as never) : redis;
   if (backend === "postgres") await migrate(url);
-  const queue = new Queue(name, { connection, defaultJobOptions: { removeOnComplete: { age: KEEP_SECONDS }, removeOnFail: { age: KEEP_SECONDS } } }, factory);
+  const queue = new Queue(
+    name,
+    { connection, defaultJobOptions: { removeOnComplete: { age: KEEP_SECONDS }, removeOnFail: { age: KEEP_SECONDS } } },
+    factory,
+  );
   let done = 0;
   const { promise: drained, resolve, reject } = Promise.withResolvers<void>();
   const worker = new Worker(name, async () => undefined, { connection, concurrency: CONCURRENCY }, factory);
@@ -33,7 +37,9 @@ export async function rawBullmq(backend: Backend, url: string, jobs: number, nam
     await Promise.all([queue.waitUntilReady(), worker.waitUntilReady()]);
     const started = performance.now();
     for (let at = 0; at < jobs; at += ADD_BULK) {
-      await queue.addBulk(Array.from({ length: Math.min(ADD_BULK, jobs - at) }, (_, i) => ({ name: "no-op", data: { no: at + i, payload: PAYLOAD } })));
+      await queue.addBulk(
+        Array.from({ length: Math.min(ADD_BULK, jobs - at) }, (_, i) => ({ name: "no-op", data: { no: at + i, payload: PAYLOAD } })),
+      );
     }
     await drained;
     return jobs / ((performance.now() - started) / 1000);

@@ -18,7 +18,20 @@ export async function findRedis(dir: string): Promise<RedisServer | null> {
   const port = await freePort();
   const folder = join(dir, "redis");
   mkdirSync(folder, { recursive: true });
-  const flags = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction"];
+  const flags = [
+    "--port",
+    String(port),
+    "--bind",
+    "127.0.0.1",
+    "--dir",
+    folder,
+    "--save",
+    "",
+    "--appendonly",
+    "yes",
+    "--maxmemory-policy",
+    "noeviction",
+  ];
   for (const program of ["redis-server", "valkey-server"]) {
     const child = await start(program, flags).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return null;

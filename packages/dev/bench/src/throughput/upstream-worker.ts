@@ -9,11 +9,21 @@ const answer = JSON.stringify({
   object: "chat.completion",
   created: 1_780_000_000,
   model: "gpt-4.1-mini-2025-04-14",
-  choices: [{ index: 0, message: { role: "assistant", content: "The cargo crossed by night.", refusal: null }, logprobs: null, finish_reason: "stop" }],
-  usage: { prompt_tokens: 220, completion_tokens: 7, total_tokens: 227, prompt_tokens_details: { cached_tokens: 0 }, completion_tokens_details: { reasoning_tokens: 0 } },
+  choices: [
+    { index: 0, message: { role: "assistant", content: "The cargo crossed by night.", refusal: null }, logprobs: null, finish_reason: "stop" },
+  ],
+  usage: {
+    prompt_tokens: 220,
+    completion_tokens: 7,
+    total_tokens: 227,
+    prompt_tokens_details: { cached_tokens: 0 },
+    completion_tokens_details: { reasoning_tokens: 0 },
+  },
   service_tier: "default",
 });
-const reply = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_instant\r\ncontent-length: ${Buffer.byteLength(answer)}\r\n\r\n${answer}`);
+const reply = Buffer.from(
+  `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_instant\r\ncontent-length: ${Buffer.byteLength(answer)}\r\n\r\n${answer}`,
+);
 const END_OF_HEAD = "\r\n\r\n";
 
 let served = 0;

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
-import { laneClass, type LaneId } from "@slowboat/contract";
+import { type LaneId, laneClass } from "@slowboat/contract";
 import { type Emulator, type EmulatorOptions, startEmulator } from "@slowboat/emulator";
 import { newId } from "@slowboat/kernel";
 import { createLanes } from "@slowboat/lanes";
@@ -48,8 +48,20 @@ export async function openWorld(emulatorOptions: EmulatorOptions = {}): Promise<
   const logger = createLogger("test", "silent");
   const rng = testRng(5);
   const laneDeps: LaneDeps = { store: database.store, queue, blob: await diskBlobs(folder), lanes, time: { clock, rng }, logger };
-  const offers = [...lanes.values()].map((lane) => ({ id: lane.id, account: lane.account, emulated: true, concurrency: laneClass(lane.id) === "batch" ? 4 : 16 }));
-  const planDeps: PlanDeps = { store: database.store, queue, book, lanes: offers, time: { clock, rng, tickMs: 200, poolTokensPerSecond: 8_000 }, logger };
+  const offers = [...lanes.values()].map((lane) => ({
+    id: lane.id,
+    account: lane.account,
+    emulated: true,
+    concurrency: laneClass(lane.id) === "batch" ? 4 : 16,
+  }));
+  const planDeps: PlanDeps = {
+    store: database.store,
+    queue,
+    book,
+    lanes: offers,
+    time: { clock, rng, tickMs: 200, poolTokensPerSecond: 8_000 },
+    logger,
+  };
   const { signal } = new AbortController();
 
   const world: World = {
@@ -92,7 +104,11 @@ export async function openWorld(emulatorOptions: EmulatorOptions = {}): Promise<
 }
 
 function chatJob(owner: { tenantId: string; keyId: string }, clock: TestClock, id: string, index: number, over: Partial<NewJob>): NewJob {
-  const body = JSON.stringify({ model: over.model ?? "gpt-5-mini", max_completion_tokens: 40, messages: [{ role: "user", content: `Name a river, number ${index}.` }] });
+  const body = JSON.stringify({
+    model: over.model ?? "gpt-5-mini",
+    max_completion_tokens: 40,
+    messages: [{ role: "user", content: `Name a river, number ${index}.` }],
+  });
   return {
     id,
     tenantId: owner.tenantId,
