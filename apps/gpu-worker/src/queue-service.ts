@@ -3,7 +3,7 @@ import { diskBlobs } from "@slowboat/blob";
 import { runCallDispatch } from "@slowboat/dispatch";
 import type { CallLane } from "@slowboat/lanes";
 import { type Consumer, createQueue, type Queue } from "@slowboat/queue";
-import { jobClock, type Logger, type Service, systemRng } from "@slowboat/runtime";
+import { crash, jobClock, type Logger, type Service, systemRng } from "@slowboat/runtime";
 import { openStore, readClock, type Store } from "@slowboat/store";
 
 /** Requests of a chunk that wait for the engine at a time: enough to fill its batches of texts. */
@@ -20,7 +20,7 @@ export function createQueueService(lane: CallLane, settings: QueueSettings, logg
   let open: { readonly store: Store; readonly queue: Queue; readonly consumer: Consumer } | null = null;
   return {
     start: async () => {
-      const store = openStore(settings.databaseUrl, { max: 4, name: "gpu-worker" });
+      const store = openStore(settings.databaseUrl, { max: 4, name: "gpu-worker", onLost: crash(logger) });
       const row = await readClock(store.sql);
       if (!row) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
       const queue = await createQueue(

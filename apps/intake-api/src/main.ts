@@ -5,7 +5,7 @@ import { keyVerifier, openDesk } from "@slowboat/intake";
 import { createLanes } from "@slowboat/lanes";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { createQueue } from "@slowboat/queue";
-import { createLogger, jobClock, runServices, type Service, systemRng } from "@slowboat/runtime";
+import { crash, createLogger, jobClock, runServices, type Service, systemRng } from "@slowboat/runtime";
 import { openStore, readClock } from "@slowboat/store";
 import { anthropicRoutes } from "./anthropic/routes.ts";
 import { createApp } from "./app.ts";
@@ -15,7 +15,7 @@ import { interactiveRoutes } from "./interactive/routes.ts";
 
 const config = readConfig();
 const logger = createLogger("intake-api", config.SLOWBOAT_LOG_LEVEL);
-const store = openStore(config.DATABASE_URL, { name: "intake-api", max: 8 });
+const store = openStore(config.DATABASE_URL, { name: "intake-api", max: 8, onLost: crash(logger) });
 const row = await readClock(store.sql);
 if (row === null) throw new Error("the clock is not set: the supervisor writes it before the apps start");
 const clock = jobClock(row);

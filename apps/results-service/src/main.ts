@@ -3,7 +3,7 @@ import { diskBlobs } from "@slowboat/blob";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { createFinaliser, sweepRetention } from "@slowboat/results";
-import { createLogger, jobClock, loop, runServices, type Service, systemRng } from "@slowboat/runtime";
+import { crash, createLogger, jobClock, loop, runServices, type Service, systemRng } from "@slowboat/runtime";
 import { openStore, readClock } from "@slowboat/store";
 import { createDeliverer } from "@slowboat/webhook";
 import { createAdmin } from "./admin.ts";
@@ -12,7 +12,7 @@ import { type SettleDeps, settleChunk } from "./settle.ts";
 
 const config = readConfig();
 const logger = createLogger("results-service", config.SLOWBOAT_LOG_LEVEL);
-const store = openStore(config.DATABASE_URL, { max: 6, name: "results-service" });
+const store = openStore(config.DATABASE_URL, { max: 6, name: "results-service", onLost: crash(logger) });
 const clockRow = await readClock(store.sql);
 if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
 const clock = jobClock(clockRow);
@@ -39,7 +39,7 @@ const bells: Service = (() => {
     start: async () => {
       consumers = [
         await queue.consume("settle", 1, (_payload, signal) => drain(signal)),
-        await queue.consume("finalise", 2, async ({ batchId }) => void (await finaliser.finalise(batchId))),
+        await queue.consume("finalise", 2, async ({ batchId }, signal) => void (await finaliser.finalise(batchId, signal))),
         await queue.consume("deliver", 1, (_payload, signal) => deliver(signal)),
       ];
     },
@@ -64,7 +64,7 @@ await runServices(
     connections,
     bells,
     loop("settle-sweep", 500, drain, logger),
-    loop("finalise-sweep", 1_000, () => finaliser.sweep(), logger),
+    loop("finalise-sweep", 1_000, (signal) => finaliser.sweep(signal), logger),
     loop("deliver-sweep", 1_000, deliver, logger),
     loop("retention-sweep", 30_000, async () => void (await sweepRetention(store, clock.job())), logger),
     createAdmin(

@@ -15,7 +15,7 @@ import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes } from "@slowboat/lanes";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { type Consumer, createQueue } from "@slowboat/queue";
-import { createLogger, jobClock, loop, runServices, type Service, systemRng } from "@slowboat/runtime";
+import { crash, createLogger, jobClock, loop, runServices, type Service, systemRng } from "@slowboat/runtime";
 import { cancelOrphanedBatches, openStore, readClock, sweepDispatches } from "@slowboat/store";
 import { readConfig } from "./config.ts";
 
@@ -30,7 +30,7 @@ const POOL_TOKENS_PER_SECOND = 8_000;
 
 const config = readConfig();
 const logger = createLogger("scheduler", config.SLOWBOAT_LOG_LEVEL);
-const store = openStore(config.DATABASE_URL, { max: 8, name: "scheduler" });
+const store = openStore(config.DATABASE_URL, { max: 8, name: "scheduler", onLost: crash(logger) });
 const clockRow = await readClock(store.sql);
 if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
 const clock = jobClock(clockRow);

@@ -37,7 +37,9 @@ async function up(): Promise<void> {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   for (const stream of [supervisor.stdout, supervisor.stderr]) stream?.setEncoding("utf8").on("data", (text: string) => (said += text));
-  await until(() => supervisor.exitCode !== null || read("connection.json") !== null, "the stack is up", 90_000);
+  // A killed supervisor leaves its connection.json behind.
+  const isUp = (): boolean => (JSON.parse(read("connection.json") ?? "{}") as { pid?: number }).pid === supervisor.pid;
+  await until(() => supervisor.exitCode !== null || isUp(), "the stack is up", 90_000);
   expect(supervisor.exitCode, said).toBeNull();
 }
 

@@ -7,7 +7,6 @@ import {
   countLiveJobs,
   forgetEmulatedReuse,
   migrate,
-  openStore,
   readClock,
   recordPriceBook,
   type Store,
@@ -23,6 +22,7 @@ import { type DataFolder, type FolderLock, isSame, lockFolder, openDataFolder } 
 import { keepDatabase } from "./database.ts";
 import { type FirstKey, firstKey } from "./first-key.ts";
 import { freePort } from "./ports.ts";
+import { reopeningStore } from "./reopening-store.ts";
 
 /** How a stack is started. */
 export interface StackOptions {
@@ -93,7 +93,7 @@ async function startParts(
   say(config.DATABASE_URL === undefined ? "starting Postgres ..." : "using the database of DATABASE_URL");
   const database = await keepDatabase({ given: config.DATABASE_URL, dir: folder.at("postgres"), say, fatal: breaks });
   stops.push(() => database.stop());
-  const store = openStore(database.url, { max: 3, name: "slowboat-supervisor" });
+  const store = reopeningStore(database.url, { max: 3, name: "slowboat-supervisor" });
   stops.push(() => store.close());
   await migrate(store, Date.now());
 

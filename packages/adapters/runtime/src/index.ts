@@ -3,7 +3,8 @@
 export { type CallbackCheck, checkCallbackUrl, isPublicAddress } from "./callback-url.ts";
 export { type Clock, jobClock, systemClock } from "./clock.ts";
 export { groupCommit } from "./group-commit.ts";
-export { runServices, type Service } from "./lifecycle.ts";
+export { type KeptLease, keepLease, LEASE_MS } from "./lease.ts";
+export { crash, runServices, type Service } from "./lifecycle.ts";
 export { createLogger, type Logger } from "./logger.ts";
 export { loop } from "./loop.ts";
 export { systemRng } from "./rng.ts";

@@ -7,6 +7,17 @@ export interface Service {
 }
 
 /**
+ * Ends the process at once as crashed, with the reason in the log: for a state that only a fresh start mends. Whoever keeps the process
+ * starts it again, and what it held is found in Postgres.
+ */
+export const crash =
+  (logger: Logger) =>
+  (err: unknown): never => {
+    logger.error({ err }, "process-crashed");
+    process.exit(70);
+  };
+
+/**
  * Starts services in order, then waits for SIGTERM, SIGINT or the loss of the parent process, and stops them in reverse. The same
  * signal again, or a stop that takes longer than `graceMs`, ends the process at once with code 1. Sends `ready` to a parent that listens.
  */
@@ -25,10 +36,7 @@ export async function runServices(services: readonly Service[], logger: Logger, 
   process.on("SIGINT", onSignal("SIGINT"));
   const onParentLost = onSignal("parent-lost");
   process.on("disconnect", onParentLost);
-  process.on("uncaughtException", (err) => {
-    logger.error({ err }, "process-crashed");
-    process.exit(70);
-  });
+  process.on("uncaughtException", crash(logger));
   for (const service of services) {
     await service.start();
     started.push(service);

@@ -17,25 +17,50 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** How a pool is opened; everything has a default. */
+export interface StoreOptions {
+  readonly max?: number;
+  readonly statementTimeoutMs?: number;
+  /** How the server lists our connections. */
+  readonly name?: string;
+  /**
+   * Told once, before anything else runs, that a connection was lost which nobody closed. From then on the driver cannot be trusted: it may
+   * never send what is asked next, answer it with an empty result, or run the rest of a transaction outside of it. A process that
+   * writes must end; a reader may open a new store.
+   */
+  readonly onLost?: (error: Error) => void;
+}
+
 /**
  * Opens a pool. int8 arrives as bigint (money only), float8 as number (instants), text as it is. Statements that run
  * longer than `statementTimeoutMs` fail, so that a lost connection cannot hang a loop. An array parameter of booleans or bigints
  * is taken by the driver for a single value: pass it as text and cast it (`${flags.map(String)}::text[]::boolean[]`).
  */
-export function openStore(url: string, options: { max?: number; statementTimeoutMs?: number; name?: string } = {}): Store {
+export function openStore(url: string, options: StoreOptions = {}): Store {
+  let told = options.onLost === undefined;
   const sql = postgres(url, {
     max: options.max ?? 6,
     types: { bigint: postgres.BigInt },
     onnotice: () => undefined,
     connect_timeout: 10,
-    idle_timeout: 60,
+    // Only then does a closed connection mean a lost one.
+    idle_timeout: 0,
+    max_lifetime: null,
+    onclose: () => {
+      if (told) return;
+      told = true;
+      options.onLost?.(new Error("a connection to Postgres was lost"));
+    },
     connection: { application_name: options.name ?? "slowboat", statement_timeout: options.statementTimeoutMs ?? 60_000 },
   });
   return {
     sql,
     url,
     begin: async (work) => (await sql.begin((tx) => work(withOptions(tx as unknown as Sql, sql)))) as Awaited<ReturnType<typeof work>>,
-    close: () => sql.end({ timeout: 5 }),
+    close: () => {
+      told = true;
+      return sql.end({ timeout: 5 });
+    },
   };
 }
 

@@ -37,9 +37,9 @@ export async function leaseDispatch(
 }
 
 /** Prolongs a lease that is still ours; false when it was lost. */
-export async function renewLease(tx: Sql, input: { readonly id: string; readonly gen: number; readonly untilRealMs: number }): Promise<boolean> {
+export async function renewLease(tx: Sql, held: Pick<DispatchRow, "id" | "leaseGen">, untilRealMs: number): Promise<boolean> {
   const rows =
-    await tx`update dispatch set lease_until_real_ms = ${input.untilRealMs}::float8 where id = ${input.id} and lease_gen = ${input.gen} returning 1`;
+    await tx`update dispatch set lease_until_real_ms = ${untilRealMs}::float8 where id = ${held.id} and lease_gen = ${held.leaseGen} returning 1`;
   return rows.length > 0;
 }
 

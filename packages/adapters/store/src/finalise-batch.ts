@@ -43,12 +43,26 @@ export async function endBatch(
   return rows.length > 0;
 }
 
-/** Takes the right to write a batch's files for `leaseMs`; false while another finaliser has it. */
-export async function leaseBatch(tx: Sql, input: { readonly batchId: string; readonly realMs: number; readonly leaseMs: number }): Promise<boolean> {
-  const rows = await tx`
+/** Takes the right to write a batch's files for `leaseMs`: the generation of the lease, or `null` while another finaliser has it. */
+export async function leaseBatch(
+  tx: Sql,
+  input: { readonly batchId: string; readonly realMs: number; readonly leaseMs: number },
+): Promise<number | null> {
+  const rows = await tx<{ gen: number }[]>`
     update batch set lease_until_real_ms = ${input.realMs + input.leaseMs}::float8, lease_gen = lease_gen + 1
-    where id = ${input.batchId} and (lease_until_real_ms is null or lease_until_real_ms < ${input.realMs}::float8) returning 1`;
-  return rows.length > 0;
+    where id = ${input.batchId} and (lease_until_real_ms is null or lease_until_real_ms < ${input.realMs}::float8) returning lease_gen as gen`;
+  return rows[0]?.gen ?? null;
+}
+
+/** Prolongs a finaliser's lease that is still its own; false when it was lost. */
+export async function renewBatchLease(
+  tx: Sql,
+  input: { readonly batchId: string; readonly gen: number; readonly untilRealMs: number },
+): Promise<boolean> {
+  const done = await tx`
+    update batch set lease_until_real_ms = ${input.untilRealMs}::float8
+    where id = ${input.batchId} and lease_gen = ${input.gen} and state in ('finalizing', 'cancelling')`;
+  return done.count === 1;
 }
 
 /** Batches that could be finalised although nobody rang. */

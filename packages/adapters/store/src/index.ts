@@ -18,7 +18,7 @@ export { cancelBatch } from "./cancel-batch.ts";
 export { type AnsweredRow, claimAnswered } from "./claim-answered.ts";
 export { claimDue, type DueJob } from "./claim-due.ts";
 export { readClock, type StoredClock, touchClock, writeClock } from "./clock-row.ts";
-export { type Orm, openStore, orm, type Sql, type Store } from "./connect.ts";
+export { type Orm, openStore, orm, type Sql, type Store, type StoreOptions } from "./connect.ts";
 export {
   type DispatchPatch,
   type DispatchRow,
@@ -35,7 +35,16 @@ export { type EndedAttempt, endAttempts } from "./end-attempts.ts";
 export { type EndedJob, endJobs } from "./end-jobs.ts";
 export { endLostCalls } from "./end-lost-calls.ts";
 export { deleteFile, type FileRow, forgettableFiles, insertFile, listFiles, markBlobGone, readFileRow } from "./files.ts";
-export { type BatchLine, beginFinalise, endBatch, type FinalisingBatch, findFinalisable, leaseBatch, readBatchLines } from "./finalise-batch.ts";
+export {
+  type BatchLine,
+  beginFinalise,
+  endBatch,
+  type FinalisingBatch,
+  findFinalisable,
+  leaseBatch,
+  readBatchLines,
+  renewBatchLease,
+} from "./finalise-batch.ts";
 export { forgetEmulatedReuse } from "./forget-emulated.ts";
 export { claimIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
 export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attempts.ts";

@@ -1,4 +1,5 @@
-import { type BatchLane, type LaneAnswer, LaneError, type LaneProgress } from "@slowboat/lanes";
+import { type BatchLane, type Lane, type LaneAnswer, LaneError, type LaneProgress } from "@slowboat/lanes";
+import { keepLease, LEASE_MS } from "@slowboat/runtime";
 import {
   type DispatchPatch,
   type DispatchRow,
@@ -7,14 +8,15 @@ import {
   moveAttempts,
   readChunk,
   releaseDispatch,
+  renewLease,
   replanJobs,
 } from "@slowboat/store";
 import { readBodies, toRequest } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { takeAnswers } from "./take-answers.ts";
 
-const LEASE_MS = 120_000;
-const CALL_MS = 90_000;
+/** One step as a whole, in machine ms: the upload of a full file, or the download of its answers. Each call in it has a shorter bound. */
+const STEP_MS = 900_000;
 const COLLECT_PAGE = 500;
 /** Polls in a row that fail before the batch counts as lost. */
 const POLL_ERRORS_MAX = 20;
@@ -28,14 +30,20 @@ export async function runBatchDispatch(deps: LaneDeps, dispatchId: string, signa
   const dispatch = await leaseDispatch(deps.store.sql, { id: dispatchId, realMs: deps.time.clock.real(), leaseMs: LEASE_MS });
   if (!dispatch) return;
   const lane = deps.lanes.get(dispatch.lane as never);
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(CALL_MS)]);
-  let patch: DispatchPatch;
-  if (lane?.shape !== "batch") patch = await giveUp(deps, dispatch, `no lane ${dispatch.lane} here`);
-  else if (lane.account !== dispatch.account && dispatch.providerRef !== null)
-    patch = { pollErrors: dispatch.pollErrors + 1, nextPollAtMs: deps.time.clock.job() + 300_000, error: "the batch belongs to another account" };
-  else if (dispatch.state === "submitted") patch = await follow(deps, lane, dispatch, bounded);
-  else patch = await submit(deps, lane, dispatch, bounded);
-  await releaseDispatch(deps.store.sql, { id: dispatch.id, gen: dispatch.leaseGen, patch });
+  const lease = keepLease(() => renewLease(deps.store.sql, dispatch, deps.time.clock.real() + LEASE_MS), signal);
+  try {
+    const patch = await step(deps, lane, dispatch, AbortSignal.any([lease.signal, AbortSignal.timeout(STEP_MS)]));
+    await releaseDispatch(deps.store.sql, { id: dispatch.id, gen: dispatch.leaseGen, patch });
+  } finally {
+    lease.end();
+  }
+}
+
+async function step(deps: LaneDeps, lane: Lane | undefined, dispatch: DispatchRow, signal: AbortSignal): Promise<DispatchPatch> {
+  if (lane?.shape !== "batch") return await giveUp(deps, dispatch, `no lane ${dispatch.lane} here`);
+  if (lane.account !== dispatch.account && dispatch.providerRef !== null)
+    return { pollErrors: dispatch.pollErrors + 1, nextPollAtMs: deps.time.clock.job() + 300_000, error: "the batch belongs to another account" };
+  return dispatch.state === "submitted" ? await follow(deps, lane, dispatch, signal) : await submit(deps, lane, dispatch, signal);
 }
 
 async function submit(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, signal: AbortSignal): Promise<DispatchPatch> {

@@ -1,5 +1,5 @@
 import type { LaneAnswer } from "@slowboat/lanes";
-import { groupCommit } from "@slowboat/runtime";
+import { groupCommit, keepLease, LEASE_MS } from "@slowboat/runtime";
 import {
   type ChunkRow,
   type DispatchRow,
@@ -15,7 +15,6 @@ import { readBodies, toRequest, windows } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { takeAnswers } from "./take-answers.ts";
 
-const LEASE_MS = 30_000;
 const WINDOW_ROWS = 500;
 
 /** How a call lane is driven. */
@@ -31,7 +30,7 @@ export interface CallPolicy {
  * opens, and its raw answer is committed as it comes. Safe to run twice: what was sent and not heard of is held in suspense, what was not
  * sent yet is sent now. Leaves `settle` and `plan` bells behind.
  */
-export async function runCallDispatch(deps: LaneDeps, policy: CallPolicy, dispatchId: string, signal: AbortSignal): Promise<void> {
+export async function runCallDispatch(deps: LaneDeps, policy: CallPolicy, dispatchId: string, stop: AbortSignal): Promise<void> {
   const dispatch = await leaseDispatch(deps.store.sql, { id: dispatchId, realMs: deps.time.clock.real(), leaseMs: LEASE_MS });
   if (!dispatch) return;
   const lane = deps.lanes.get(dispatch.lane as never);
@@ -40,9 +39,8 @@ export async function runCallDispatch(deps: LaneDeps, policy: CallPolicy, dispat
     await abandon(deps, dispatch, `no lane ${dispatch.lane} here`);
     return;
   }
-  const keepAlive = setInterval(() => {
-    renewLease(deps.store.sql, { id: dispatch.id, gen: dispatch.leaseGen, untilRealMs: deps.time.clock.real() + LEASE_MS }).catch(() => undefined);
-  }, LEASE_MS / 3);
+  const lease = keepLease(() => renewLease(deps.store.sql, dispatch, deps.time.clock.real() + LEASE_MS), stop);
+  const { signal } = lease;
   const totals = { settle: 0, replan: 0 };
   try {
     const rows = await readChunk(deps.store.sql, { dispatchId, states: ["intent"] });
@@ -74,7 +72,7 @@ export async function runCallDispatch(deps: LaneDeps, policy: CallPolicy, dispat
       });
     }
   } finally {
-    clearInterval(keepAlive);
+    lease.end();
   }
   const state = signal.aborted ? "running" : "done";
   await releaseDispatch(deps.store.sql, {

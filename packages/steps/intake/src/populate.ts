@@ -3,7 +3,7 @@ import { eventPayload } from "@slowboat/contract";
 import { LIMITS, newId, type Rng } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
-import type { Clock, Logger } from "@slowboat/runtime";
+import { type Clock, keepLease, LEASE_MS, type Logger } from "@slowboat/runtime";
 import {
   announceEvents,
   beginProgress,
@@ -36,7 +36,6 @@ export interface PopulateDeps {
   readonly logger: Logger;
 }
 
-const LEASE_MS = 120_000;
 /** Rows in one insert: beyond a thousand the statement grows and the rate does not. */
 const INSERT_ROWS = 1000;
 
@@ -50,19 +49,18 @@ export async function populateBatch(deps: PopulateDeps, batchId: string, signal:
   const batch = await leasePopulate(store.sql, { batchId, realMs: clock.real(), leaseMs: LEASE_MS });
   if (batch === null) return;
   const lease = { batchId, leaseGen: batch.leaseGen };
-  const keeping = setInterval(() => {
-    void holdPopulate(store.sql, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }).catch(() => undefined);
-  }, LEASE_MS / 4);
+  const kept = keepLease(() => holdPopulate(store.sql, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }), signal);
   try {
-    const input = judgeHopes(deps, batch, await checkInput(blob, deps.book, batch, signal));
+    const input = judgeHopes(deps, batch, await checkInput(blob, deps.book, batch, kept.signal));
     if ("errors" in input) await fail(deps, batch, input.errors);
-    else await insertAll(deps, batch, input, signal);
+    else await insertAll(deps, batch, input, kept.signal);
   } catch (error) {
+    if (kept.lost()) return; // cancelled, or in other hands
     // Whoever comes next need not wait for the lease to run out.
     await releasePopulate(store.sql, lease).catch(() => undefined);
     throw error;
   } finally {
-    clearInterval(keeping);
+    kept.end();
   }
 }
 

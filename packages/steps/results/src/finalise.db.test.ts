@@ -129,7 +129,7 @@ test("answers go into the output file byte for byte, refusals and cancelled line
     { state: "failed", error: own },
     { state: "cancelled" },
   ]);
-  expect(await finaliser.finalise(id)).toBe(true);
+  expect(await finaliser.finalise(id, AbortSignal.timeout(20_000))).toBe(true);
   const row = await batchRow(id);
   expect(row?.state).toBe("completed");
   const output = await linesOf(row?.output ?? null);
@@ -146,15 +146,19 @@ test("answers go into the output file byte for byte, refusals and cancelled line
 
 test("a batch with a living job is not over", async () => {
   const id = await seedBatch([{ state: "completed", answer: "{}" }, { state: "placed" }]);
-  expect(await finaliser.finalise(id)).toBe(false);
+  expect(await finaliser.finalise(id, AbortSignal.timeout(20_000))).toBe(false);
   expect((await batchRow(id))?.state).toBe("in_progress");
 });
 
 test("finalising from many sides at once ends a batch once and announces it once", async () => {
   const id = await seedBatch([{ state: "completed", answer: "{}" }]);
-  const ended = await Promise.all([finaliser.finalise(id), finaliser.finalise(id), finaliser.finalise(id)]);
+  const ended = await Promise.all([
+    finaliser.finalise(id, AbortSignal.timeout(20_000)),
+    finaliser.finalise(id, AbortSignal.timeout(20_000)),
+    finaliser.finalise(id, AbortSignal.timeout(20_000)),
+  ]);
   expect(ended.filter(Boolean)).toHaveLength(1);
-  await finaliser.sweep();
+  await finaliser.sweep(AbortSignal.timeout(20_000));
   const events = await database.store.sql<{ type: string }[]>`select type from webhook_event where subject_id = ${id}`;
   expect(events.map((event) => event.type)).toEqual(["batch.completed"]);
   expect((await batchRow(id))?.error).toBeNull();
@@ -162,7 +166,7 @@ test("finalising from many sides at once ends a batch once and announces it once
 
 test("a cancelled batch is finalised too and hands out what was finished", async () => {
   const id = await seedBatch([{ state: "completed", answer: "{}" }, { state: "cancelled" }], "cancelling");
-  await finaliser.sweep();
+  await finaliser.sweep(AbortSignal.timeout(20_000));
   const row = await batchRow(id);
   expect(row?.state).toBe("cancelled");
   expect(await linesOf(row?.output ?? null)).toHaveLength(1);

@@ -1,7 +1,7 @@
 import type { BlobStore } from "@slowboat/blob";
 import { type EventType, eventPayload } from "@slowboat/contract";
 import { newId, type Rng } from "@slowboat/kernel";
-import type { Clock, Logger } from "@slowboat/runtime";
+import { type Clock, keepLease, LEASE_MS, type Logger } from "@slowboat/runtime";
 import {
   announceEvents,
   type BatchLine,
@@ -12,6 +12,7 @@ import {
   insertFile,
   leaseBatch,
   readBatchLines,
+  renewBatchLease,
   type Sql,
   type Store,
 } from "@slowboat/store";
@@ -19,12 +20,11 @@ import { errorLine, outputLine } from "./lines.ts";
 
 export interface Finaliser {
   /** Writes a batch's files and ends it, if all its jobs have ended; true when it ended now. */
-  finalise(batchId: string): Promise<boolean>;
+  finalise(batchId: string, signal: AbortSignal): Promise<boolean>;
   /** Finalises what nobody rang for. */
-  sweep(): Promise<void>;
+  sweep(signal: AbortSignal): Promise<void>;
 }
 
-const LEASE_MS = 120_000;
 const PAGE = 200;
 const FILE_LIFE_MS = 30 * 86_400_000;
 const MAX_FILE_BYTES = 8 * 1024 ** 3;
@@ -37,18 +37,24 @@ export function createFinaliser(deps: {
   readonly rng: Rng;
   readonly logger: Logger;
 }): Finaliser {
-  const finalise = async (batchId: string): Promise<boolean> => {
+  const finalise = async (batchId: string, signal: AbortSignal): Promise<boolean> => {
     const batch = await beginFinalise(deps.store.sql, { batchId, nowMs: deps.clock.job() });
-    if (!batch || !(await leaseBatch(deps.store.sql, { batchId, realMs: deps.clock.real(), leaseMs: LEASE_MS }))) return false;
-    const inline = batch.surface === "anthropic";
-    const output = inline ? null : await writeFile(deps, batch, "output");
-    const errors = inline ? null : await writeFile(deps, batch, "error");
-    return await deps.store.begin((tx) => end(tx, deps, batch, output, errors));
+    const gen = batch ? await leaseBatch(deps.store.sql, { batchId, realMs: deps.clock.real(), leaseMs: LEASE_MS }) : null;
+    if (batch === null || gen === null) return false;
+    const lease = keepLease(() => renewBatchLease(deps.store.sql, { batchId, gen, untilRealMs: deps.clock.real() + LEASE_MS }), signal);
+    try {
+      const inline = batch.surface === "anthropic";
+      const output = inline ? null : await writeFile(deps, batch, "output", lease.signal);
+      const errors = inline ? null : await writeFile(deps, batch, "error", lease.signal);
+      return await deps.store.begin((tx) => end(tx, deps, batch, output, errors));
+    } finally {
+      lease.end();
+    }
   };
   return {
     finalise,
-    sweep: async () => {
-      for (const id of await findFinalisable(deps.store.sql, { limit: 20 })) await finalise(id);
+    sweep: async (signal) => {
+      for (const id of await findFinalisable(deps.store.sql, { limit: 20 })) await finalise(id, signal);
     },
   };
 }
@@ -62,22 +68,37 @@ interface WrittenFile {
 }
 
 /** Streams one of a batch's two files into the blob store; `null` when it would be empty. */
-async function writeFile(deps: Parameters<typeof createFinaliser>[0], batch: FinalisingBatch, kind: "output" | "error"): Promise<WrittenFile | null> {
+async function writeFile(
+  deps: Parameters<typeof createFinaliser>[0],
+  batch: FinalisingBatch,
+  kind: "output" | "error",
+  signal: AbortSignal,
+): Promise<WrittenFile | null> {
   const lines = readBatchLines(deps.store.sql, { batchId: batch.id, tenantId: batch.tenantId, completed: kind === "output", page: PAGE });
   const first = await lines.next();
   if (first.done) return null;
   const id = newId("file", deps.clock.job(), deps.rng);
   const blobKey = `${batch.tenantId}/${batch.id}-${kind}`;
-  const { sizeBytes, sha256 } = await deps.blob.put(blobKey, encode(first.value, lines, kind === "output" ? outputLine : errorLine), MAX_FILE_BYTES);
+  const { sizeBytes, sha256 } = await deps.blob.put(
+    blobKey,
+    encode(first.value, lines, kind === "output" ? outputLine : errorLine, signal),
+    MAX_FILE_BYTES,
+  );
   return { id, filename: `${batch.id}_${kind}.jsonl`, blobKey, sizeBytes, sha256 };
 }
 
-async function* encode(first: BatchLine, rest: AsyncIterable<BatchLine>, toLine: (line: BatchLine) => string): AsyncGenerator<Uint8Array> {
+async function* encode(
+  first: BatchLine,
+  rest: AsyncIterable<BatchLine>,
+  toLine: (line: BatchLine) => string,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
   let buffer = toLine(first);
   for await (const line of rest) {
     buffer += toLine(line);
     if (buffer.length < 65_536) continue;
+    signal.throwIfAborted();
     yield encoder.encode(buffer);
     buffer = "";
   }

@@ -1,0 +1,40 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Installation } from "./installation.ts";
+import type { Part } from "./processes.ts";
+
+const LOOK_MS = 5;
+const PATIENCE_MS = 4000;
+
+/** Attempts of this part's kind that are in its hands right now: the worst moment to kill it. */
+const BUSY: Record<Exclude<Part, "intake-api">, (at: Installation) => Promise<readonly unknown[]>> = {
+  scheduler: ({ store }) => store.sql`select 1 from attempt where state = 'sending' and lane <> 'pool' limit 1`,
+  "gpu-worker": ({ store }) => store.sql`select 1 from attempt where state = 'sending' and lane = 'pool' limit 1`,
+  "results-service": ({ store }) => store.sql`select 1 from attempt where state = 'answered' limit 1`,
+  emulator: ({ store }) => store.sql`select 1 from attempt where state = 'sending' and lane <> 'pool' limit 1`,
+  postgres: ({ store }) => store.sql`select 1 from attempt where state = 'sending' limit 1`,
+};
+
+/** Resolves when the part is in the middle of something, true, or when it did not come to that for a while, false. */
+export async function midWork(at: Installation, part: keyof typeof BUSY): Promise<boolean> {
+  for (const until = performance.now() + PATIENCE_MS; performance.now() < until; await pause(LOOK_MS))
+    if ((await BUSY[part](at)).length > 0) return true;
+  return false;
+}
+
+/** A lease as it stood: a dispatch or a batch, and the generation that held it. */
+export interface Held {
+  readonly id: string;
+  readonly gen: number;
+}
+
+/** The leases that somebody holds now, dead or alive. */
+export const heldLeases = ({ store }: Installation): Promise<readonly Held[]> =>
+  store.sql<Held[]>`
+    select id, lease_gen as gen from dispatch where state in ('running', 'submitted') and lease_until_real_ms is not null
+    union all select id, lease_gen from batch where state in ('validating', 'in_progress', 'finalizing', 'cancelling') and lease_until_real_ms is not null`;
+
+/** Of these leases, those that nobody gave back or took over. */
+export async function stillHeld(at: Installation, held: readonly Held[]): Promise<number> {
+  const now = new Set((await heldLeases(at)).map(({ id, gen }) => `${id} ${gen}`));
+  return held.filter(({ id, gen }) => now.has(`${id} ${gen}`)).length;
+}
