@@ -23,9 +23,10 @@ export function createQueueService(lane: CallLane, settings: QueueSettings, logg
       const store = openStore(settings.databaseUrl, { max: 4, name: "gpu-worker", onLost: crash(logger) });
       const row = await readClock(store.sql);
       if (!row) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
-      const queue = await createQueue(
-        settings.redisUrl ? { backend: "redis", url: settings.redisUrl } : { backend: "postgres", url: settings.databaseUrl, max: 3 },
-      );
+      const queue = await createQueue({
+        ...(settings.redisUrl ? { backend: "redis", url: settings.redisUrl } : { backend: "postgres", url: settings.databaseUrl, max: 3 }),
+        onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
+      });
       const blob = await diskBlobs(join(settings.dataDir, "blobs"));
       const deps = { store, queue, blob, lanes: new Map([[lane.id, lane]]), time: { clock: jobClock(row), rng: systemRng() }, logger };
       const consumer = await queue.consume("lane-pool", 2, ({ dispatchId }, signal) => runCallDispatch(deps, POLICY, dispatchId, signal));

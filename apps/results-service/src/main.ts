@@ -18,9 +18,10 @@ if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowb
 const clock = jobClock(clockRow);
 const rng = systemRng();
 const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
-const queue = await createQueue(
-  config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 },
-);
+const queue = await createQueue({
+  ...(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 }),
+  onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
+});
 const deps: SettleDeps = { store, queue, book: loadPriceBook(STANDARD_PRICES), clock, rng, logger };
 const finaliser = createFinaliser({ store, blob, clock, rng, logger });
 const deliverer = createDeliverer({ store, clock, rng, logger, secret: config.SLOWBOAT_SECRET, allow: config.SLOWBOAT_CALLBACK_ALLOW });

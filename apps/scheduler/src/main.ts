@@ -37,9 +37,10 @@ const clock = jobClock(clockRow);
 const rng = systemRng();
 const book = loadPriceBook(STANDARD_PRICES);
 const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
-const queue = await createQueue(
-  config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 },
-);
+const queue = await createQueue({
+  ...(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 }),
+  onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
+});
 const lanes = createLanes({
   openai: config.OPENAI_API_KEY ? { apiKey: config.OPENAI_API_KEY, baseURL: config.OPENAI_BASE_URL } : undefined,
   anthropic: config.ANTHROPIC_API_KEY ? { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } : undefined,

@@ -22,7 +22,7 @@ export interface AnthropicBatchOptions extends AnthropicAccount {
 export function createAnthropicBatchLane(options: AnthropicBatchOptions): BatchLane {
   const agent = options.agent ?? createAgent();
   const client = anthropicClient(options);
-  const account = accountOf("anthropic", options.baseURL, options.apiKey);
+  const account = accountOf("anthropic", options);
   const claimed = new Set<string>();
   const claim = (ref: string): string => {
     claimed.delete(ref);

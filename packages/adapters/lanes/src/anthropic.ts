@@ -19,7 +19,7 @@ export function createAnthropicLane(options: AnthropicOptions): CallLane {
   const timeoutMs = options.timeoutMs ?? BOUNDS.callMs;
   return callLane(options.agent ?? createAgent(), {
     id: "anthropic",
-    account: accountOf("anthropic", options.baseURL, options.apiKey),
+    account: accountOf("anthropic", options),
     emulated: options.emulated,
     timeoutMs,
     endpoints: ["/v1/messages"],

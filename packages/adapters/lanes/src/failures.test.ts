@@ -180,7 +180,7 @@ test("tokens are counted without a charge where the provider counts them", async
 });
 
 test("a lane exists only where its account does, and accounts tell keys apart without showing them", () => {
-  const lanes = createLanes({ openai: { apiKey: "secret-key" }, emulated: true });
+  const lanes = createLanes({ openai: { apiKey: "secret-key" }, emulated: false });
   expect([...lanes.keys()]).toEqual(["openai", "openai-flex", "openai-batch"]);
   expect([...createLanes({ anthropic: { apiKey: "a" }, poolUrl: "http://127.0.0.1:1", emulated: false }).keys()]).toEqual([
     "anthropic",
@@ -190,4 +190,8 @@ test("a lane exists only where its account does, and accounts tell keys apart wi
   expect(lanes.get("openai")?.account).toMatch(/^openai\|https:\/\/api\.openai\.com\/v1\|[0-9a-f]{12}$/);
   expect(lanes.get("openai")?.account).not.toContain("secret");
   expect([...createLanes({ emulated: false }).keys()]).toEqual([]);
+  const emulator = (port: number) => createLanes({ openai: { apiKey: "k", baseURL: `http://127.0.0.1:${port}/v1` }, emulated: true });
+  expect(emulator(1).get("openai-batch")?.account, "the emulator keeps its batches, whatever its port").toBe(
+    emulator(2).get("openai-batch")?.account,
+  );
 });

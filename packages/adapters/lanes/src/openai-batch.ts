@@ -26,7 +26,7 @@ export interface OpenAiBatchOptions extends OpenAiAccount {
 export function createOpenAiBatchLane(options: OpenAiBatchOptions): BatchLane {
   const agent = options.agent ?? createAgent();
   const client = openAiClient(options);
-  const account = accountOf("openai", options.baseURL, options.apiKey);
+  const account = accountOf("openai", options);
   const retrieve = (ref: string, signal: AbortSignal): Promise<OpenAI.Batch> =>
     act(agent, signal, { what: "read a batch" }, (wire, bounded) => on(client, wire).batches.retrieve(ref, { signal: bounded }));
 

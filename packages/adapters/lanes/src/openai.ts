@@ -22,7 +22,7 @@ export function createOpenAiLane(options: OpenAiOptions): CallLane {
   const timeoutMs = options.timeoutMs ?? (flex ? BOUNDS.flexMs : BOUNDS.callMs);
   return callLane(options.agent ?? createAgent(), {
     id: flex ? "openai-flex" : "openai",
-    account: accountOf("openai", options.baseURL, options.apiKey),
+    account: accountOf("openai", options),
     emulated: options.emulated,
     timeoutMs,
     endpoints: ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"],

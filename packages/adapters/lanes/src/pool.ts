@@ -17,7 +17,7 @@ export function createPoolLane(options: PoolOptions): CallLane {
   const base = options.baseURL.replace(/\/+$/, "");
   return callLane(options.agent ?? createAgent(), {
     id: "pool",
-    account: accountOf("pool", base, ""),
+    account: accountOf("pool", { apiKey: "", baseURL: base, emulated: false }),
     emulated: false,
     timeoutMs: options.timeoutMs ?? BOUNDS.controlMs,
     endpoints: ["/v1/embeddings", "/v1/classifications"],

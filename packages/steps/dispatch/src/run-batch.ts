@@ -18,6 +18,8 @@ import { takeAnswers } from "./take-answers.ts";
 /** One step as a whole, in machine ms: the upload of a full file, or the download of its answers. Each call in it has a shorter bound. */
 const STEP_MS = 900_000;
 const COLLECT_PAGE = 500;
+/** Job ms that both providers keep the answers of a batch at least. */
+const ANSWERS_KEPT_MS = 29 * 86_400_000;
 /** Polls in a row that fail before the batch counts as lost. */
 const POLL_ERRORS_MAX = 20;
 
@@ -41,9 +43,17 @@ export async function runBatchDispatch(deps: LaneDeps, dispatchId: string, signa
 
 async function step(deps: LaneDeps, lane: Lane | undefined, dispatch: DispatchRow, signal: AbortSignal): Promise<DispatchPatch> {
   if (lane?.shape !== "batch") return await giveUp(deps, dispatch, `no lane ${dispatch.lane} here`);
-  if (lane.account !== dispatch.account && dispatch.providerRef !== null)
-    return { pollErrors: dispatch.pollErrors + 1, nextPollAtMs: deps.time.clock.job() + 300_000, error: "the batch belongs to another account" };
+  if (lane.account !== dispatch.account)
+    return dispatch.providerRef === null ? await giveUp(deps, dispatch, "its account is not here any more") : await wait(deps, dispatch);
   return dispatch.state === "submitted" ? await follow(deps, lane, dispatch, signal) : await submit(deps, lane, dispatch, signal);
+}
+
+/** Only its own account can read a batch. It may come back while the provider still has the answers; after that they are in suspense for good. */
+async function wait(deps: LaneDeps, dispatch: DispatchRow): Promise<DispatchPatch> {
+  const nowMs = deps.time.clock.job();
+  const why = "the batch belongs to an account that this installation has no key for";
+  if (nowMs - (dispatch.submittedAtMs ?? dispatch.createdAtMs) > ANSWERS_KEPT_MS) return await lose(deps, dispatch, why);
+  return { nextPollAtMs: nowMs + 300_000, error: why };
 }
 
 async function submit(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, signal: AbortSignal): Promise<DispatchPatch> {

@@ -125,7 +125,7 @@ async function auditInvoice(at: Installation): Promise<string[]> {
 }
 
 async function auditBatches(at: Installation, accepted: Accepted): Promise<string[]> {
-  const headers = { authorization: `Bearer ${at.key}` };
+  const headers = { authorization: `Bearer ${at.key}`, "anthropic-version": "2023-06-01" };
   const read = async (path: string): Promise<Response> => {
     const answer = await fetch(`${at.url}${path}`, { headers, signal: AbortSignal.timeout(20_000) });
     if (!answer.ok) throw new Error(`${path} answers ${answer.status}: ${await answer.text()}`);

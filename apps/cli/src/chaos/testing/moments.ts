@@ -20,21 +20,3 @@ export async function midWork(at: Installation, part: keyof typeof BUSY): Promis
     if ((await BUSY[part](at)).length > 0) return true;
   return false;
 }
-
-/** A lease as it stood: a dispatch or a batch, and the generation that held it. */
-export interface Held {
-  readonly id: string;
-  readonly gen: number;
-}
-
-/** The leases that somebody holds now, dead or alive. */
-export const heldLeases = ({ store }: Installation): Promise<readonly Held[]> =>
-  store.sql<Held[]>`
-    select id, lease_gen as gen from dispatch where state in ('running', 'submitted') and lease_until_real_ms is not null
-    union all select id, lease_gen from batch where state in ('validating', 'in_progress', 'finalizing', 'cancelling') and lease_until_real_ms is not null`;
-
-/** Of these leases, those that nobody gave back or took over. */
-export async function stillHeld(at: Installation, held: readonly Held[]): Promise<number> {
-  const now = new Set((await heldLeases(at)).map(({ id, gen }) => `${id} ${gen}`));
-  return held.filter(({ id, gen }) => now.has(`${id} ${gen}`)).length;
-}
