@@ -1,4 +1,4 @@
-import { ACCOUNTS, type LedgerAccount, type Waterfall } from "@slowboat/contract";
+import { isAccount, type LedgerAccount, type Waterfall } from "@slowboat/contract";
 import { formatUsd, nano } from "@slowboat/kernel";
 import { waterfallOf } from "@slowboat/pricing";
 import type { ReceiptFacts } from "@slowboat/store";
@@ -10,7 +10,7 @@ import type { ReceiptFacts } from "@slowboat/store";
 export function ledgerWaterfall(accounts: ReceiptFacts["accounts"]): Waterfall {
   const total = accounts.reduce((sum, one) => sum + one.amountNano, 0n);
   if (total !== 0n) throw new Error(`the ledger does not balance: its entries sum to ${formatUsd(nano(total))} USD`);
-  const unknown = accounts.find((one) => !(ACCOUNTS as readonly string[]).includes(one.account));
+  const unknown = accounts.find((one) => !isAccount(one.account));
   if (unknown) throw new Error(`the ledger has an account that this version does not know: ${unknown.account}`);
   return waterfallOf(accounts as readonly { account: LedgerAccount; amountNano: bigint }[]);
 }

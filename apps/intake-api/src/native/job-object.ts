@@ -1,5 +1,6 @@
-import { ACCOUNTS } from "@slowboat/contract";
+import { isAccount } from "@slowboat/contract";
 import { formatUsd, nano } from "@slowboat/kernel";
+import { waterfallOf } from "@slowboat/pricing";
 import type { ReceiptRow, ShownAttempt, ShownJob, ShownResult } from "@slowboat/store";
 import { EMULATED_LABEL } from "../http/env.ts";
 
@@ -86,16 +87,15 @@ function receiptObject(rows: readonly ReceiptRow[]): Record<string, unknown> | n
   const label = emulated ? { emulated, note: EMULATED_LABEL } : { emulated };
   const priced = rows.every((row) => row.priced);
   if (!priced) return { priced, ...label };
-  const sums = new Map(rows.map((row) => [row.account, row.amountNano ?? 0n]));
-  const of = (account: string): bigint => sums.get(account) ?? 0n;
-  const lines = ACCOUNTS.filter((account) => (account.startsWith("saving.") || account === "waste") && of(account) !== 0n);
-  const paid = ACCOUNTS.filter((account) => account.startsWith("payable.")).reduce((sum, account) => sum + of(account), 0n);
+  const { listNano, lines, paidNano } = waterfallOf(
+    rows.flatMap(({ account, amountNano }) => (account !== null && isAccount(account) ? [{ account, amountNano: amountNano ?? 0n }] : [])),
+  );
   return {
     priced,
     ...label,
-    ...money("list", -of("list")),
-    lines: lines.map((account) => ({ account, ...money("amount", of(account)) })),
-    ...money("paid", paid),
+    ...money("list", listNano),
+    lines: lines.map(({ account, amountNano }) => ({ account, ...money("amount", amountNano) })),
+    ...money("paid", paidNano),
   };
 }
 

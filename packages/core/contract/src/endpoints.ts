@@ -12,8 +12,11 @@ export type Endpoint = (typeof ENDPOINTS)[number];
 
 export const isEndpoint = (text: string): text is Endpoint => (ENDPOINTS as readonly string[]).includes(text);
 
-/** Who answers: a paid provider, or the self-hosted pool. */
-export type Provider = "openai" | "anthropic" | "pool";
+/** Who answers: `openai`, `anthropic`, the self-hosted `pool`, or an OpenAI-compatible provider by the name that the operator gave it. */
+export type Provider = string;
+
+/** Names that a provider may have: they become parts of lane ids and of ledger accounts. */
+export const PROVIDER_NAME: RegExp = /^[a-z][a-z0-9]{1,20}$/;
 
 /** Through which API a batch came; decides the shapes of objects and errors. */
 export type Surface = "native" | "openai" | "anthropic";

@@ -5,9 +5,9 @@
 
 export { type ApiKeyParts, makeApiKey, readApiKey } from "./api-key.ts";
 export type { Candidate, Decision } from "./decision.ts";
-export { ENDPOINTS, type Endpoint, isEndpoint, type Provider, type Surface } from "./endpoints.ts";
+export { ENDPOINTS, type Endpoint, isEndpoint, PROVIDER_NAME, type Provider, type Surface } from "./endpoints.ts";
 export { type EventFacts, type EventType, eventPayload } from "./events.ts";
 export { type JobRequest, metadataSchema, nearestWord, readJobRequest } from "./job-request.ts";
-export { expandLanes, LANE_IDS, type LaneClass, type LaneId, laneClass } from "./lanes.ts";
-export { ACCOUNTS, type LedgerAccount, type Waterfall, type WaterfallLine } from "./ledger.ts";
+export { expandLanes, LANE_IDS, type LaneClass, type LaneId, laneClass, laneProvider } from "./lanes.ts";
+export { isAccount, type LedgerAccount, SAVING_ACCOUNTS, type Waterfall, type WaterfallLine } from "./ledger.ts";
 export { addUsage, NO_USAGE, totalInput, type Usage } from "./usage.ts";

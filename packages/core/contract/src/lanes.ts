@@ -1,33 +1,39 @@
 import { fault } from "@slowboat/kernel";
 
-/** Every way a job can be answered. `cache` is a decision without an adapter; `openai-flex` is a tier of the OpenAI lane. */
-export const LANE_IDS = ["cache", "pool", "openai-batch", "anthropic-batch", "openai-flex", "openai", "anthropic"] as const;
+/**
+ * A way in which a job can be answered: `cache` (a decision without an adapter), `pool`, or a provider's name alone (real time) or with
+ * `-batch` or `-flex` behind it. Providers beyond the two built-in ones come from the operator's configuration.
+ */
+export type LaneId = string;
 
-export type LaneId = (typeof LANE_IDS)[number];
+/** The lanes that need no configuration beyond a key. */
+export const LANE_IDS = ["cache", "pool", "openai-batch", "anthropic-batch", "openai-flex", "openai", "anthropic"] as const;
 
 /** What a caller names in `allow` and `deny`: a class, or one lane. */
 export type LaneClass = "cache" | "pool" | "batch" | "flex" | "realtime";
 
-const CLASS_OF: Record<LaneId, LaneClass> = {
-  cache: "cache",
-  pool: "pool",
-  "openai-batch": "batch",
-  "anthropic-batch": "batch",
-  "openai-flex": "flex",
-  openai: "realtime",
-  anthropic: "realtime",
+const CLASSES: readonly LaneClass[] = ["cache", "pool", "batch", "flex", "realtime"];
+
+export const laneClass = (lane: LaneId): LaneClass => {
+  if (lane === "cache" || lane === "pool") return lane;
+  if (lane.endsWith("-batch")) return "batch";
+  return lane.endsWith("-flex") ? "flex" : "realtime";
 };
 
-export const laneClass = (lane: LaneId): LaneClass => CLASS_OF[lane];
+/** Who answers on a lane: the name without what follows the hyphen, since a provider's name has none. */
+export const laneProvider = (lane: LaneId): string => lane.replace(/-(?:batch|flex)$/, "");
 
-/** Turns caller's words (classes or lane ids) into lane ids; an unknown word is a fault that lists the known ones. */
-export function expandLanes(words: readonly string[], param: string): LaneId[] {
+/** Turns caller's words (classes or lane ids) into lane ids of `known`; an unknown word is a fault that lists the known ones. */
+export function expandLanes(words: readonly string[], param: string, known: readonly LaneId[] = LANE_IDS): LaneId[] {
+  const all = [...new Set<LaneId>([...LANE_IDS, ...known])];
   const lanes = new Set<LaneId>();
   for (const word of words) {
-    const matched = LANE_IDS.filter((lane) => lane === word || CLASS_OF[lane] === word);
+    const matched = all.filter((lane) => lane === word || laneClass(lane) === word);
     if (matched.length === 0) {
-      const known = [...new Set([...Object.values(CLASS_OF), ...LANE_IDS])].join(", ");
-      throw fault("invalid-request", { param, message: `'${word}' is not a lane; known: ${known}.` });
+      throw fault("invalid-request", {
+        param,
+        message: `'${word.slice(0, 64)}' is not a lane; known: ${[...new Set([...CLASSES, ...all])].join(", ")}.`,
+      });
     }
     for (const lane of matched) lanes.add(lane);
   }

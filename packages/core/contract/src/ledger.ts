@@ -1,10 +1,14 @@
+import { PROVIDER_NAME, type Provider } from "./endpoints.ts";
+
 /**
  * The accounts of a settlement. A settlement is one balanced transaction, and its balance is the savings waterfall:
  * −list + Σ savings − waste + Σ paid = 0. `list` holds the baseline with a minus, `saving.*` what each mechanism took off,
  * `waste` what was paid beyond the answer (with a minus), `payable.*` what is owed to whom.
  */
-export const ACCOUNTS = [
-  "list",
+export type LedgerAccount = "list" | (typeof SAVING_ACCOUNTS)[number] | `payable.${Provider}`;
+
+/** What stands between the list price and what was paid, in the order in which it is shown. */
+export const SAVING_ACCOUNTS = [
   "saving.cache",
   "saving.routing",
   "saving.context",
@@ -13,12 +17,11 @@ export const ACCOUNTS = [
   "saving.pool",
   "saving.prompt-cache",
   "waste",
-  "payable.openai",
-  "payable.anthropic",
-  "payable.pool",
 ] as const;
 
-export type LedgerAccount = (typeof ACCOUNTS)[number];
+/** True for a word that names a ledger account. */
+export const isAccount = (word: string): word is LedgerAccount =>
+  word === "list" || (SAVING_ACCOUNTS as readonly string[]).includes(word) || (word.startsWith("payable.") && PROVIDER_NAME.test(word.slice(8)));
 
 /** One line of the waterfall, in the order in which it is shown. */
 export interface WaterfallLine {

@@ -1,12 +1,11 @@
-import type { LaneId } from "@slowboat/contract";
-
 /**
  * The numbers of the scheduling policy, in job-time ms unless the name says otherwise. Sources: the providers' documented
  * limits for lags, the published prior for tails; the rest are choices that the simulator ranks.
  */
 export const POLICY = {
-  /** How long a cancelled batch may take until its finished lines are in hand. OpenAI documents up to 10 minutes; Anthropic ends in well under 5. */
-  cancelLagMs: { "openai-batch": 600_000, "anthropic-batch": 300_000 } as Partial<Record<LaneId, number>>,
+  /** How long a cancelled batch may take until its finished lines are in hand. OpenAI documents up to 10 minutes, and others are taken for no quicker; Anthropic ends in well under 5. */
+  cancelLagMs: 600_000,
+  anthropicCancelLagMs: 300_000,
   /** Share of the cheap price lost when a rescue follows: finished lines come back after a cancel, none after a blind hedge. */
   wasteCancelled: 0.05,
   wasteHedged: 1,

@@ -21,6 +21,11 @@ export const callsPerSecond = (lane: LaneView, outputTokens: number, scale: numb
 export const queueMs = (lane: LaneView, outputTokens: number, scale: number): number =>
   (Math.max(0, lane.queued - lane.concurrency) / Math.max(1e-9, callsPerSecond(lane, outputTokens, scale))) * 1000;
 
+const cancelLagMs = (lane: LaneId): number => {
+  if (laneClass(lane) !== "batch") return 0;
+  return lane === "anthropic-batch" ? POLICY.anthropicCancelLagMs : POLICY.cancelLagMs;
+};
+
 const guardMs = (slackMs: number, snapshot: RescueSnapshot): number =>
   Math.max(POLICY.guardMinMs, POLICY.guardSlackShare * Math.max(0, slackMs)) + POLICY.ticksOfGuard * snapshot.tickMs * snapshot.scale;
 
@@ -37,7 +42,7 @@ export function rescueMs(
   snapshot: RescueSnapshot,
   nowMs: number,
 ): number {
-  const lag = how === "cancel" ? (POLICY.cancelLagMs[lane] ?? 0) : 0;
+  const lag = how === "cancel" ? cancelLagMs(lane) : 0;
   const poll = laneClass(lane) === "batch" ? POLICY.pollMs : 0;
   const herd = (Math.max(0, job.together - 1) / Math.max(1e-9, callsPerSecond(rescueLane, job.outputTokens, snapshot.scale))) * 1000;
   return (
@@ -69,6 +74,6 @@ export const rescueAtMs = (
 export function rescueMove(lane: LaneId, rescueLane: LaneView, job: RescueJob, snapshot: RescueSnapshot, nowMs: number): "wait" | "cancel" | "hedge" {
   const hedgeAt = rescueAtMs(lane, "hedge", rescueLane, job, snapshot, nowMs);
   if (nowMs >= hedgeAt) return "hedge";
-  const lag = POLICY.cancelLagMs[lane] ?? 0;
+  const lag = cancelLagMs(lane);
   return nowMs >= hedgeAt - lag && nowMs < hedgeAt - lag / 2 ? "cancel" : "wait";
 }

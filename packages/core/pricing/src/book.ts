@@ -1,4 +1,4 @@
-import { ENDPOINTS, type Endpoint, type Provider } from "@slowboat/contract";
+import { ENDPOINTS, type Endpoint, PROVIDER_NAME, type Provider } from "@slowboat/contract";
 import { hexOf, type PicoUsd, sha256 } from "@slowboat/kernel";
 import { z } from "zod";
 
@@ -10,7 +10,7 @@ export type Tier = (typeof TIERS)[number];
 export const KINDS = ["input", "cache_read", "cache_write_5m", "cache_write_30m", "cache_write_1h", "cache_write_12h", "output"] as const;
 export type Kind = (typeof KINDS)[number];
 
-const provider = z.enum(["openai", "anthropic", "pool"]);
+const provider = z.string().regex(PROVIDER_NAME);
 const endpoint = z.enum(ENDPOINTS);
 const modelId = z.string().min(1).max(200);
 const day = z.iso.date();

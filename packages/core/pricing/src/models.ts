@@ -1,24 +1,18 @@
-import type { LaneId, Provider } from "@slowboat/contract";
+import { type LaneId, laneClass, laneProvider, type Provider } from "@slowboat/contract";
 import type { ModelRef, PriceBook, ResolvedModel, Tier } from "./book.ts";
 
 /** What a name in a request stands for; `null` when the book does not know it. Exact ids and aliases only. */
 export const resolveModel = (book: PriceBook, name: string): ResolvedModel | null => book.names.get(name) ?? null;
 
-const LANE_TERMS: Record<LaneId, { readonly provider: Provider; readonly tier: Tier } | null> = {
-  cache: null,
-  pool: { provider: "pool", tier: "standard" },
-  "openai-batch": { provider: "openai", tier: "batch" },
-  "anthropic-batch": { provider: "anthropic", tier: "batch" },
-  "openai-flex": { provider: "openai", tier: "flex" },
-  openai: { provider: "openai", tier: "standard" },
-  anthropic: { provider: "anthropic", tier: "standard" },
-};
+const TIER_OF = { pool: "standard", batch: "batch", flex: "flex", realtime: "standard" } as const;
 
 /** Who answers on a lane, which exact model runs there and on which price list; `null` for the cache and for a lane that none of the candidates can use. */
 export function routeOn(lane: LaneId, candidates: readonly ModelRef[]): { provider: Provider; model: string; tier: Tier } | null {
-  const terms = LANE_TERMS[lane];
-  const candidate = terms && candidates.find((c) => c.provider === terms.provider);
-  return terms && candidate ? { ...terms, model: candidate.model } : null;
+  const kind = laneClass(lane);
+  if (kind === "cache") return null;
+  const provider = laneProvider(lane);
+  const candidate = candidates.find((c) => c.provider === provider);
+  return candidate ? { provider, tier: TIER_OF[kind], model: candidate.model } : null;
 }
 
 /** The `n` names of the book closest to a name it does not have, nearest first, for the text of an error. */

@@ -1,4 +1,4 @@
-import { ACCOUNTS, type LedgerAccount, type Provider, type Usage, type Waterfall, type WaterfallLine } from "@slowboat/contract";
+import { type LedgerAccount, type Provider, SAVING_ACCOUNTS, type Usage, type Waterfall, type WaterfallLine } from "@slowboat/contract";
 import { assert, unreachable } from "@slowboat/kernel";
 import type { PriceBook, Tier } from "./book.ts";
 import { baseline, price, uncached } from "./price.ts";
@@ -38,7 +38,7 @@ export type Settlement =
   | { readonly priced: true; readonly entries: readonly LedgerPosting[]; readonly waterfall: Waterfall; readonly estimated: boolean }
   | { readonly priced: false; readonly entries: readonly []; readonly waterfall: null; readonly estimated: boolean };
 
-const PAYABLE: Record<Provider, LedgerAccount> = { openai: "payable.openai", anthropic: "payable.anthropic", pool: "payable.pool" };
+const payable = (provider: Provider): LedgerAccount => `payable.${provider}`;
 
 /** Under which mechanism the step from the real-time price to the lane's price is shown. */
 const laneSaving = (provider: Provider, tier: Tier): LedgerAccount => {
@@ -73,7 +73,7 @@ export function settlement(input: SettlementInput): Settlement {
       if (cost.unpriced) return unpriced(false);
       return balanced(
         [
-          [PAYABLE[input.provider], cost.nano],
+          [payable(input.provider), cost.nano],
           ["waste", -cost.nano],
         ],
         false,
@@ -101,7 +101,7 @@ function settleAnswer(input: Extract<SettlementInput, { kind: "answer" }>): Sett
       ["saving.routing", list.nano - routed.nano],
       [laneSaving(provider, tier), routed.nano - laned.nano],
       ["saving.prompt-cache", laned.nano - paid.nano],
-      [PAYABLE[provider], paid.nano],
+      [payable(provider), paid.nano],
     ],
     estimated,
   );
@@ -124,10 +124,10 @@ export function waterfallOf(entries: Iterable<LedgerPosting>): Waterfall {
   for (const { account, amountNano } of entries) sums.set(account, (sums.get(account) ?? 0n) + amountNano);
   let paidNano = 0n;
   const lines: WaterfallLine[] = [];
-  for (const account of ACCOUNTS) {
+  for (const [account, amountNano] of sums) if (account.startsWith("payable.")) paidNano += amountNano;
+  for (const account of SAVING_ACCOUNTS) {
     const amountNano = sums.get(account) ?? 0n;
-    if (account.startsWith("payable.")) paidNano += amountNano;
-    else if (account !== "list" && amountNano !== 0n) lines.push({ account, amountNano });
+    if (amountNano !== 0n) lines.push({ account, amountNano });
   }
   return { listNano: -(sums.get("list") ?? 0n), lines, paidNano };
 }

@@ -1,4 +1,4 @@
-import { type Decision, type EventType, eventPayload, laneClass } from "@slowboat/contract";
+import { type Decision, type EventType, eventPayload, laneClass, laneProvider } from "@slowboat/contract";
 import { newId } from "@slowboat/kernel";
 import { callsPerSecond, closePack, decide, packKey, rescueMs, type Snapshot, type Verdict } from "@slowboat/plan";
 import {
@@ -182,7 +182,7 @@ function holdPacks(
 /** Until when (job ms) a pack should wait for more lines; `null` to send it now. */
 function holdUntil(snapshot: Snapshot, pack: readonly Placement[], nowMs: number): number | null {
   const lane = (pack[0] as Placement).decision.lane;
-  const rescueLane = snapshot.lanes.find((view) => laneClass(view.id) === "realtime" && lane.startsWith(view.id));
+  const rescueLane = snapshot.lanes.find((view) => view.id === laneProvider(lane));
   if (!rescueLane) return null;
   const slacks = pack.flatMap(({ job }) => (job.deadlineAtMs === null ? [] : [job.deadlineAtMs - nowMs]));
   const minSlackMs = slacks.length === 0 ? null : Math.min(...slacks);

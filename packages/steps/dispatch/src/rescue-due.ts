@@ -1,4 +1,4 @@
-import { type LaneId, laneClass } from "@slowboat/contract";
+import { type LaneId, laneClass, laneProvider } from "@slowboat/contract";
 import { decide, type LaneView, rescueAtMs, rescueMove, type Snapshot } from "@slowboat/plan";
 import {
   type DueJob,
@@ -67,7 +67,7 @@ function rescueFromBatch(
 ): void {
   const { job, at, deadlineAtMs, together } = late;
   const lane = at.lane as LaneId;
-  const rescueLane: LaneView | undefined = snapshot.lanes.find((view) => laneClass(view.id) === "realtime" && lane.startsWith(view.id));
+  const rescueLane: LaneView | undefined = snapshot.lanes.find((view) => view.id === laneProvider(lane));
   if (!rescueLane) return void out.later.push({ jobId: job.id, atMs: null });
   const facts = { outputTokens: job.outputTokensEst, deadlineAtMs, together };
   const hedgeAtMs = rescueAtMs(lane, "hedge", rescueLane, facts, snapshot, nowMs);
@@ -81,7 +81,7 @@ function rescueFromBatch(
   const verdict = decide(
     {
       ...toPlanJob(job, snapshot, { cached: false, tried: [], role: "hedge" }),
-      deny: ["openai-batch", "anthropic-batch", ...((job.lanesDeny ?? []) as LaneId[])],
+      deny: [...snapshot.lanes.map((view) => view.id).filter((id) => laneClass(id) === "batch"), ...(job.lanesDeny ?? [])],
     },
     snapshot,
     nowMs,

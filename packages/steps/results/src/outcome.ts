@@ -1,4 +1,4 @@
-import { type Endpoint, type LaneId, laneClass, type Provider, type Usage } from "@slowboat/contract";
+import { type Endpoint, type LaneId, laneClass, laneProvider, type Usage } from "@slowboat/contract";
 import { type PriceBook, resolveModel, routeOn, type Settlement, settlement, type Tier, usageOf } from "@slowboat/pricing";
 import type { AnsweredRow } from "@slowboat/store";
 
@@ -32,12 +32,12 @@ export function outcomeOf(row: AnsweredRow, book: PriceBook): SettlementFacts {
   const reading = usageOf(row.endpoint as Endpoint, parse(row.answer));
   if (reading.usage === null) return { ...base, quarantine: reading.reason, settlement: UNPRICED };
   const lane = row.lane as LaneId;
-  const route = routeOn(lane, resolveModel(book, row.model)?.candidates ?? [{ provider: providerOf(lane), model: row.model }]);
+  const route = routeOn(lane, resolveModel(book, row.model)?.candidates ?? [{ provider: laneProvider(lane), model: row.model }]);
   const tier = laneClass(lane) === "batch" ? "batch" : (reading.tier ?? route?.tier ?? "standard");
   const paid = {
     book,
     atMs: row.answeredAtMs,
-    provider: route?.provider ?? providerOf(lane),
+    provider: route?.provider ?? laneProvider(lane),
     model: route?.model ?? row.model,
     tier,
     usage: reading.usage,
@@ -52,8 +52,6 @@ function reuseOutcome(row: AnsweredRow, book: PriceBook, base: Omit<SettlementFa
   if (usage === null) return { ...base, usage, quarantine: "the reused answer has no usage", settlement: UNPRICED };
   return { ...base, usage, settlement: settlement({ kind: "reuse", book, atMs: row.answeredAtMs, baselineModel: row.baselineModel, usage }) };
 }
-
-const providerOf = (lane: LaneId): Provider => (lane.startsWith("openai") ? "openai" : lane.startsWith("anthropic") ? "anthropic" : "pool");
 
 function parse(text: string): unknown {
   try {
