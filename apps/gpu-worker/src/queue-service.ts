@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
-import { runCallDispatch } from "@slowboat/dispatch";
+import { createGate, runCallDispatch } from "@slowboat/dispatch";
 import type { CallLane } from "@slowboat/lanes";
 import { type Consumer, createQueue, type Queue } from "@slowboat/queue";
 import { crash, jobClock, type Logger, type Service, systemRng } from "@slowboat/runtime";
 import { openStore, readClock, type Store } from "@slowboat/store";
 
-/** Requests of a chunk that wait for the engine at a time: enough to fill its batches of texts. */
-const POLICY = { concurrency: 64, timeoutMs: 120_000 };
+/** Requests that wait for the engine at a time: enough to fill its batches of texts. */
+const AT_ONCE = 64;
 
 interface QueueSettings {
   readonly databaseUrl: string;
@@ -29,7 +29,8 @@ export function createQueueService(lane: CallLane, settings: QueueSettings, logg
       });
       const blob = await diskBlobs(join(settings.dataDir, "blobs"));
       const deps = { store, queue, blob, lanes: new Map([[lane.id, lane]]), time: { clock: jobClock(row), rng: systemRng() }, logger };
-      const consumer = await queue.consume("lane-pool", 2, ({ dispatchId }, signal) => runCallDispatch(deps, POLICY, dispatchId, signal));
+      const gate = createGate(AT_ONCE);
+      const consumer = await queue.consume("lane-pool", 2, ({ dispatchId }, signal) => runCallDispatch(deps, () => gate, dispatchId, signal));
       open = { store, queue, consumer };
     },
     stop: async () => {

@@ -29,6 +29,7 @@ const lanes = createLanes({
   openai: config.OPENAI_API_KEY ? { apiKey: config.OPENAI_API_KEY, baseURL: config.OPENAI_BASE_URL } : undefined,
   anthropic: config.ANTHROPIC_API_KEY ? { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } : undefined,
   poolUrl: config.SLOWBOAT_POOL_URL,
+  timeScale: clock.scale,
   emulated: config.SLOWBOAT_EMULATED,
 });
 const desk = openDesk({ store, queue, clock });

@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
 import { type LaneId, laneClass } from "@slowboat/contract";
 import {
+  createGate,
+  type Gate,
   type LaneDeps,
   type LaneOffer,
   laneQueue,
@@ -21,10 +23,11 @@ import { readConfig } from "./config.ts";
 
 /** Machine ms between two looks at what is due; the rescue's guard counts in it. */
 const TICK_MS = 200;
-const CALL_TIMEOUT_MS = 120_000;
 /** A bell older than this that nobody answered is rung again. */
 const LOST_AFTER_MS = 5_000;
 const BATCHES_AT_ONCE = 4;
+/** Chunks of calls in hand, over all lanes: enough that a slow lane never keeps another waiting. */
+const CHUNKS_AT_ONCE = 16;
 /** Texts of a hundred tokens on two cores, as `npm run bench -- throughput` sees the pool; a cautious figure, since it only delays rescue. */
 const POOL_TOKENS_PER_SECOND = 8_000;
 
@@ -45,6 +48,7 @@ const lanes = createLanes({
   openai: config.OPENAI_API_KEY ? { apiKey: config.OPENAI_API_KEY, baseURL: config.OPENAI_BASE_URL } : undefined,
   anthropic: config.ANTHROPIC_API_KEY ? { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } : undefined,
   poolUrl: config.SLOWBOAT_POOL_URL,
+  timeScale: clock.scale,
   emulated: config.SLOWBOAT_EMULATED === "1",
 });
 const concurrency = (lane: LaneId): number => (laneClass(lane) === "batch" ? BATCHES_AT_ONCE : config.SLOWBOAT_CALL_CONCURRENCY);
@@ -89,7 +93,12 @@ const plan = async (signal: AbortSignal): Promise<void> => {
   return planning;
 };
 
-const callPolicy = { concurrency: config.SLOWBOAT_CALL_CONCURRENCY, timeoutMs: CALL_TIMEOUT_MS };
+const gates = new Map<LaneId, Gate>();
+const gateOf = (lane: LaneId): Gate => {
+  const gate = gates.get(lane) ?? createGate(concurrency(lane));
+  gates.set(lane, gate);
+  return gate;
+};
 const bells: Service = (() => {
   let consumers: Consumer[] = [];
   return {
@@ -97,7 +106,7 @@ const bells: Service = (() => {
       consumers = [
         await queue.consume("plan", 1, (_payload, signal) => plan(signal)),
         await queue.consume("populate", 1, ({ batchId }, signal) => populateBatch(populateDeps, batchId, signal)),
-        await queue.consume("lane-call", 2, ({ dispatchId }, signal) => runCallDispatch(laneDeps, callPolicy, dispatchId, signal)),
+        await queue.consume("lane-call", CHUNKS_AT_ONCE, ({ dispatchId }, signal) => runCallDispatch(laneDeps, gateOf, dispatchId, signal)),
         await queue.consume("lane-batch", BATCHES_AT_ONCE, ({ dispatchId }, signal) => runBatchDispatch(laneDeps, dispatchId, signal)),
       ];
     },
@@ -117,7 +126,7 @@ const sweep = async (): Promise<void> => {
     spacingMs: 2_000,
     limit: 200,
   });
-  for (const dispatch of due) await queue.ring(laneQueue(dispatch.lane as LaneId), [{ dispatchId: dispatch.id }]);
+  for (const dispatch of due) await queue.ring(laneQueue(dispatch.lane), [{ dispatchId: dispatch.id }], { once: true });
 };
 const slowSweep = async (): Promise<void> => {
   await sweepIntake({ store, queue, blob, clock });

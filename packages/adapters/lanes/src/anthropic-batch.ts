@@ -6,35 +6,22 @@ import { findOrphan, type MessageBatch, totalOf } from "./anthropic-find.ts";
 import { BOUNDS } from "./bounds.ts";
 import { act, lines, longBody, statusOf } from "./control.ts";
 import { outgoingAll } from "./edit.ts";
-import { type BatchLane, LaneError, type LaneProgress, type LaneRequest } from "./port.ts";
+import { type BatchLane, LaneError, type LaneProgress, type LaneRequest, type OrphanSearch } from "./port.ts";
 import { answersOf, anthropicRow } from "./rows.ts";
 import { createAgent, type Wire } from "./wire.ts";
-
-/** Batches known to belong to a dispatch that are remembered; the oldest are let go. */
-const KNOWN_MAX = 20_000;
 
 /** Settings of Anthropic's batch lane. */
 export interface AnthropicBatchOptions extends AnthropicAccount {
   readonly agent?: Agent;
 }
 
-/** Anthropic's Message Batches. A batch counts as claimed, and is no orphan, once this process submitted, adopted or polled it. */
+/** Anthropic's Message Batches. */
 export function createAnthropicBatchLane(options: AnthropicBatchOptions): BatchLane {
   const agent = options.agent ?? createAgent();
   const client = anthropicClient(options);
   const account = accountOf("anthropic", options);
-  const claimed = new Set<string>();
-  const claim = (ref: string): string => {
-    claimed.delete(ref);
-    claimed.add(ref);
-    const [oldest] = claimed;
-    if (claimed.size > KNOWN_MAX && oldest !== undefined) claimed.delete(oldest);
-    return ref;
-  };
   const retrieve = (ref: string, signal: AbortSignal): Promise<MessageBatch> =>
-    act(agent, signal, { what: "read a batch" }, (wire, bounded) =>
-      on(client, wire).messages.batches.retrieve(claim(ref), undefined, { signal: bounded }),
-    );
+    act(agent, signal, { what: "read a batch" }, (wire, bounded) => on(client, wire).messages.batches.retrieve(ref, undefined, { signal: bounded }));
 
   async function submit(dispatchId: string, requests: readonly LaneRequest[], signal: AbortSignal): Promise<{ ref: string }> {
     assert(requests.length >= 1 && requests.length <= LIMITS.messageBatchRequests, `a batch has 1 to ${LIMITS.messageBatchRequests} requests`);
@@ -54,7 +41,7 @@ export function createAnthropicBatchLane(options: AnthropicBatchOptions): BatchL
     );
     if (typeof batch?.id !== "string")
       throw new LaneError("the reply to a batch create has no id", { outcome: "unknown", retry: "later", code: "unrecognised_answer" });
-    return { ref: claim(batch.id) };
+    return { ref: batch.id };
   }
 
   const list = (after: string | undefined, signal: AbortSignal): Promise<{ data: MessageBatch[]; has_more: boolean }> =>
@@ -70,9 +57,9 @@ export function createAnthropicBatchLane(options: AnthropicBatchOptions): BatchL
         .asResponse(),
     );
 
-  async function find(_dispatchId: string, attemptIds: readonly string[], sinceMs: number, signal: AbortSignal): Promise<{ ref: string } | null> {
-    const ref = await findOrphan({ list, results, isClaimed: (id) => claimed.has(id) }, attemptIds, sinceMs, signal);
-    return ref === null ? null : { ref: claim(ref) };
+  async function find(_dispatchId: string, attemptIds: readonly string[], among: OrphanSearch, signal: AbortSignal): Promise<{ ref: string } | null> {
+    const ref = await findOrphan({ list, results }, attemptIds, among, signal);
+    return ref === null ? null : { ref };
   }
 
   async function* collect(ref: string, signal: AbortSignal): ReturnType<BatchLane["collect"]> {

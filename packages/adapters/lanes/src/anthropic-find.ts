@@ -1,6 +1,6 @@
 import type Anthropic from "@anthropic-ai/sdk";
 import { BOUNDS } from "./bounds.ts";
-import { LaneError } from "./port.ts";
+import { LaneError, type OrphanSearch } from "./port.ts";
 import { anthropicRow } from "./rows.ts";
 
 export type MessageBatch = Anthropic.Messages.MessageBatch;
@@ -11,11 +11,10 @@ export function totalOf(batch: MessageBatch): number {
   return counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired;
 }
 
-/** What looking for an orphan needs of the provider, and of us: which batches already belong to a dispatch. */
+/** What looking for an orphan needs of the provider. */
 export interface Shelf {
   list(after: string | undefined, signal: AbortSignal): Promise<{ readonly data: readonly MessageBatch[]; readonly has_more: boolean }>;
   results(ref: string, signal: AbortSignal): AsyncIterable<string | null>;
-  isClaimed(ref: string): boolean;
 }
 
 /** Clocks may differ by this much when a list is cut at an instant. */
@@ -23,28 +22,33 @@ const SKEW_MS = 60_000;
 
 /**
  * Looks for the batch of these attempts. Message batches carry no name of ours but the custom_ids, which can be read only
- * once a batch has ended. So an ended batch is taken when its results name one of the attempts; else the only unclaimed running batch of
- * this size created since `sinceMs`; and where several could be it, none.
+ * once a batch has ended. So an ended batch is taken when its results name one of the attempts; else the only running batch of this
+ * size that no dispatch holds. Where several could be it, none is: that throws, and the next look may find one ended.
  */
-export async function findOrphan(shelf: Shelf, attemptIds: readonly string[], sinceMs: number, signal: AbortSignal): Promise<string | null> {
+export async function findOrphan(shelf: Shelf, attemptIds: readonly string[], among: OrphanSearch, signal: AbortSignal): Promise<string | null> {
   const ids = new Set(attemptIds);
   const running: string[] = [];
-  for (const batch of await candidates(shelf, attemptIds.length, sinceMs, signal)) {
+  for (const batch of await candidates(shelf, attemptIds.length, among, signal)) {
     if (batch.processing_status !== "ended") running.push(batch.id);
     else if (!batch.archived_at && (await firstIsOurs(shelf, batch.id, ids, signal))) return batch.id;
   }
-  const [only] = running;
-  return only !== undefined && running.length === 1 ? only : null;
+  if (running.length > 1 || (running.length === 1 && among.crowded))
+    throw new LaneError(`${running.length} running batches could be it or another's`, {
+      outcome: "unknown",
+      retry: "later",
+      code: "orphan_ambiguous",
+    });
+  return running[0] ?? null;
 }
 
-/** Unclaimed batches of this size, created since. */
-async function candidates(shelf: Shelf, size: number, sinceMs: number, signal: AbortSignal): Promise<MessageBatch[]> {
+/** Batches of this size that no dispatch is known to hold, created since. */
+async function candidates(shelf: Shelf, size: number, among: OrphanSearch, signal: AbortSignal): Promise<MessageBatch[]> {
   const found: MessageBatch[] = [];
   let after: string | undefined;
   for (let page = 0; page < BOUNDS.findPages; page++) {
     const list = await shelf.list(after, signal);
-    const young = list.data.filter((batch) => Date.parse(batch.created_at) >= sinceMs - SKEW_MS);
-    found.push(...young.filter((batch) => totalOf(batch) === size && !shelf.isClaimed(batch.id)));
+    const young = list.data.filter((batch) => Date.parse(batch.created_at) >= among.sinceMs - SKEW_MS);
+    found.push(...young.filter((batch) => totalOf(batch) === size && !among.taken.has(batch.id)));
     const last = list.data.at(-1);
     if (!last || !list.has_more || young.length < list.data.length) return found;
     after = last.id;

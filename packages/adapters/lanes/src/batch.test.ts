@@ -8,6 +8,7 @@ afterEach(async () => {
 });
 
 const never = new AbortController().signal;
+const since = (sinceMs: number, taken: readonly string[] = [], crowded = false) => ({ sinceMs, taken: new Set(taken), crowded });
 const request = (n: number, endpoint: LaneRequest["endpoint"], body = '{"model":"m"}'): LaneRequest => ({
   attemptId: `att_${n}`,
   endpoint,
@@ -112,10 +113,10 @@ test("OpenAI's orphan is found by its metadata on a later page, and not beyond i
   const server = await provider((heard, res) =>
     json(res, heard.path.includes("after=batch_2") ? page(3, false, "dsp_7") : page(0, true, "dsp_other")),
   );
-  expect(await openAi(server.url).find("dsp_7", [], 0, never)).toEqual({ ref: "batch_4" });
-  expect(await openAi(server.url).find("dsp_8", [], 0, never)).toBeNull();
+  expect(await openAi(server.url).find("dsp_7", [], since(0), never)).toEqual({ ref: "batch_4" });
+  expect(await openAi(server.url).find("dsp_8", [], since(0), never)).toBeNull();
   const before = server.heard.length;
-  expect(await openAi(server.url).find("dsp_8", [], 2_000_000, never)).toBeNull();
+  expect(await openAi(server.url).find("dsp_8", [], since(2_000_000), never)).toBeNull();
   expect(server.heard.length).toBe(before + 1);
 });
 
@@ -301,22 +302,19 @@ test("Anthropic's orphan is adopted when its results name us or nothing else fit
   });
   const lane = anthropic(server.url);
   const sinceMs = Date.parse("2026-11-19T00:00:00Z");
-  const find = (): Promise<{ ref: string } | null> => lane.find("dsp_1", ["att_1", "att_2"], sinceMs, never);
+  const find = (taken: readonly string[] = [], crowded = false): Promise<{ ref: string } | null> =>
+    lane.find("dsp_1", ["att_1", "att_2"], since(sinceMs, taken, crowded), never);
   const ended = { processing_status: "ended" };
   list = [messageBatch("msgbatch_foreign", { succeeded: 2 }, ended), messageBatch("msgbatch_other_size", { processing: 3 })];
   expect(await find()).toBeNull();
   list.push(messageBatch("msgbatch_old", { processing: 2 }, { created_at: "2026-11-01T00:00:00Z" }));
   expect(await find()).toBeNull();
-  await lane.submit("dsp_0", [request(1, "/v1/messages"), request(2, "/v1/messages")], never);
-  await lane.poll("msgbatch_polled", never);
-  list = [
-    messageBatch("msgbatch_mine", { processing: 2 }),
-    messageBatch("msgbatch_polled", { processing: 2 }),
-    messageBatch("msgbatch_a", { processing: 2 }),
-  ];
-  expect(await find()).toEqual({ ref: "msgbatch_a" });
+  list = [messageBatch("msgbatch_taken", { processing: 2 }), messageBatch("msgbatch_a", { processing: 2 })];
+  expect(await find(["msgbatch_taken"])).toEqual({ ref: "msgbatch_a" });
+  const unsure = { name: "LaneError", outcome: "unknown", code: "orphan_ambiguous" };
+  await expect(find(["msgbatch_taken"], true)).rejects.toMatchObject(unsure);
   list = [messageBatch("msgbatch_b", { processing: 2 }), messageBatch("msgbatch_c", { processing: 2 })];
-  expect(await find()).toBeNull();
+  await expect(find()).rejects.toMatchObject(unsure);
   list.push(messageBatch("msgbatch_ours", { succeeded: 2 }, ended));
   expect(await find()).toEqual({ ref: "msgbatch_ours" });
 });

@@ -1,6 +1,7 @@
 import type { LaneId } from "@slowboat/contract";
 import { createAnthropicLane } from "./anthropic.ts";
 import { createAnthropicBatchLane } from "./anthropic-batch.ts";
+import { BOUNDS } from "./bounds.ts";
 import { createOpenAiLane } from "./openai.ts";
 import { createOpenAiBatchLane } from "./openai-batch.ts";
 import { createPoolLane } from "./pool.ts";
@@ -14,11 +15,17 @@ export interface LaneSettings {
   readonly poolUrl?: string | undefined;
   /** True when the base URLs are the emulator's. */
   readonly emulated: boolean;
+  /** Job ms in a machine ms: the emulator's hours pass so much faster, and so do the bounds on a call to it. */
+  readonly timeScale?: number;
 }
+
+/** A call's overhead on this machine does not shrink with the provider's time. */
+const LEAST_MS = 30_000;
 
 /** The lanes of this installation, over one pool of sockets. A provider without a key has none. */
 export function createLanes(settings: LaneSettings): ReadonlyMap<LaneId, Lane> {
   const agent = createAgent();
+  const bound = (ms: number): number => Math.max(LEAST_MS, ms / (settings.timeScale ?? 1));
   const lanes: Lane[] = [];
   if (settings.openai) {
     const account = {
@@ -27,7 +34,11 @@ export function createLanes(settings: LaneSettings): ReadonlyMap<LaneId, Lane> {
       emulated: settings.emulated,
       agent,
     };
-    lanes.push(createOpenAiLane(account), createOpenAiLane({ ...account, flex: true }), createOpenAiBatchLane(account));
+    lanes.push(
+      createOpenAiLane({ ...account, timeoutMs: bound(BOUNDS.callMs) }),
+      createOpenAiLane({ ...account, flex: true, timeoutMs: bound(BOUNDS.flexMs) }),
+      createOpenAiBatchLane(account),
+    );
   }
   if (settings.anthropic) {
     const account = {
@@ -36,7 +47,7 @@ export function createLanes(settings: LaneSettings): ReadonlyMap<LaneId, Lane> {
       emulated: settings.emulated,
       agent,
     };
-    lanes.push(createAnthropicLane(account), createAnthropicBatchLane(account));
+    lanes.push(createAnthropicLane({ ...account, timeoutMs: bound(BOUNDS.callMs) }), createAnthropicBatchLane(account));
   }
   if (settings.poolUrl !== undefined) lanes.push(createPoolLane({ baseURL: settings.poolUrl, agent }));
   return new Map(lanes.map((lane) => [lane.id, lane]));

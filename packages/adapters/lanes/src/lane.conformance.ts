@@ -222,11 +222,15 @@ export function batchLaneConformance(name: string, open: (turnaroundMs: number) 
       expect(error).toBeInstanceOf(LaneError);
       expect(error).toMatchObject({ outcome: "unknown" });
       const ids = sent.map((request) => request.attemptId);
-      const found = await at.lane.find("dsp_lost", ids, sinceMs, signal());
+      const found = await at.lane.find("dsp_lost", ids, { sinceMs, taken: new Set(), crowded: false }, signal());
       expect(found).not.toBeNull();
       at.pass(TURNAROUND_MS * 1.5);
       expect((await collect(at.lane, found?.ref ?? "")).map((answer) => answer.attemptId).sort()).toEqual(ids.sort());
-      expect(await at.lane.find("dsp_lost", ids, sinceMs, signal()).then((again) => again === null || again.ref === found?.ref)).toBe(true);
+      expect(
+        await at.lane
+          .find("dsp_lost", ids, { sinceMs, taken: new Set(), crowded: false }, signal())
+          .then((again) => again === null || again.ref === found?.ref),
+      ).toBe(true);
     });
 
     test("a batch that was never created is not found", async () => {
@@ -239,7 +243,7 @@ export function batchLaneConformance(name: string, open: (turnaroundMs: number) 
         await at.lane.find(
           "dsp_never",
           sent.map((request) => request.attemptId),
-          sinceMs,
+          { sinceMs, taken: new Set(), crowded: false },
           signal(),
         ),
       ).toBeNull();

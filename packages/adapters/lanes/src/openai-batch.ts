@@ -7,7 +7,7 @@ import { BOUNDS } from "./bounds.ts";
 import { act, lines, longBody, statusOf } from "./control.ts";
 import { oneLine, outgoingAll } from "./edit.ts";
 import { type OpenAiAccount, on, openAiClient } from "./openai-client.ts";
-import { type BatchLane, LaneError, type LaneProgress, type LaneRequest } from "./port.ts";
+import { type BatchLane, LaneError, type LaneProgress, type LaneRequest, type OrphanSearch } from "./port.ts";
 import { answersOf, openAiRow } from "./rows.ts";
 import { createAgent, type Wire } from "./wire.ts";
 
@@ -66,7 +66,12 @@ export function createOpenAiBatchLane(options: OpenAiBatchOptions): BatchLane {
     }
   }
 
-  async function find(dispatchId: string, _attemptIds: readonly string[], sinceMs: number, signal: AbortSignal): Promise<{ ref: string } | null> {
+  async function find(
+    dispatchId: string,
+    _attemptIds: readonly string[],
+    { sinceMs }: OrphanSearch,
+    signal: AbortSignal,
+  ): Promise<{ ref: string } | null> {
     let after: string | undefined;
     for (let page = 0; page < BOUNDS.findPages; page++) {
       const list = await act(agent, signal, { what: "list batches" }, (wire, bounded) =>

@@ -85,16 +85,24 @@ export interface LaneProgress {
   } | null;
 }
 
+/** Where an orphan may be: created since `sinceMs` (job time), and not among the batches that other dispatches are known to hold. */
+export interface OrphanSearch {
+  readonly sinceMs: number;
+  readonly taken: ReadonlySet<string>;
+  /** Other dispatches of the account are being created right now: a running batch may be theirs. */
+  readonly crowded: boolean;
+}
+
 /** A lane that takes a file of requests and answers within a day. Each method throws `LaneError` when the provider cannot be talked to. */
 export interface BatchLane extends LaneBase {
   readonly shape: "batch";
   /** Uploads and creates. `dispatchId` is written into what the provider stores, so that `find` can adopt an orphan. */
   submit(dispatchId: string, requests: readonly LaneRequest[], signal: AbortSignal): Promise<{ readonly ref: string }>;
   /**
-   * Looks for a batch of this dispatch that was created since `sinceMs` (job time) although its reply was lost. `null` also where
-   * a provider without names of ours leaves several batches possible (Anthropic): none is adopted by guess.
+   * Looks for a batch of this dispatch whose create reply was lost; `null` when there is none. Where a provider without names of ours
+   * leaves several possible (Anthropic), none is adopted by guess: it throws an unknown outcome, and once they end their lines tell.
    */
-  find(dispatchId: string, attemptIds: readonly string[], sinceMs: number, signal: AbortSignal): Promise<{ readonly ref: string } | null>;
+  find(dispatchId: string, attemptIds: readonly string[], among: OrphanSearch, signal: AbortSignal): Promise<{ readonly ref: string } | null>;
   /** A batch that the provider does not know (a 404) throws, so that the caller counts it: reads may lag behind a create. */
   poll(ref: string, signal: AbortSignal): Promise<LaneProgress>;
   /** Every line of an ended batch, in any order, streamed from the provider's output and error files. */

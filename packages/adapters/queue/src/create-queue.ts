@@ -50,9 +50,12 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
 
   return {
     backend: engine.backend,
-    ring: async (name, payloads) => {
+    ring: async (name, payloads, ring = {}) => {
       const { payload } = QUEUES[name];
-      const jobs = payloads.map((one) => ({ name, data: payload.parse(one) }));
+      const jobs = payloads.map((one) => {
+        const data = payload.parse(one);
+        return { name, data, ...(ring.once ? { opts: { deduplication: { id: Object.values(data).join("-") || "all" } } } : {}) };
+      });
       if (jobs.length > 0) await queue(name).addBulk(jobs);
     },
     consume: async (name, concurrency, handler) => {

@@ -43,11 +43,32 @@ export async function renewLease(tx: Sql, held: Pick<DispatchRow, "id" | "leaseG
   return rows.length > 0;
 }
 
+/** Which provider batches of the account are known to be other dispatches', and whether others are being created right now (`crowded`). */
+export async function readNeighbours(
+  tx: Sql,
+  dispatch: Pick<DispatchRow, "id" | "lane" | "account">,
+): Promise<{ taken: Set<string>; crowded: boolean }> {
+  const rows = await tx<{ ref: string | null }[]>`
+    select provider_ref as ref from dispatch
+    where lane = ${dispatch.lane} and account = ${dispatch.account} and id <> ${dispatch.id} and (provider_ref is not null or state = 'running')`;
+  return { taken: new Set(rows.flatMap((row) => row.ref ?? [])), crowded: rows.some((row) => row.ref === null) };
+}
+
 /** What changed while the lease was held; absent members stay as they are. The lease is given back. */
 export type DispatchPatch = Partial<
   Pick<
     DispatchRow,
-    "state" | "providerRef" | "providerStatus" | "providerProgress" | "pollErrors" | "nextPollAtMs" | "submittedAtMs" | "endedAtMs" | "error"
+    | "state"
+    | "providerRef"
+    | "providerStatus"
+    | "providerProgress"
+    | "pollErrors"
+    | "nextPollAtMs"
+    | "submittedAtMs"
+    | "endedAtMs"
+    | "error"
+    /** Machine time of the bell that counts as the last one; in the future, no sweep rings before then. */
+    | "enqueuedRealMs"
   >
 >;
 
@@ -58,7 +79,7 @@ export async function releaseDispatch(
 ): Promise<boolean> {
   const rows = await orm(tx)
     .update(dispatch)
-    .set({ ...input.patch, leaseUntilRealMs: null, enqueuedRealMs: 0 })
+    .set({ enqueuedRealMs: 0, ...input.patch, leaseUntilRealMs: null })
     .where(and(eq(dispatch.id, input.id), eq(dispatch.leaseGen, input.gen)))
     .returning({ id: dispatch.id });
   return rows.length > 0;

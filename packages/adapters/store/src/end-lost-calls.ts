@@ -16,7 +16,7 @@ export async function endLostCalls(
     order by sent_at_ms limit ${input.limit} for update skip locked`;
   const ended = await endAttempts(
     tx,
-    lost.map(({ id }) => ({ attemptId: id, state: "unknown" as const, code: "caller_lost" })),
+    lost.map(({ id }) => ({ attemptId: id, state: "unknown" as const, code: "caller_lost", outcome: "unheard" as const })),
     input.nowMs,
   );
   const error = JSON.stringify({ code: "outcome-unknown", message: "The call was cut off; the provider may have run it." });

@@ -25,13 +25,14 @@ export {
   insertDispatches,
   leaseDispatch,
   type NewDispatch,
+  readNeighbours,
   releaseDispatch,
   renewLease,
   sweepDispatches,
 } from "./dispatches.ts";
 export { type EmbeddedOptions, type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
 export { chooseLaunch } from "./embedded-user.ts";
-export { type EndedAttempt, endAttempts } from "./end-attempts.ts";
+export { type EndedAttempt, endAttempts, type GoneAttempt } from "./end-attempts.ts";
 export { type EndedJob, endJobs } from "./end-jobs.ts";
 export { endLostCalls } from "./end-lost-calls.ts";
 export { deleteFile, type FileRow, forgettableFiles, insertFile, listFiles, markBlobGone, readFileRow } from "./files.ts";
@@ -50,16 +51,27 @@ export { claimIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepId
 export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attempts.ts";
 export { insertJobs, type NewJob } from "./insert-jobs.ts";
 export { findKey, insertKey, insertTenant, type KeyOwner, markKeyRevoked } from "./keys.ts";
+export { type ParkedLane, parkLane, readParked } from "./lane-parking.ts";
 export { type ListedKey, listKeys, setRetention } from "./list-keys.ts";
 export { markSending } from "./mark-sending.ts";
 export { migrate, migrationNames } from "./migrate.ts";
 export { type PlacedJob, placeJobs } from "./place-jobs.ts";
-export { cancelOrphanedBatches, type PlacedAttempt, readBacklog, readPlaced, readTried, requestCancel, type TriedAttempt } from "./plan-reads.ts";
+export {
+  cancelOrphanedBatches,
+  type PlacedAttempt,
+  type Riders,
+  readBacklog,
+  readPlaced,
+  readRiders,
+  readTried,
+  requestCancel,
+  type TriedAttempt,
+} from "./plan-reads.ts";
 export { beginProgress, failBatch, findUnpopulated, holdPopulate, leasePopulate, type PopulatingBatch, releasePopulate } from "./populate-batch.ts";
 export { type LedgerPosting, postLedger } from "./post-ledger.ts";
 export { recordPriceBook } from "./price-books.ts";
 export { type KeptAnswer, readAnswer } from "./read-answer.ts";
-export { type ChunkRow, moveAttempts, readChunk } from "./read-chunk.ts";
+export { type ChunkRow, placeAttempts, readChunk, readLines, sendAsLines, voidLeftovers } from "./read-chunk.ts";
 export { countLiveJobs, readHealth, type StoreHealth } from "./read-health.ts";
 export {
   type JobRow,

@@ -6,6 +6,7 @@ export interface TriedAttempt {
   readonly lane: string;
   readonly state: string;
   readonly errorCode: string | null;
+  readonly outcome: string | null;
   /** What it would have cost (nano-USD), where that was known. */
   readonly estimateNano: bigint | null;
 }
@@ -14,7 +15,7 @@ export interface TriedAttempt {
 export async function readTried(tx: Sql, jobIds: readonly string[]): Promise<TriedAttempt[]> {
   if (jobIds.length === 0) return [];
   return await tx<TriedAttempt[]>`
-    select job_id as "jobId", lane, state, error_code as "errorCode", estimate_nano as "estimateNano" from attempt
+    select job_id as "jobId", lane, state, error_code as "errorCode", outcome, estimate_nano as "estimateNano" from attempt
     where job_id = any(${jobIds as string[]}::text[]) and state in ('void', 'unknown') order by job_id, seq`;
 }
 
@@ -27,13 +28,14 @@ export interface PlacedAttempt {
   readonly dispatchId: string | null;
   readonly dispatchState: string | null;
   readonly cancelAtMs: number | null;
+  readonly estimateNano: bigint | null;
 }
 
 /** The current attempts of placed jobs. */
 export async function readPlaced(tx: Sql, jobIds: readonly string[]): Promise<PlacedAttempt[]> {
   if (jobIds.length === 0) return [];
   return await tx<PlacedAttempt[]>`
-    select j.id as "jobId", a.id as "attemptId", a.state, a.lane, a.dispatch_id as "dispatchId", d.state as "dispatchState", d.cancel_at_ms as "cancelAtMs"
+    select j.id as "jobId", a.id as "attemptId", a.state, a.lane, a.dispatch_id as "dispatchId", d.state as "dispatchState", d.cancel_at_ms as "cancelAtMs", a.estimate_nano as "estimateNano"
     from job j join attempt a on a.id = j.attempt_id left join dispatch d on d.id = a.dispatch_id
     where j.id = any(${jobIds as string[]}::text[])`;
 }
@@ -42,6 +44,27 @@ export async function readPlaced(tx: Sql, jobIds: readonly string[]): Promise<Pl
 export async function readBacklog(tx: Sql): Promise<{ lane: string; jobs: number }[]> {
   return await tx<{ lane: string; jobs: number }[]>`
     select lane, sum(jobs)::int as jobs from dispatch where state in ('queued', 'running') group by lane`;
+}
+
+/** What still rides in a provider batch. */
+export interface Riders {
+  readonly dispatchId: string;
+  readonly submittedAtMs: number | null;
+  readonly lines: number;
+  readonly estimateNano: bigint;
+  /** Mean deadline of the riders that have one. */
+  readonly deadlineAtMs: number | null;
+}
+
+/** The jobs that wait for these batches, without those named in `butJobs`. */
+export async function readRiders(tx: Sql, dispatchIds: readonly string[], butJobs: readonly string[]): Promise<Riders[]> {
+  if (dispatchIds.length === 0) return [];
+  return await tx<Riders[]>`
+    select d.id as "dispatchId", d.submitted_at_ms as "submittedAtMs", d.jobs as lines, avg(j.deadline_at_ms) as "deadlineAtMs",
+      coalesce(sum(case when j.id is not null then a.estimate_nano end), 0)::int8 as "estimateNano"
+    from dispatch d left join attempt a on a.dispatch_id = d.id
+      left join job j on j.attempt_id = a.id and j.state = 'placed' and not (j.id = any(${butJobs as string[]}::text[]))
+    where d.id = any(${dispatchIds as string[]}::text[]) group by d.id`;
 }
 
 /** Asks for provider batches to be cancelled; one that was asked before keeps its instant. */

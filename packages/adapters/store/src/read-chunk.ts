@@ -26,13 +26,41 @@ export async function readChunk(tx: Sql, input: { readonly dispatchId: string; r
     order by j.batch_id, j.line_no, a.id`;
 }
 
-/** Moves attempts of a dispatch from one of `from` to `to` in one statement and returns their ids. */
-export async function moveAttempts(
-  tx: Sql,
-  input: { readonly dispatchId: string; readonly from: readonly string[]; readonly to: "placed" | "sending"; readonly nowMs: number },
-): Promise<string[]> {
-  const rows = await tx<{ id: string }[]>`
-    update attempt set state = ${input.to}, sent_at_ms = coalesce(sent_at_ms, ${input.nowMs}::float8)
-    where dispatch_id = ${input.dispatchId} and state = any(${input.from as string[]}::text[]) returning id`;
-  return rows.map((row) => row.id);
+/** Moves attempts of a dispatch that were sent into the batch that holds them now. */
+export async function placeAttempts(tx: Sql, input: { readonly dispatchId: string; readonly nowMs: number }): Promise<number> {
+  const done = await tx`
+    update attempt set state = 'placed', sent_at_ms = coalesce(sent_at_ms, ${input.nowMs}::float8)
+    where dispatch_id = ${input.dispatchId} and state = 'sending'`;
+  return done.count;
+}
+
+/**
+ * Commits that these attempts are about to be sent as lines of one file, in this order, and numbers them. Only those returned may be sent,
+ * in the order of their lines: what was cancelled or taken back meanwhile is not among them, and is voided.
+ */
+export async function sendAsLines(tx: Sql, attemptIds: readonly string[], nowMs: number): Promise<string[]> {
+  const ids = attemptIds as string[];
+  const rows = await tx<{ id: string; n: number }[]>`
+    update attempt a set state = 'sending', sent_at_ms = coalesce(a.sent_at_ms, ${nowMs}::float8), batch_line = t.n
+    from unnest(${ids}::text[]) with ordinality as t (id, n)
+    where a.id = t.id and a.state in ('intent', 'sending') and exists (select 1 from job j where j.id = a.job_id and j.state = 'placed' and j.attempt_id = a.id)
+    returning a.id, t.n::int as n`;
+  await tx`
+    update attempt a set state = 'void', outcome = 'unsent', error_code = 'overtaken', answered_at_ms = ${nowMs}::float8
+    where a.id = any(${ids}::text[]) and a.state = 'intent'`;
+  return rows.sort((a, b) => a.n - b.n).map((row) => row.id);
+}
+
+/** The lines of a dispatch's file in its order, whatever has become of them since. */
+export async function readLines(tx: Sql, dispatchId: string): Promise<{ attemptId: string; state: string }[]> {
+  return await tx<{ attemptId: string; state: string }[]>`
+    select id as "attemptId", state from attempt where dispatch_id = ${dispatchId} and batch_line is not null order by batch_line`;
+}
+
+/** Voids what of a dispatch was never sent and never will be, since its job has ended or moved on. */
+export async function voidLeftovers(tx: Sql, dispatchId: string, nowMs: number): Promise<void> {
+  await tx`
+    update attempt a set state = 'void', outcome = 'unsent', error_code = 'overtaken', answered_at_ms = ${nowMs}::float8
+    where a.dispatch_id = ${dispatchId} and a.state = 'intent'
+      and not exists (select 1 from job j where j.id = a.job_id and j.state = 'placed' and j.attempt_id = a.id)`;
 }

@@ -180,6 +180,8 @@ export const attempt = pgTable("attempt", {
   usage: text("usage"),
   tier: text("tier"),
   errorCode: text("error_code"),
+  outcome: text("outcome"),
+  batchLine: integer("batch_line"),
   sourceAttemptId: text("source_attempt_id"),
   createdAtMs: instant("created_at_ms").notNull(),
   sentAtMs: instant("sent_at_ms"),

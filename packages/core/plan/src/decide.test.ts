@@ -158,7 +158,9 @@ test("a model without a price is refused, or runs in real time and without a pri
 test("what keeps a job from every lane is named: not allowed, or not there right now", () => {
   expect(admit(job("gpt-6-luna", HOUR, { allow: ["anthropic"] }), world(), NOW)).toMatchObject({ code: "lanes-empty" });
   expect(admit(job("gpt-6-luna", HOUR, { allow: ["openai"] }), without("openai"), NOW)).toMatchObject({ code: "lane-unavailable" });
-  expect(admit(job("gpt-6-luna", HOUR, { allow: ["openai"], lanesTried: [{ lane: "openai", outcome: "parked" }] }), world(), NOW)).toMatchObject({
+  expect(
+    admit(job("gpt-6-luna", HOUR, { allow: ["openai"], interactive: true, lanesTried: [{ lane: "openai", outcome: "parked" }] }), world(), NOW),
+  ).toMatchObject({
     code: "lane-unavailable",
   });
   expect(decide(job("use-lite-en", HOUR), world({ pool: null }), NOW)).toMatchObject({ code: "lane-unavailable" });
@@ -166,9 +168,18 @@ test("what keeps a job from every lane is named: not allowed, or not there right
 });
 
 test("lanes that failed the job are avoided while another can run it, and tried again when none can", () => {
-  const voided = [{ lane: "openai-batch", outcome: "void" }] as const;
+  const voided = [{ lane: "openai-batch", outcome: "missed" }] as const;
   expect(laneOf(decide(job("gpt-6-luna", 24 * HOUR, { lanesTried: voided }), world(), NOW))).toBe("openai-flex");
   expect(laneOf(decide(job("gpt-6-luna", 24 * HOUR, { lanesTried: voided, allow: ["openai-batch"] }), world(), NOW))).toBe("openai-batch");
+});
+
+test("a refusal that cost nothing sends work that can wait back to the cheap lane, and a caller who waits elsewhere", () => {
+  const lanesTried = Array.from({ length: 9 }, () => ({ lane: "openai-batch", outcome: "refused" }) as const);
+  expect(laneOf(decide(job("gpt-6-luna", 24 * HOUR, { lanesTried }), world(), NOW))).toBe("openai-batch");
+  const flex = Array.from({ length: 4 }, () => ({ lane: "openai-flex", outcome: "refused" }) as const);
+  expect(laneOf(decide(job("gpt-6-luna", 5 * MINUTE, { lanesTried: flex, interactive: true, allow: ["openai-flex", "openai"] }), world(), NOW))).toBe(
+    "openai",
+  );
 });
 
 test("an idle pool is used, a busy one is kept for jobs without a cheap way out", () => {

@@ -7,7 +7,7 @@ export { admit, decide } from "./decide.ts";
 export { estimateTokens } from "./estimate.ts";
 export type { PoolView } from "./latency.ts";
 export { closePack, maxPack, type OpenPack, packKey } from "./pack.ts";
-export { callsPerSecond, rescueAtMs, rescueMove, rescueMs } from "./rescue.ts";
+export { callsPerSecond, cancelPays, rescueAtMs, rescueMove, rescueMs } from "./rescue.ts";
 export { type FailedAttempt, type RetryPlan, retryPlan } from "./retry.ts";
 export type { LaneView, PlanJob, Snapshot, TriedLane, Verdict } from "./snapshot.ts";
 export { batchCdf, batchCdfGiven, batchQuantile } from "./turnaround.ts";

@@ -50,12 +50,14 @@ function barred(job: PlanJob, lane: LaneView, snapshot: Snapshot): { out: Out; w
   if (job.deny?.includes(lane.id) || (job.allow !== null && !job.allow.includes(lane.id)))
     return { out: "not-allowed", why: "not among the allowed lanes" };
   if (job.interactive && laneClass(lane.id) === "batch") return { out: "not-allowed", why: "a caller is waiting on the connection" };
-  if (!lane.available || (lane.id === "pool" && snapshot.pool === null)) return { out: "unavailable", why: "not available right now" };
+  if (!lane.available || (lane.id === "pool" && snapshot.pool === null)) return { out: "unavailable", why: lane.away ?? "not available right now" };
   const tried = job.lanesTried.filter((t) => t.lane === lane.id);
-  if (tried.some((t) => t.outcome === "parked")) return { out: "unavailable", why: "its quota or spend cap is reached" };
-  if (laneClass(lane.id) === "batch" && tried.some((t) => t.outcome === "void"))
+  if (job.interactive && tried.some((t) => t.outcome === "parked")) return { out: "unavailable", why: "its quota or spend cap is reached" };
+  if (laneClass(lane.id) === "batch" && tried.some((t) => t.outcome === "missed"))
     return { out: "tried", why: "a batch of it ended without this answer" };
-  if (tried.filter((t) => t.outcome === "refused" || t.outcome === "void").length >= POLICY.laneTries)
+  // Work that can wait goes back to the cheap lane after a pause; its latest start takes it elsewhere in time.
+  const hurried = job.interactive || job.deadlineAtMs === null;
+  if (hurried && tried.filter((t) => t.outcome === "refused" || t.outcome === "unsent").length >= POLICY.laneTries)
     return { out: "tried", why: "refused too often" };
   return null;
 }

@@ -93,7 +93,7 @@ test("a refusal pauses at least as long as the provider asks, a spend cap leaves
   const rng = seededRng(1);
   expect(retryPlan(failed({ retryAfterMs: 30_000 }), 0, rng)).toMatchObject({ kind: "again", afterMs: 30_000, duplicateRisk: false });
   expect(retryPlan(failed({ retry: "park" }), 0, rng)).toMatchObject({ afterMs: 0, tried: { lane: "openai", outcome: "parked" } });
-  expect(retryPlan(failed({ kind: "void", lane: "openai-batch" }), 0, rng)).toMatchObject({ afterMs: 0, tried: { outcome: "void" } });
+  expect(retryPlan(failed({ kind: "void" }), 0, rng)).toMatchObject({ kind: "again", tried: { outcome: "unsent" } });
 });
 
 test("a pause never eats more than half of what is left until the deadline", () => {
@@ -106,7 +106,7 @@ test("an unheard call is sent again only after a wait and marked as a possible d
   expect(retryPlan(failed({ kind: "unknown" }), 0, seededRng(1))).toEqual({
     kind: "again",
     afterMs: 60_000,
-    tried: { lane: "openai", outcome: "unknown" },
+    tried: { lane: "openai", outcome: "unheard" },
     duplicateRisk: true,
   });
 });

@@ -2,6 +2,7 @@ import { type LaneId, laneClass } from "@slowboat/contract";
 import { realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
 import { POLICY } from "./policy.ts";
 import type { LaneView, Snapshot } from "./snapshot.ts";
+import { batchCdfGiven } from "./turnaround.ts";
 
 /** What a rescue depends on. */
 export interface RescueJob {
@@ -76,4 +77,26 @@ export function rescueMove(lane: LaneId, rescueLane: LaneView, job: RescueJob, s
   if (nowMs >= hedgeAt) return "hedge";
   const lag = cancelLagMs(lane);
   return nowMs >= hedgeAt - lag && nowMs < hedgeAt - lag / 2 ? "cancel" : "wait";
+}
+
+/** A batch with some lines whose rescue is due. Amounts are what the lines cost on the batch lane, in nano-USD. */
+export interface LateBatch {
+  readonly ageMs: number;
+  readonly lines: number;
+  readonly urgentNano: bigint;
+  readonly restNano: bigint;
+  /** Job ms that the other lines still have. */
+  readonly restSlackMs: number;
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Whether cancelling a late batch costs less than running its urgent lines beside it. A cancel takes the half price from the rest, as far
+ * as the batch would still have made their deadlines; a hedge pays the urgent lines twice, as far as the batch still finishes them.
+ */
+export function cancelPays(batch: LateBatch): boolean {
+  const lost = Number(batch.restNano) * batchCdfGiven(batch.ageMs, Math.max(0, batch.restSlackMs), batch.lines);
+  const doubled = Number(batch.urgentNano) * batchCdfGiven(batch.ageMs, Math.max(0, DAY_MS - batch.ageMs), batch.lines);
+  return lost <= doubled;
 }

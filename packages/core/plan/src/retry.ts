@@ -43,8 +43,8 @@ export function retryPlan(failed: FailedAttempt, nowMs: number, rng: Rng): Retry
     tried: { lane: failed.lane, outcome },
     duplicateRisk,
   });
-  if (failed.kind === "unknown") return again("unknown", SUSPENSE_MS, true);
-  if (failed.kind === "void") return again("void", laneClass(failed.lane) === "batch" ? 0 : backoffMs(PAUSE, failed.laneTries - 1, rng));
+  if (failed.kind === "unknown") return again("unheard", SUSPENSE_MS, true);
+  if (failed.kind === "void") return again("unsent", backoffMs(PAUSE, failed.laneTries - 1, rng));
   if (failed.retry === "park") return again("parked", 0);
   // The last try on a lane goes on elsewhere at once; the pause is for going back to the same one.
   if (failed.laneTries >= POLICY.laneTries) return again("refused", 0);

@@ -6,8 +6,11 @@ import type { PoolView } from "./latency.ts";
 /** How an earlier attempt of the job ended on a lane. */
 export interface TriedLane {
   readonly lane: LaneId;
-  /** `refused`: not now · `parked`: quota or spend cap · `void`: ended without an answer · `unknown`: nothing was heard. */
-  readonly outcome: "refused" | "parked" | "void" | "unknown";
+  /**
+   * `refused`: not now, nothing was charged · `parked`: its account's quota or spend cap · `missed`: a batch that ran ended without this
+   * answer · `unsent`: it never got there · `unheard`: it may have been charged, and nothing came back.
+   */
+  readonly outcome: "refused" | "parked" | "missed" | "unsent" | "unheard";
 }
 
 /** A job as the planner sees it. Tokens are estimates; instants are job time. */
@@ -31,6 +34,7 @@ export interface PlanJob {
   readonly cached: boolean;
   /** Somebody holds a connection open: no batch lanes, no ticks. */
   readonly interactive: boolean;
+  /** What its earlier attempts count for; refusals that cost nothing count for nothing. */
   readonly attempts: number;
   readonly lanesTried: readonly TriedLane[];
   readonly role: Decision["role"];
@@ -41,6 +45,8 @@ export interface LaneView {
   readonly id: LaneId;
   readonly emulated: boolean;
   readonly available: boolean;
+  /** Why it is not available, where that is known. */
+  readonly away?: string;
   /** Calls that may run at once; for a batch lane, batches. */
   readonly concurrency: number;
   /** Calls waiting for or running on it, rescues counted in. */

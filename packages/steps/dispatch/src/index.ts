@@ -3,6 +3,7 @@
  * whatever it does is written down before it is done, so that any worker can go on where another one died.
  */
 export type { LaneDeps } from "./deps.ts";
+export { createGate, type Gate } from "./gate.ts";
 export { createInteractive, type Interactive } from "./interactive/create-interactive.ts";
 export type { InteractiveReply, InteractiveRequest } from "./interactive/request.ts";
 export { sweepLostCalls } from "./interactive/sweep-calls.ts";
@@ -10,4 +11,4 @@ export { laneQueue } from "./place.ts";
 export { planDue } from "./plan-due.ts";
 export type { LaneOffer, PlanDeps } from "./planner-deps.ts";
 export { runBatchDispatch } from "./run-batch.ts";
-export { type CallPolicy, runCallDispatch } from "./run-call.ts";
+export { runCallDispatch } from "./run-call.ts";

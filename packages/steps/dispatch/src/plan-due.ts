@@ -15,17 +15,24 @@ import {
   type TriedAttempt,
 } from "@slowboat/store";
 import { type Bell, type Placement, place } from "./place.ts";
-import { roleAfter, toPlanJob } from "./plan-job.ts";
+import { isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
 import { rescueDue } from "./rescue-due.ts";
 import { readSnapshot } from "./snapshot.ts";
 
 /** Jobs claimed in one transaction: enough to pack provider batches well, few enough to hold the locks for under a second. */
 const CLAIM = 2_000;
-/** The least time (job ms) a job without a latest start waits for another one's answer before it goes itself. */
+/** The time (job ms) that a job without a latest start waits for another one's answer before it goes itself. */
 const FOLLOW_MS = 300_000;
 /** When (job time) a job is looked at again whose lanes are all away. */
 const AWAY_MS = 30_000;
+
+const GIVEN_UP: Extract<Verdict, { kind: "refuse" }> = {
+  kind: "refuse",
+  code: "attempts-exhausted",
+  message: "No lane took the request until a day after its deadline.",
+  earliestFeasibleAtMs: null,
+};
 
 type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind: "refuse" }> };
 
@@ -58,7 +65,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const nowMs = deps.time.clock.job();
   const due = await claimDue(tx, { nowMs, limit: CLAIM });
   if (due.length === 0) return { seen: 0, bells: [], failedBatches: [], settle: false };
-  const snapshot = await readSnapshot(deps, tx);
+  const snapshot = await readSnapshot(deps, tx, nowMs);
   const waiting = due.filter((job) => job.state === "placed");
   const rescued = waiting.length === 0 ? { hedges: [], free: [] } : await rescueDue(tx, deps, snapshot, waiting, nowMs);
   const fresh = [...due.filter((job) => job.state === "accepted"), ...rescued.free];
@@ -114,6 +121,10 @@ function decideAll(
     const hit = key === null ? undefined : reuse.get(key);
     const source = hit?.attemptId ?? null;
     const tried = triedByJob.get(job.id) ?? [];
+    if (isPastPatience(job, nowMs)) {
+      refused.push({ job, verdict: GIVEN_UP });
+      continue;
+    }
     const view = { ...snapshot, batchLines: together.get(togetherKey(job)) ?? 1 };
     const verdict = decide(toPlanJob(job, view, { cached: source !== null, tried, role: roleAfter(tried) }), view, nowMs);
     if (verdict.kind === "refuse") {
@@ -135,10 +146,11 @@ function decideAll(
   return { placements, refused, deferred };
 }
 
-/** Until when (job ms) a job may wait for another one's answer: its latest start, or a twentieth of its slack; urgent work never waits. */
+/** Until when (job ms) a job may wait for another one's answer: its latest start, or a small part of its slack; urgent work never waits. */
 function followUntil(job: DueJob, decision: Decision, nowMs: number): number {
   if (job.deadlineAtMs === null) return nowMs;
-  return decision.latestStartAtMs ?? nowMs + Math.max(FOLLOW_MS, (job.deadlineAtMs - nowMs) / 20);
+  const slackMs = Math.max(0, job.deadlineAtMs - nowMs);
+  return decision.latestStartAtMs ?? nowMs + Math.min(slackMs / 4, Math.max(FOLLOW_MS, slackMs / 20));
 }
 
 const togetherKey = (job: DueJob): string => `${job.endpoint} ${job.model}`;

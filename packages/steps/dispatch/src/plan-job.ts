@@ -1,4 +1,4 @@
-import type { Decision, Endpoint, LaneId } from "@slowboat/contract";
+import { type Decision, type Endpoint, type LaneId, laneClass } from "@slowboat/contract";
 import type { PlanJob, Snapshot, TriedLane } from "@slowboat/plan";
 import { type ModelRef, resolveModel } from "@slowboat/pricing";
 import type { DueJob, TriedAttempt } from "@slowboat/store";
@@ -25,43 +25,41 @@ export function toPlanJob(
     allowUnpriced: known === null,
     cached: facts.cached,
     interactive: false,
-    attempts: job.attempts,
+    attempts: counted(facts.tried),
     lanesTried: facts.tried.map(toTried),
     role: facts.role,
   };
 }
 
-/** What the job may still cost: attempts in suspense may have been charged and count with their estimate. */
+/** What the job may still cost: attempts in suspense may have been charged, and what still runs will be; both count with their estimate. */
 const leftOf = (maxCostNano: bigint, tried: readonly TriedAttempt[]): bigint =>
-  tried.reduce((left, attempt) => (attempt.state === "unknown" ? left - (attempt.estimateNano ?? 0n) : left), maxCostNano);
+  tried.reduce((left, attempt) => (attempt.state === "void" ? left : left - (attempt.estimateNano ?? 0n)), maxCostNano);
 
-/** The role of the next attempt: a rescue after a batch that did not deliver, a retry after anything else. */
+/** An unheard call may have been paid for: three of them are as much as a job may risk. */
+const UNHEARD_WEIGHT = 2;
+
+/** What counts towards the bound of attempts: runs that were lost. What was refused or never left costs nothing and is bounded by time. */
+const counted = (tried: readonly TriedAttempt[]): number =>
+  tried.reduce((sum, { outcome }) => sum + (outcome === "unheard" ? UNHEARD_WEIGHT : outcome === "missed" ? 1 : 0), 0);
+
+/** How long (job ms) work is tried again after its deadline, or without one after it was accepted, before it fails for want of a lane. */
+const PATIENCE_MS = 24 * 3_600_000;
+
+/** True for a job that was tried and refused until nobody waits for it any more. */
+export const isPastPatience = (job: Pick<DueJob, "attempts" | "deadlineAtMs" | "acceptedAtMs">, nowMs: number): boolean =>
+  job.attempts > 0 && nowMs > Math.max(job.deadlineAtMs ?? 0, job.acceptedAtMs) + PATIENCE_MS;
+
+/** The role of the next attempt: a rescue where a batch was cancelled for lack of time, a retry after anything else. */
 export function roleAfter(tried: readonly TriedAttempt[]): Decision["role"] {
   const last = tried.at(-1);
   if (!last) return "try";
-  return last.lane.endsWith("-batch") && !["quota_full", "batch_failed"].includes(last.errorCode ?? "") ? "rescue" : "retry";
+  return laneClass(last.lane) === "batch" && last.outcome === "missed" && last.errorCode === "cancelled" ? "rescue" : "retry";
 }
 
-const PARKED = new Set([
-  "insufficient_quota",
-  "enforced_spend_limit_reached",
-  "spend_limit",
-  "invalid_api_key",
-  "authentication_error",
-  "permission_error",
-]);
-const REFUSED = new Set([
-  "rate_limit_exceeded",
-  "rate_limit_error",
-  "resource_unavailable",
-  "overloaded_error",
-  "server_error",
-  "api_error",
-  "quota_full",
-]);
+const OUTCOMES: readonly string[] = ["refused", "parked", "missed", "unsent", "unheard"] satisfies TriedLane["outcome"][];
 
-function toTried(attempt: TriedAttempt): TriedLane {
-  const code = attempt.errorCode ?? "";
-  const outcome = attempt.state === "unknown" ? "unknown" : PARKED.has(code) ? "parked" : REFUSED.has(code) ? "refused" : "void";
-  return { lane: attempt.lane as LaneId, outcome };
-}
+/** A row from before outcomes were kept counts as refused: it may go again. */
+const toTried = ({ lane, outcome }: TriedAttempt): TriedLane => ({
+  lane,
+  outcome: outcome !== null && OUTCOMES.includes(outcome) ? (outcome as TriedLane["outcome"]) : "refused",
+});

@@ -1,5 +1,5 @@
 import { type LaneId, laneClass, laneProvider } from "@slowboat/contract";
-import { decide, type LaneView, rescueAtMs, rescueMove, type Snapshot } from "@slowboat/plan";
+import { cancelPays, decide, type LaneView, rescueAtMs, rescueMove, type Snapshot } from "@slowboat/plan";
 import {
   type DueJob,
   deferJobs,
@@ -7,17 +7,30 @@ import {
   type PlacedAttempt,
   type ReplannedJob,
   readPlaced,
+  readRiders,
+  readTried,
   replanJobs,
   requestCancel,
   type Sql,
+  type TriedAttempt,
 } from "@slowboat/store";
 import type { Placement } from "./place.ts";
 import { toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
 
+interface Late {
+  readonly job: DueJob;
+  readonly at: PlacedAttempt;
+  readonly deadlineAtMs: number;
+}
+
+/** How often (job ms) a rescue that found no lane is tried again. */
+const AGAIN_MS = 30_000;
+
 /**
  * Looks at placed jobs whose latest start time has come. Work that was never sent is freed to be decided anew; a provider batch is cancelled, so that
- * what it finished is harvested before anything runs again; where no time is left for that, the job runs in real time beside it, once.
+ * what it finished is harvested before anything runs again; where no time is left for that, or a cancel would cost the others in the batch
+ * more, the job runs in real time beside it, once. A call that is out on a cheap lane and still unanswered is hedged as well.
  */
 export async function rescueDue(
   tx: Sql,
@@ -26,87 +39,126 @@ export async function rescueDue(
   jobs: readonly DueJob[],
   nowMs: number,
 ): Promise<{ hedges: Placement[]; free: DueJob[] }> {
-  const placed = new Map(
-    (
-      await readPlaced(
-        tx,
-        jobs.map((job) => job.id),
-      )
-    ).map((row) => [row.jobId, row]),
-  );
-  const cancels = new Set<string>();
+  const ids = jobs.map((job) => job.id);
+  const placed = new Map((await readPlaced(tx, ids)).map((row) => [row.jobId, row]));
   const later: ReplannedJob[] = [];
   const unsent: { job: DueJob; at: PlacedAttempt }[] = [];
-  const hedges: Placement[] = [];
+  const late: Late[] = [];
   for (const job of jobs) {
     const at = placed.get(job.id);
     if (!at || at.state === "answered" || at.state === "settled") later.push({ jobId: job.id, atMs: null });
     else if (at.state === "void" || at.state === "unknown" || at.state === "intent") unsent.push({ job, at });
-    else if (laneClass(at.lane as LaneId) !== "batch" || job.deadlineAtMs === null) later.push({ jobId: job.id, atMs: null });
-    else rescueFromBatch(snapshot, { job, at, deadlineAtMs: job.deadlineAtMs, together: jobs.length }, nowMs, { cancels, later, hedges });
+    else if (job.deadlineAtMs === null || laneClass(at.lane) === "realtime") later.push({ jobId: job.id, atMs: null });
+    else late.push({ job, at, deadlineAtMs: job.deadlineAtMs });
   }
-  await requestCancel(tx, [...cancels], nowMs);
-  await deferJobs(tx, later);
+  const moves = judge(snapshot, late, nowMs);
+  const cancels = await worthCancelling(tx, moves, nowMs);
+  const hedged = moves.filter(({ move }) => move === "hedge").map(({ late: one }) => one);
+  const { hedges, stuck } = await hedge(tx, snapshot, hedged, nowMs);
+  for (const { late: one, move, hedgeAtMs } of moves) {
+    if (move === "hedge") continue;
+    const wait = move === "wait" && one.at.cancelAtMs === null;
+    later.push({ jobId: one.job.id, atMs: Math.max(nowMs + 1, wait ? Math.min(hedgeAtMs, nowMs + 60_000) : hedgeAtMs) });
+  }
+  await requestCancel(tx, cancels, nowMs);
+  await deferJobs(tx, [...later, ...stuck]);
   const free = await freeUnsent(tx, unsent, nowMs);
-  if (cancels.size + hedges.length > 0) deps.logger.warn({ cancelled: cancels.size, hedged: hedges.length, jobs: jobs.length }, "rescue-started");
+  if (cancels.length + hedges.length > 0) deps.logger.warn({ cancelled: cancels.length, hedged: hedges.length, jobs: jobs.length }, "rescue-started");
   return { hedges, free };
 }
 
-interface Late {
-  readonly job: DueJob;
-  readonly at: PlacedAttempt;
-  readonly deadlineAtMs: number;
-  readonly together: number;
+interface Move {
+  readonly late: Late;
+  readonly move: "wait" | "cancel" | "hedge";
+  readonly hedgeAtMs: number;
 }
 
-function rescueFromBatch(
-  snapshot: Snapshot,
-  late: Late,
-  nowMs: number,
-  out: { cancels: Set<string>; later: ReplannedJob[]; hedges: Placement[] },
-): void {
-  const { job, at, deadlineAtMs, together } = late;
-  const lane = at.lane as LaneId;
-  const rescueLane: LaneView | undefined = snapshot.lanes.find((view) => view.id === laneProvider(lane));
-  if (!rescueLane) return void out.later.push({ jobId: job.id, atMs: null });
-  const facts = { outputTokens: job.outputTokensEst, deadlineAtMs, together };
-  const hedgeAtMs = rescueAtMs(lane, "hedge", rescueLane, facts, snapshot, nowMs);
-  const move = at.cancelAtMs === null ? rescueMove(lane, rescueLane, facts, snapshot, nowMs) : nowMs < hedgeAtMs ? "wait" : "hedge";
-  if (move === "cancel" && at.dispatchId !== null) out.cancels.add(at.dispatchId);
-  if (move !== "hedge")
-    return void out.later.push({
-      jobId: job.id,
-      atMs: Math.max(nowMs + 1, move === "wait" && at.cancelAtMs === null ? Math.min(hedgeAtMs, nowMs + 60_000) : hedgeAtMs),
-    });
-  const verdict = decide(
-    {
-      ...toPlanJob(job, snapshot, { cached: false, tried: [], role: "hedge" }),
-      deny: [...snapshot.lanes.map((view) => view.id).filter((id) => laneClass(id) === "batch"), ...(job.lanesDeny ?? [])],
-    },
-    snapshot,
-    nowMs,
+/** What each late job asks for by itself; jobs of one dispatch would be rescued together. */
+function judge(snapshot: Snapshot, late: readonly Late[], nowMs: number): Move[] {
+  const together = new Map<string, number>();
+  for (const { at } of late) together.set(at.dispatchId ?? "", (together.get(at.dispatchId ?? "") ?? 0) + 1);
+  return late.map((one) => {
+    const { job, at, deadlineAtMs } = one;
+    const rescueLane: LaneView | undefined = snapshot.lanes.find((view) => view.id === laneProvider(at.lane));
+    if (!rescueLane || laneClass(at.lane) !== "batch") return { late: one, move: "hedge", hedgeAtMs: nowMs };
+    const facts = { outputTokens: job.outputTokensEst, deadlineAtMs, together: together.get(at.dispatchId ?? "") ?? 1 };
+    const hedgeAtMs = rescueAtMs(at.lane, "hedge", rescueLane, facts, snapshot, nowMs);
+    const move = at.cancelAtMs === null ? rescueMove(at.lane, rescueLane, facts, snapshot, nowMs) : nowMs < hedgeAtMs ? "wait" : "hedge";
+    return { late: one, move, hedgeAtMs };
+  });
+}
+
+/** The batches that some of their lines ask to be cancelled, and whose other lines would lose less by it than a hedge costs. */
+async function worthCancelling(tx: Sql, moves: readonly Move[], nowMs: number): Promise<string[]> {
+  const urgent = new Map<string, { ids: string[]; nano: bigint }>();
+  for (const { late, move } of moves) {
+    if (move !== "cancel" || late.at.dispatchId === null) continue;
+    const known = urgent.get(late.at.dispatchId) ?? { ids: [], nano: 0n };
+    known.ids.push(late.job.id);
+    known.nano += late.at.estimateNano ?? 0n;
+    urgent.set(late.at.dispatchId, known);
+  }
+  const riders = await readRiders(
+    tx,
+    [...urgent.keys()],
+    [...urgent.values()].flatMap(({ ids }) => ids),
   );
-  if (verdict.kind === "refuse") out.later.push({ jobId: job.id, atMs: null });
-  else out.hedges.push({ job, decision: { ...verdict.decision, role: "hedge", latestStartAtMs: null }, sourceAttemptId: null });
+  return riders
+    .filter((batch) =>
+      cancelPays({
+        ageMs: nowMs - (batch.submittedAtMs ?? nowMs),
+        lines: batch.lines,
+        urgentNano: urgent.get(batch.dispatchId)?.nano ?? 0n,
+        restNano: batch.estimateNano,
+        restSlackMs: (batch.deadlineAtMs ?? nowMs) - nowMs,
+      }),
+    )
+    .map((batch) => batch.dispatchId);
+}
+
+/** Decides where late jobs run beside what is still out: never a batch again, never a lane that has them already. */
+async function hedge(tx: Sql, snapshot: Snapshot, late: readonly Late[], nowMs: number): Promise<{ hedges: Placement[]; stuck: ReplannedJob[] }> {
+  const tried = await readTried(
+    tx,
+    late.map(({ job }) => job.id),
+  );
+  const batches = snapshot.lanes.map((view) => view.id).filter((id) => laneClass(id) === "batch");
+  const hedges: Placement[] = [];
+  const stuck: ReplannedJob[] = [];
+  for (const { job, at } of late) {
+    const running: TriedAttempt = {
+      jobId: job.id,
+      lane: at.lane,
+      state: at.state,
+      errorCode: null,
+      outcome: "refused",
+      estimateNano: at.estimateNano,
+    };
+    const facts = { cached: false, tried: [...tried.filter((row) => row.jobId === job.id), running], role: "hedge" as const };
+    const deny: LaneId[] = [...batches, at.lane, ...(job.lanesDeny ?? [])];
+    const verdict = decide({ ...toPlanJob(job, snapshot, facts), deny }, snapshot, nowMs);
+    if (verdict.kind === "place")
+      hedges.push({ job, decision: { ...verdict.decision, role: "hedge", latestStartAtMs: null }, sourceAttemptId: null });
+    else stuck.push({ jobId: job.id, atMs: verdict.code === "lane-unavailable" ? nowMs + AGAIN_MS : null });
+  }
+  return { hedges, stuck };
 }
 
 /** Voids attempts that never left and gives their jobs back, to be decided in the same transaction. */
 async function freeUnsent(tx: Sql, unsent: readonly { job: DueJob; at: PlacedAttempt }[], nowMs: number): Promise<DueJob[]> {
   if (unsent.length === 0) return [];
   const intents = unsent.filter(({ at }) => at.state === "intent");
-  const gone = new Set(
-    (
-      await endAttempts(
-        tx,
-        intents.map(({ at }) => ({ attemptId: at.attemptId, state: "void", code: "overtaken" })),
-        nowMs,
-      )
-    ).map((row) => row.id),
+  const gone = await endAttempts(
+    tx,
+    intents.map(({ at }) => ({ attemptId: at.attemptId, state: "void", code: "overtaken", outcome: "unsent" })),
+    nowMs,
   );
-  const free = unsent.filter(({ at }) => at.state !== "intent" || gone.has(at.attemptId));
+  const taken = new Set(gone.map((row) => row.id));
+  const free = unsent.filter(({ at }) => at.state !== "intent" || taken.has(at.attemptId));
   await replanJobs(
     tx,
     free.map(({ job, at }) => ({ jobId: job.id, attemptId: at.attemptId, atMs: nowMs })),
+    nowMs,
   );
   return free.map(({ job }) => ({ ...job, state: "accepted" }));
 }

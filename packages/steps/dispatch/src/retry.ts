@@ -1,14 +1,33 @@
+import { laneClass } from "@slowboat/contract";
 import { type Backoff, backoffMs, type Rng } from "@slowboat/kernel";
 import type { LaneAnswer } from "@slowboat/lanes";
+import type { EndedAttempt } from "@slowboat/store";
 
 /** Job time: a provider's rate limits move in it, and so does the emulator. */
 const LATER: Backoff = { baseMs: 2_000, factor: 2, maxMs: 60_000, jitter: 0.25 };
-const PARKED: Backoff = { baseMs: 300_000, factor: 2, maxMs: 3_600_000, jitter: 0.25 };
+/** Work on a cheap lane can wait longer for it to have room. */
+const CHEAP_LATER: Backoff = { baseMs: 15_000, factor: 2, maxMs: 600_000, jitter: 0.25 };
+/** How long a call that was not heard of is given to be found again before it is sent a second time. */
+const SUSPENSE_MS = 60_000;
 
-/** When (job time) a job is planned again after its attempt ended without an answer. A provider's own delay is honoured. */
-export function retryAtMs(answer: LaneAnswer, nowMs: number, rng: Rng): number {
-  if (answer.kind === "refused" && answer.retry === "later") return nowMs + Math.max(answer.retryAfterMs ?? 0, backoffMs(LATER, 1, rng));
-  if (answer.kind === "refused" && answer.retry === "park") return nowMs + Math.max(answer.retryAfterMs ?? 0, backoffMs(PARKED, 0, rng));
-  if (answer.kind === "void" && answer.code === "unsent") return nowMs + backoffMs(LATER, 1, rng);
-  return nowMs;
+type Unanswered = Exclude<LaneAnswer, { kind: "answered" }>;
+
+/** How an attempt that brought nothing is ended, and how the planner counts it. */
+export function endingOf(answer: Unanswered): EndedAttempt {
+  const { attemptId, code } = answer;
+  if (answer.kind === "unknown") return { attemptId, code, state: "unknown", outcome: "unheard" };
+  if (answer.kind === "refused") return { attemptId, code, state: "void", outcome: answer.retry === "park" ? "parked" : "refused" };
+  return { attemptId, code, state: "void", outcome: answer.code === "expired" || answer.code === "cancelled" ? "missed" : "unsent" };
+}
+
+/**
+ * When (job time) a job is planned again after its attempt ended without an answer. Pauses grow with the job's attempts; a provider's own
+ * delay is honoured; an account that refuses everything is left by the planner, so that nothing has to wait for it.
+ */
+export function retryAtMs(answer: Unanswered, attempt: { readonly lane: string; readonly seq: number }, nowMs: number, rng: Rng): number {
+  if (answer.kind === "unknown") return nowMs + SUSPENSE_MS;
+  if (answer.kind === "void" && answer.code !== "unsent") return nowMs;
+  if (answer.kind === "refused" && answer.retry !== "later") return nowMs;
+  const pause = laneClass(attempt.lane) === "realtime" || laneClass(attempt.lane) === "pool" ? LATER : CHEAP_LATER;
+  return nowMs + Math.max(answer.kind === "refused" ? (answer.retryAfterMs ?? 0) : 0, backoffMs(pause, Math.min(10, attempt.seq - 1), rng));
 }

@@ -1,23 +1,28 @@
 import type { Snapshot } from "@slowboat/plan";
-import { readBacklog, type Sql } from "@slowboat/store";
+import { readBacklog, readParked, type Sql } from "@slowboat/store";
 import type { PlanDeps } from "./planner-deps.ts";
 
 /** A typical request's tokens, to turn the pool's backlog of jobs into tokens. */
 const TOKENS_PER_POOL_JOB = 300;
 
 /** What the decisions of this tick may depend on, read once. */
-export async function readSnapshot(deps: PlanDeps, tx: Sql): Promise<Snapshot> {
+export async function readSnapshot(deps: PlanDeps, tx: Sql, nowMs: number): Promise<Snapshot> {
+  const parked = new Map((await readParked(tx, nowMs)).map((row) => [`${row.lane} ${row.account}`, row.code]));
   const backlog = new Map((await readBacklog(tx)).map((row) => [row.lane, row.jobs]));
   const hasPool = deps.lanes.some((lane) => lane.id === "pool");
   return {
     book: deps.book,
-    lanes: deps.lanes.map((lane) => ({
-      id: lane.id,
-      emulated: lane.emulated,
-      available: true,
-      concurrency: lane.concurrency,
-      queued: backlog.get(lane.id) ?? 0,
-    })),
+    lanes: deps.lanes.map((lane) => {
+      const code = parked.get(`${lane.id} ${lane.account}`);
+      return {
+        id: lane.id,
+        emulated: lane.emulated,
+        available: code === undefined,
+        ...(code === undefined ? {} : { away: `its account refuses everything (${code})` }),
+        concurrency: lane.concurrency,
+        queued: backlog.get(lane.id) ?? 0,
+      };
+    }),
     pool: hasPool ? { tokensPerSecond: deps.time.poolTokensPerSecond, backlogTokens: (backlog.get("pool") ?? 0) * TOKENS_PER_POOL_JOB } : null,
     tickMs: deps.time.tickMs,
     scale: deps.time.clock.scale,

@@ -183,6 +183,7 @@ export async function sweepIntake(deps: Pick<PopulateDeps, "store" | "queue" | "
   await queue.ring(
     "populate",
     waiting.map((batchId) => ({ batchId })),
+    { once: true },
   );
   const gone = await forgettableFiles(store.sql, { nowMs: clock.job(), limit: SWEEP_ROWS });
   for (const file of gone) await blob.remove(file.blobKey);

@@ -5,7 +5,7 @@ import { type Receiver, startReceiver } from "./receiver.ts";
 import { type Accepted, sizeOf, submitter, type WaveSize } from "./work.ts";
 
 /** 334 jobs of every kind; six waves make the 2,000. */
-export const WAVE: WaveSize = { chat: 120, hurried: 60, messages: 50, embeddings: 80, native: 24 };
+const WAVE: WaveSize = { chat: 120, hurried: 60, messages: 50, embeddings: 80, native: 24 };
 const DRAIN_MS = 90_000;
 
 /** An installation under test with what it was given and what it announced. */

@@ -1,6 +1,7 @@
 import type { Decision } from "@slowboat/contract";
 import type { CallLane, LaneAnswer, LaneStream } from "@slowboat/lanes";
 import { decide, retryPlan } from "@slowboat/plan";
+import { endingOf as endedAs } from "../retry.ts";
 import { type Ending, endingOf } from "./ending.ts";
 import { type CallHouse, type Course, laneOf } from "./house.ts";
 import type { InteractiveReply } from "./request.ts";
@@ -77,7 +78,7 @@ async function fail(house: CallHouse, course: Course, lane: CallLane, answer: Un
   const { job, attempt } = course;
   await house.write({
     kind: "fail",
-    ended: { attemptId: attempt.id, state: answer.kind === "unknown" ? "unknown" : "void", code: answer.code },
+    ended: { ...endedAs(answer), attemptId: attempt.id },
     job: { jobId: job.id, state: "failed", error: JSON.stringify(endingOf(answer).error) },
   });
   house.logger.warn({ jobId: job.id, attemptId: attempt.id, lane: lane.id, outcome: answer.kind, code: answer.code }, "call-failed");
@@ -100,7 +101,7 @@ async function openNext(
   const following = attemptOf(job, next.decision, attempt.seq + 1, place, clock.job(), rng);
   await house.write({
     kind: "again",
-    ended: { attemptId: attempt.id, state: "void", code: answer.code },
+    ended: { ...endedAs(answer), attemptId: attempt.id },
     attempt: following,
     placed: { jobId: job.id, lane: onto.id, attemptId: following.id, nextDecisionAtMs: null },
   });

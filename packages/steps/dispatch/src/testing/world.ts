@@ -11,7 +11,7 @@ import type { Queue } from "@slowboat/queue";
 import { createLogger } from "@slowboat/runtime";
 import { insertJobs, type NewJob } from "@slowboat/store";
 import { seedTenant, type TestClock, type TestDatabase, testClock, testDatabase, testQueue, testRng } from "@slowboat/testkit";
-import { type LaneDeps, type PlanDeps, planDue, runBatchDispatch, runCallDispatch } from "../index.ts";
+import { createGate, type LaneDeps, type PlanDeps, planDue, runBatchDispatch, runCallDispatch } from "../index.ts";
 
 const book = loadPriceBook(STANDARD_PRICES);
 export const EVENING = Date.parse("2026-11-25T22:00:00Z");
@@ -63,6 +63,8 @@ export async function openWorld(emulatorOptions: EmulatorOptions = {}): Promise<
     logger,
   };
   const { signal } = new AbortController();
+  const gate = createGate(16);
+  const gateOf = () => gate;
 
   const world: World = {
     clock,
@@ -83,7 +85,7 @@ export async function openWorld(emulatorOptions: EmulatorOptions = {}): Promise<
       for (const { id, lane, due } of live) {
         if (laneClass(lane) === "batch") {
           if (due) await runBatchDispatch(laneDeps, id, signal);
-        } else await runCallDispatch(laneDeps, { concurrency: 16, timeoutMs: 5_000 }, id, signal);
+        } else await runCallDispatch(laneDeps, gateOf, id, signal);
       }
     },
     pass: async (untilMs, everyMs) => {
