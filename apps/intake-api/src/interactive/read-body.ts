@@ -1,4 +1,5 @@
-import { depthOf, fault, LIMITS } from "@slowboat/kernel";
+import type { IncomingMessage } from "node:http";
+import { depthOf, type Fault, fault, LIMITS } from "@slowboat/kernel";
 
 /** A JSON object as the caller wrote it, and as a value to look at. The text is what goes on; the value is never re-serialised. */
 export interface JsonBody {
@@ -9,21 +10,48 @@ export interface JsonBody {
 /** A client that stops sending in the middle of a body holds its connection at most this long. */
 const IDLE_MS = 30_000;
 
+const silent = (): Fault => fault("invalid-request", { message: `The request body stopped arriving for ${IDLE_MS / 1000} seconds.` });
+const tooLarge = (maxBytes: number): Fault => fault("body-too-large", { message: `The request body may have at most ${maxBytes} bytes.` });
+
 /** Reads a request body of at most `maxBytes`; a larger one is refused by its announced length, or as soon as it passes the bound. */
-export async function readJsonBody(request: Request, maxBytes: number = LIMITS.requestBodyBytes): Promise<JsonBody> {
-  const tooLarge = (): never => {
-    throw fault("body-too-large", { message: `The request body may have at most ${maxBytes} bytes.` });
-  };
-  const announced = Number(request.headers.get("content-length") ?? 0);
-  if (announced > maxBytes) tooLarge();
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of bodyChunks(request)) {
-    size += chunk.byteLength;
-    if (size > maxBytes) tooLarge();
-    parts.push(chunk);
-  }
-  return jsonBody(Buffer.concat(parts));
+export async function readJsonBody(incoming: IncomingMessage, maxBytes: number = LIMITS.requestBodyBytes): Promise<JsonBody> {
+  if (Number(incoming.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  return jsonBody(await wholeBody(incoming, maxBytes));
+}
+
+/** The body from the socket, without a web stream in between; a silence longer than 30 s ends it with a fault. */
+function wholeBody(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    let size = 0;
+    const leave = (): void => {
+      clearTimeout(silence);
+      incoming.off("data", onData).off("end", onEnd).off("error", onBroken).off("close", onBroken);
+    };
+    const refuse = (err: Fault): void => {
+      leave();
+      // What still comes is not kept; the server reads it away or closes the connection.
+      incoming.pause();
+      reject(err);
+    };
+    const silence = setTimeout(() => refuse(silent()), IDLE_MS);
+    const onData = (chunk: Buffer): void => {
+      size += chunk.byteLength;
+      if (size > maxBytes) {
+        refuse(tooLarge(maxBytes));
+        return;
+      }
+      parts.push(chunk);
+      silence.refresh();
+    };
+    const onEnd = (): void => {
+      leave();
+      resolve(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts));
+    };
+    const onBroken = (): void => refuse(fault("invalid-request", { message: "The request body broke off." }));
+    if (incoming.destroyed) onBroken();
+    else incoming.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken);
+  });
 }
 
 /** The body in pieces as they arrive; a silence longer than 30 s ends it with a fault. */
@@ -34,10 +62,7 @@ export async function* bodyChunks(request: Request): AsyncGenerator<Uint8Array> 
     for (;;) {
       let timer: NodeJS.Timeout | undefined;
       const silence = new Promise<never>((_, reject) => {
-        timer = setTimeout(
-          () => reject(fault("invalid-request", { message: `The request body stopped arriving for ${IDLE_MS / 1000} seconds.` })),
-          IDLE_MS,
-        );
+        timer = setTimeout(() => reject(silent()), IDLE_MS);
       });
       const next = await Promise.race([reader.read(), silence]).finally(() => clearTimeout(timer));
       if (next.done) return;
@@ -48,12 +73,14 @@ export async function* bodyChunks(request: Request): AsyncGenerator<Uint8Array> 
   }
 }
 
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
 /** Checks that bytes are one JSON object in UTF-8, nested no deeper than is safe. */
 function jsonBody(bytes: Uint8Array): JsonBody {
   let text: string;
   let value: unknown;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = UTF8.decode(bytes);
     if (depthOf(text) > LIMITS.jsonDepth) throw fault("json-too-deep", { message: `The JSON is nested deeper than ${LIMITS.jsonDepth} levels.` });
     value = JSON.parse(text);
   } catch (cause) {

@@ -19,7 +19,7 @@ export const interactiveRoutes =
     for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer(interactive, deps, c, endpoint));
     app.post("/v1/messages/count_tokens", async (c) => {
       const headers = versionHeaders(c.req.raw.headers);
-      const body = await readJsonBody(c.req.raw);
+      const body = await readJsonBody(c.env.incoming);
       const model = chooseModel(deps.book, {
         name: body.value["model"],
         endpoint: "/v1/messages",
@@ -36,7 +36,7 @@ export const interactiveRoutes =
 async function answer(interactive: Interactive, deps: AppDeps, c: Context<AppEnv>, endpoint: Endpoint): Promise<Response> {
   const surface = endpoint === "/v1/messages" ? "anthropic" : "openai";
   const headers = surface === "anthropic" ? versionHeaders(c.req.raw.headers) : undefined;
-  const body = await readJsonBody(c.req.raw);
+  const body = await readJsonBody(c.env.incoming);
   const { tenantId, keyId, allowUnpriced } = c.var.caller;
   const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
   refuseBackground(endpoint, body);

@@ -32,7 +32,7 @@ export const nativeRoutes: Mount = (app, deps) => {
 
   app.post("/v1/jobs", async (c) => {
     const { caller } = c.var;
-    const body = await readJsonBody(c.req.raw);
+    const body = await readJsonBody(c.env.incoming);
     const claim = idempotencyOf(c, body.text);
     const job = nativeJob(terms, caller, body.text, readJobRequest(body.value));
     const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null });

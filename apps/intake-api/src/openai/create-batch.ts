@@ -27,7 +27,7 @@ interface Wanted {
 export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ readonly batch: BatchRow; readonly replayed: boolean }> {
   const { store, clock, rng, queue } = deps;
   const { tenantId, keyId } = c.var.caller;
-  const body = await readJsonBody(c.req.raw, CREATE_BYTES);
+  const body = await readJsonBody(c.env.incoming, CREATE_BYTES);
   const wanted = readWanted(body.value);
   const nowMs = clock.job();
   const terms = readTerms(deps, c, wanted, nowMs);

@@ -13,7 +13,7 @@ export interface AnthropicAccount {
  * The version in which a body is valid that names sampling parameters; 2026-10-21 refuses them even at their defaults.
  * A request does not carry its caller's version, and this one accepts what either allows.
  */
-const VERSION = "2023-06-01";
+export const ANTHROPIC_VERSION = "2023-06-01";
 
 /** The official client without retries of its own, without its log, and without settings from the environment. */
 export const anthropicClient = (account: AnthropicAccount): Anthropic =>
@@ -22,7 +22,7 @@ export const anthropicClient = (account: AnthropicAccount): Anthropic =>
     authToken: null,
     webhookKey: null,
     baseURL: account.baseURL,
-    defaultHeaders: { "anthropic-version": VERSION },
+    defaultHeaders: { "anthropic-version": ANTHROPIC_VERSION },
     maxRetries: 0,
     timeout: BOUNDS.controlMs,
     logLevel: "off",

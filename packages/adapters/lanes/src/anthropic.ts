@@ -1,10 +1,11 @@
 import type { Agent } from "undici";
 import { accountOf } from "./account.ts";
-import { type AnthropicAccount, anthropicClient, on } from "./anthropic-client.ts";
+import { ANTHROPIC_VERSION, type AnthropicAccount } from "./anthropic-client.ts";
 import { anthropicAssembler } from "./anthropic-stream.ts";
 import { BOUNDS } from "./bounds.ts";
 import { callLane } from "./call-lane.ts";
 import type { CallLane } from "./port.ts";
+import { poster } from "./poster.ts";
 import { createAgent } from "./wire.ts";
 
 /** An Anthropic lane's settings. */
@@ -15,7 +16,6 @@ export interface AnthropicOptions extends AnthropicAccount {
 
 /** Anthropic in real time: messages. */
 export function createAnthropicLane(options: AnthropicOptions): CallLane {
-  const client = anthropicClient(options);
   const timeoutMs = options.timeoutMs ?? BOUNDS.callMs;
   return callLane(options.agent ?? createAgent(), {
     id: "anthropic",
@@ -26,7 +26,7 @@ export function createAnthropicLane(options: AnthropicOptions): CallLane {
     streaming: ["/v1/messages"],
     tier: null,
     countPath: "/v1/messages/count_tokens",
-    post: (wire, path, body, { headers, signal }) => on(client, wire, timeoutMs).post(path, { body, headers, signal }).asResponse(),
+    post: poster(options.baseURL, { "x-api-key": options.apiKey, "anthropic-version": ANTHROPIC_VERSION }),
     assembler: () => anthropicAssembler(),
   });
 }

@@ -7,8 +7,9 @@ import { failed, requestIdOf } from "./classify.ts";
 import { outgoing } from "./edit.ts";
 import { parseObject } from "./json.ts";
 import type { CallLane, LaneAnswer, LaneRequest } from "./port.ts";
+import { type Reply, readText } from "./reply.ts";
 import { openStream } from "./stream.ts";
-import { type Limit, limit, openWire, readText, type Wire } from "./wire.ts";
+import { type Limit, limit, openWire, type Wire } from "./wire.ts";
 
 /** What tells one real-time lane from another. */
 export interface CallParts {
@@ -22,13 +23,8 @@ export interface CallParts {
   readonly tier: "flex" | null;
   /** Path of the provider's token counter, where it has one. */
   readonly countPath?: string;
-  /** Posts `body` as it is and gives back a 2xx response; throws for anything else. */
-  post(
-    wire: Wire,
-    path: string,
-    body: string,
-    options: { readonly headers: Record<string, string>; readonly signal: AbortSignal },
-  ): Promise<Response>;
+  /** Posts `body` as it is and gives back a 2xx reply; throws for anything else. */
+  post(wire: Wire, path: string, body: string, options: { readonly headers: Record<string, string>; readonly signal: AbortSignal }): Promise<Reply>;
   assembler(request: LaneRequest): Assembler;
 }
 
@@ -46,12 +42,12 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
   const flex = parts.tier === "flex";
   const check = (request: LaneRequest): void => assert(parts.endpoints.includes(request.endpoint), `lane ${parts.id} serves ${request.endpoint}`);
 
-  /** Posts and hands the 2xx response to `read`; every failure on the way is an answer too. `read` says whether the limit is still needed. */
+  /** Posts and hands the 2xx reply to `read`; every failure on the way is an answer too. `read` says whether the limit is still needed. */
   async function exchange<T>(
     request: LaneRequest,
     send: { readonly path: string; readonly body: string },
     signal: AbortSignal,
-    read: (response: Response, bound: Limit) => Promise<T>,
+    read: (response: Reply, bound: Limit) => Promise<T>,
   ): Promise<T | LaneAnswer> {
     check(request);
     const wire = openWire(agent);
@@ -66,7 +62,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
 
   const whole =
     (request: LaneRequest, isAnswer: (body: Record<string, unknown>) => boolean) =>
-    async (response: Response, bound: Limit): Promise<LaneAnswer> => {
+    async (response: Reply, bound: Limit): Promise<LaneAnswer> => {
       const text = await readText(response, BOUNDS.answerChars);
       bound.clear();
       return answered(request, response, text, isAnswer);
@@ -112,7 +108,7 @@ const isAnswerOf =
     Array.isArray(body[ANSWER_LIST[endpoint]]);
 
 /** A 2xx body is an answer only when it looks like one; anything else (a proxy's page) may still have been charged. */
-function answered(request: LaneRequest, response: Response, text: string, isAnswer: (body: Record<string, unknown>) => boolean): LaneAnswer {
+function answered(request: LaneRequest, response: Reply, text: string, isAnswer: (body: Record<string, unknown>) => boolean): LaneAnswer {
   const { attemptId } = request;
   const body = parseObject(text);
   if (body && isAnswer(body))

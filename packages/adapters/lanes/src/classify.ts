@@ -1,6 +1,7 @@
 import { BOUNDS } from "./bounds.ts";
 import { asRecord, parseObject } from "./json.ts";
 import type { LaneAnswer } from "./port.ts";
+import type { ReplyHeaders } from "./reply.ts";
 import type { Limit, Refusal, Wire } from "./wire.ts";
 
 /** What a refusal means: the provider's own code, and whether the same request may go again. */
@@ -66,7 +67,7 @@ export function refused(attemptId: string, refusal: Refusal, verdict: Verdict, r
 }
 
 /** OpenAI's or Anthropic's request id. */
-export const requestIdOf = (headers: Headers | null): string | null => headers?.get("x-request-id") ?? headers?.get("request-id") ?? null;
+export const requestIdOf = (headers: ReplyHeaders | null): string | null => headers?.get("x-request-id") ?? headers?.get("request-id") ?? null;
 
 /** What a call that threw has come to: refused, never sent, or unknown. `error` is any error of either SDK or of the transport. */
 export function failed(attemptId: string, wire: Wire, bound: Limit, error: unknown, flex = false): LaneAnswer {
@@ -108,7 +109,7 @@ function parseGoDuration(text: string): number | null {
 }
 
 /** The provider's wish in ms, best source first: `retry-after-ms`, `retry-after`, the reset of an empty limit, the message. */
-function retryAfter(headers: Headers | null, message: string, nowMs: number): number | null {
+function retryAfter(headers: ReplyHeaders | null, message: string, nowMs: number): number | null {
   const candidates = [
     headerWish(headers, nowMs),
     resetWish(headers, nowMs),
@@ -118,7 +119,7 @@ function retryAfter(headers: Headers | null, message: string, nowMs: number): nu
   return wish === undefined || wish === null ? null : Math.min(BOUNDS.retryAfterMs, Math.ceil(wish));
 }
 
-function headerWish(headers: Headers | null, nowMs: number): number | null {
+function headerWish(headers: ReplyHeaders | null, nowMs: number): number | null {
   const ms = headers?.get("retry-after-ms");
   if (ms && Number.isFinite(Number(ms))) return Number(ms);
   const after = headers?.get("retry-after");
@@ -129,7 +130,7 @@ function headerWish(headers: Headers | null, nowMs: number): number | null {
 }
 
 /** The longest reset among the limits that have nothing left. */
-function resetWish(headers: Headers | null, nowMs: number): number | null {
+function resetWish(headers: ReplyHeaders | null, nowMs: number): number | null {
   let longest: number | null = null;
   for (const [name, left] of headers ?? []) {
     const match = /^(x-ratelimit-)remaining-(.+)$|^(anthropic-(?:ratelimit|priority)-.+)-remaining$/.exec(name);

@@ -3,7 +3,8 @@ import { BOUNDS } from "./bounds.ts";
 import { classify, failureCode, messageOf } from "./classify.ts";
 import { asRecord, parseObject } from "./json.ts";
 import { LaneError } from "./port.ts";
-import { type Limit, limit, openWire, textOf, type Wire } from "./wire.ts";
+import { textOf } from "./reply.ts";
+import { type Limit, limit, openWire, type Wire } from "./wire.ts";
 
 /** What a batch call does at the provider, and how long it may take. */
 export interface Act {

@@ -1,3 +1,5 @@
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
+import { Agent } from "undici";
 import { afterEach, expect, test } from "vitest";
 import { createAnthropicLane, createLanes, createOpenAiLane, type LaneAnswer } from "./index.ts";
 import { json, type Script, scriptedServer } from "./testing/scripted-server.ts";
@@ -157,6 +159,54 @@ test("a failed request is sent once: nothing in the SDKs retries", async () => {
 test("the answer's text is kept as it came", async () => {
   const raw = '{"id":"x", "choices":[{"n":12345678901234567890,"t":"\\u0000"}],"usage":{"total_tokens":1}}';
   expect(await ask((_, res) => json(res, raw))).toMatchObject({ kind: "answered", body: raw });
+});
+
+test.each([
+  ["gzip", gzipSync],
+  ["deflate", deflateSync],
+  ["br", brotliCompressSync],
+] as const)("an answer and a refusal that come packed as %s are read", async (encoding, pack) => {
+  const raw = '{"id":"x","choices":[{"t":"\\u0000 12345678901234567890"}]}';
+  const send =
+    (status: number, text: string): Script =>
+    (_, res) =>
+      void res.writeHead(status, { "content-type": "application/json", "content-encoding": encoding }).end(pack(text));
+  expect(await ask(send(200, raw))).toMatchObject({ kind: "answered", body: raw });
+  expect(await ask(send(429, openAiError("rate_limit_exceeded")))).toMatchObject({ kind: "refused", code: "rate_limit_exceeded" });
+});
+
+test("a packed answer that breaks off is unknown", async () => {
+  const packed = gzipSync(`{"choices":["${"x".repeat(5000)}"]}`);
+  const answer = await ask((_, res, req) => {
+    res.writeHead(200, { "content-encoding": "gzip", "content-length": String(packed.length) });
+    res.write(packed.subarray(0, packed.length - 12));
+    setImmediate(() => req.socket.destroy());
+  });
+  expect(answer).toMatchObject({ kind: "unknown" });
+});
+
+test("a redirect is not followed: neither request nor key goes to another address", async () => {
+  const elsewhere = await scriptedServer((_, res) => json(res, '{"choices":[]}'));
+  open.push(elsewhere);
+  const answer = await ask((_, res) => json(res, "", 307, { location: `${elsewhere.url}/v1/chat/completions` }));
+  expect(answer).toMatchObject({ kind: "refused", statusCode: 307, retry: "later" });
+  expect(elsewhere.heard).toEqual([]);
+});
+
+test("a call that is called off while it waits for a socket is void", async () => {
+  const agent = new Agent({ connections: 1 });
+  open.push(agent);
+  const server = await scriptedServer(() => {});
+  open.push(server);
+  const lane = createOpenAiLane({ apiKey: "key", baseURL: `${server.url}/v1`, emulated: false, agent });
+  const first = new AbortController();
+  const busy = lane.call(chat, first.signal);
+  const second = new AbortController();
+  const waiting = lane.call({ ...chat, attemptId: "att_2" }, second.signal);
+  second.abort();
+  expect(await waiting).toMatchObject({ kind: "void", code: "unsent" });
+  first.abort();
+  expect(await busy).toMatchObject({ attemptId: "att_1" });
 });
 
 test("the client's request id is the attempt, and only known headers of the caller go along", async () => {

@@ -3,9 +3,10 @@ import { accountOf } from "./account.ts";
 import { BOUNDS } from "./bounds.ts";
 import { callLane } from "./call-lane.ts";
 import { asksForUsage } from "./edit.ts";
-import { type OpenAiAccount, on, openAiClient } from "./openai-client.ts";
+import type { OpenAiAccount } from "./openai-client.ts";
 import { openAiAssembler } from "./openai-stream.ts";
 import type { CallLane } from "./port.ts";
+import { poster } from "./poster.ts";
 import { createAgent } from "./wire.ts";
 
 /** An OpenAI lane's settings. `flex` asks for the flex tier and makes the lane `openai-flex`, with 15 minutes a call instead of 10. */
@@ -18,7 +19,8 @@ export interface OpenAiOptions extends OpenAiAccount {
 /** OpenAI in real time: chat completions, responses and embeddings. */
 export function createOpenAiLane(options: OpenAiOptions): CallLane {
   const flex = options.flex === true;
-  const client = openAiClient(options);
+  // The account's base URL ends in /v1 already.
+  const post = poster(options.baseURL.replace(/\/v1\/*$/, ""), { authorization: `Bearer ${options.apiKey}` });
   const timeoutMs = options.timeoutMs ?? (flex ? BOUNDS.flexMs : BOUNDS.callMs);
   return callLane(options.agent ?? createAgent(), {
     id: flex ? "openai-flex" : "openai",
@@ -28,9 +30,7 @@ export function createOpenAiLane(options: OpenAiOptions): CallLane {
     endpoints: ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"],
     streaming: ["/v1/chat/completions", "/v1/responses"],
     tier: flex ? "flex" : null,
-    // With a content type given, the SDK sends a string body as it is. Its base URL ends in /v1 already.
-    post: (wire, path, body, { headers, signal }) =>
-      on(client, wire, timeoutMs).post(path.replace(/^\/v1/, ""), { body, headers, signal }).asResponse(),
+    post,
     assembler: (request) => openAiAssembler(request.endpoint, asksForUsage(request.body)),
   });
 }

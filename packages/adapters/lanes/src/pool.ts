@@ -3,6 +3,7 @@ import { accountOf } from "./account.ts";
 import { BOUNDS } from "./bounds.ts";
 import { callLane } from "./call-lane.ts";
 import type { CallLane } from "./port.ts";
+import { poster } from "./poster.ts";
 import { createAgent } from "./wire.ts";
 
 /** Where the self-hosted pool answers over HTTP. */
@@ -23,11 +24,7 @@ export function createPoolLane(options: PoolOptions): CallLane {
     endpoints: ["/v1/embeddings", "/v1/classifications"],
     streaming: [],
     tier: null,
-    post: async (wire, path, body, { headers, signal }) => {
-      const response = await wire.fetch(`${base}${path}`, { method: "POST", body, headers, signal });
-      if (!response.ok) throw new Error(`the pool answered with status ${response.status}`);
-      return response;
-    },
+    post: poster(base, {}),
     assembler: () => ({ push: () => true, end: () => ({ kind: "cut" }) }),
   });
 }

@@ -2,15 +2,16 @@ import type { Assembler } from "./assemble.ts";
 import { BOUNDS } from "./bounds.ts";
 import { classify, failureCode, messageOf, refused, requestIdOf } from "./classify.ts";
 import type { LaneAnswer, LaneStream } from "./port.ts";
+import { type Reply, textOf } from "./reply.ts";
 import { type SseEvent, sseEvents } from "./sse.ts";
-import { type Limit, textOf } from "./wire.ts";
+import type { Limit } from "./wire.ts";
 
 /**
  * Turns a 200 response into a lane stream. The first event is read before it is handed out, so that a refusal inside a
  * 200 (an overload) comes back as an answer. The consumer sets the pace; when it leaves early the rest is read for the
  * usage, within the drain bound. `bound` is cleared at the end, whichever way the stream ends.
  */
-export async function openStream(attemptId: string, response: Response, assembler: Assembler, bound: Limit): Promise<LaneStream | LaneAnswer> {
+export async function openStream(attemptId: string, response: Reply, assembler: Assembler, bound: Limit): Promise<LaneStream | LaneAnswer> {
   const source = sseEvents(textOf(response))[Symbol.asyncIterator]();
   const requestId = requestIdOf(response.headers);
   let resolve: (answer: LaneAnswer) => void = () => {};

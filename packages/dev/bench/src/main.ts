@@ -5,12 +5,14 @@ import { parseArgs } from "node:util";
 import type { Bench, BenchReport } from "./bench.ts";
 import { intakeBench } from "./intake/bench-intake.ts";
 import { machine } from "./machine.ts";
+import { overheadBench } from "./overhead/bench-overhead.ts";
 import { rounded } from "./stats.ts";
 import { throughputBench } from "./throughput/bench-throughput.ts";
 
 /** Every bench, with the folder of `../shared/data` it reads by default. */
 const BENCHES: Readonly<Record<string, { readonly run: Bench; readonly data: string | null }>> = {
   intake: { run: intakeBench, data: null },
+  overhead: { run: overheadBench, data: null },
   throughput: { run: throughputBench, data: null },
 };
 

@@ -8,6 +8,10 @@ export interface Child {
   readonly ready: Readonly<Record<string, unknown>>;
   /** The next message of this kind. */
   ask(message: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>>;
+  /** Sends a message that has no answer. */
+  tell(message: Readonly<Record<string, unknown>>): void;
+  /** Hears every message of this kind until the returned function is called. */
+  watch(kind: string, onMessage: (message: Readonly<Record<string, unknown>>) => void): () => void;
   /** SIGTERM, then SIGKILL; may be called twice. */
   stop(): Promise<void>;
 }
@@ -41,6 +45,14 @@ export async function startChild(spec: {
         child.once("message", (answer) => answered(answer as Record<string, unknown>));
         child.send(message, (error) => error && failed(error));
       }),
+    tell: (message) => void child.send(message),
+    watch: (kind, onMessage) => {
+      const heard = (message: unknown): void => {
+        if ((message as { kind?: string } | null)?.kind === kind) onMessage(message as Record<string, unknown>);
+      };
+      child.on("message", heard);
+      return () => void child.off("message", heard);
+    },
     stop: () => stopChild(child),
   };
 }

@@ -28,7 +28,7 @@ export const throughputBench: Bench = async (options) => {
     options.say("starting Postgres and an upstream that answers at once");
     const ground = await prepareGround();
     stops.push(ground.stop);
-    const main = fileURLToPath(new URL("./upstream-worker.ts", import.meta.url));
+    const main = fileURLToPath(new URL("../stack/upstream-worker.ts", import.meta.url));
     const upstream = await startChild({ main, env: {}, logPath: join(ground.dir, "logs", "upstream.log") });
     stops.push(upstream.stop);
     const receiver = await startReceiver();

@@ -6,7 +6,7 @@ import {
   endAttempts,
   endJobs,
   insertAttempts,
-  insertJobs,
+  insertCalls,
   type NewAttempt,
   type NewJob,
   type PlacedJob,
@@ -30,28 +30,46 @@ export type Write =
   | { readonly kind: "answer"; readonly answer: SavedAnswer }
   | { readonly kind: "fail"; readonly ended: EndedAttempt; readonly job: EndedJob };
 
+type Of<K extends Write["kind"]> = Extract<Write, { readonly kind: K }>;
+
 /** At most this many calls share a commit; beyond it the statements grow faster than the commits shrink. */
 const GROUP_ITEMS = 256;
 /** Two flushes overlap, so that one group forms while the other waits for the disk. */
 const GROUPS_IN_FLIGHT = 2;
 
 /**
- * Commits writes of concurrent calls together; resolves when the caller's own write is durable. A write that Postgres refuses
- * fails alone: its group is run again one by one.
+ * Commits writes of concurrent calls together; resolves when the caller's own write is durable. Intents and answers, which every call has, are
+ * grouped each by themselves: such a group is one statement, and so one way to the server and back.
  */
 export function interactiveWrites(store: Store, clock: Clock): (write: Write) => Promise<void> {
-  const run = (writes: readonly Write[]): Promise<void> => store.begin((tx) => apply(tx, writes, clock));
-  const flush = async (writes: readonly Write[]): Promise<readonly (null | { error: unknown })[]> => {
+  const open = grouped<Of<"open">>((calls) => insertCalls(store.sql, calls, clock.real()));
+  const answer = grouped<Of<"answer">>((answers) => answered(store.sql, answers, clock));
+  const others = grouped<Of<"again" | "fail">>((writes) => store.begin((tx) => ended(tx, writes, clock)));
+  return (write) => {
+    switch (write.kind) {
+      case "open":
+        return open(write);
+      case "answer":
+        return answer(write);
+      default:
+        return others(write);
+    }
+  };
+}
+
+/** Runs items that arrive close together as one transaction. What Postgres refuses fails alone: its group is run again one by one. */
+function grouped<T>(run: (items: readonly T[]) => Promise<void>): (item: T) => Promise<void> {
+  const flush = async (items: readonly T[]): Promise<readonly (null | { error: unknown })[]> => {
     try {
-      await run(writes);
-      return writes.map(() => null);
+      await run(items);
+      return items.map(() => null);
     } catch (error) {
-      if (writes.length === 1) return [{ error }];
+      if (items.length === 1) return [{ error }];
     }
     const outcomes: (null | { error: unknown })[] = [];
-    for (const write of writes)
+    for (const item of items)
       outcomes.push(
-        await run([write]).then(
+        await run([item]).then(
           () => null,
           (error: unknown) => ({ error }),
         ),
@@ -59,36 +77,41 @@ export function interactiveWrites(store: Store, clock: Clock): (write: Write) =>
     return outcomes;
   };
   const join = groupCommit(flush, { maxItems: GROUP_ITEMS, maxInFlight: GROUPS_IN_FLIGHT });
-  return async (write) => {
-    const outcome = await join(write);
+  return async (item) => {
+    const outcome = await join(item);
     if (outcome !== null) throw outcome.error;
   };
 }
 
-async function apply(tx: Sql, writes: readonly Write[], clock: Clock): Promise<void> {
-  const of = <K extends Write["kind"]>(kind: K): Extract<Write, { kind: K }>[] =>
-    writes.filter((w): w is Extract<Write, { kind: K }> => w.kind === kind);
-  const nowMs = clock.job();
-  const realMs = clock.real();
-  const [opens, agains, answers, fails] = [of("open"), of("again"), of("answer"), of("fail")];
-  await insertJobs(
-    tx,
-    opens.map((w) => w.job),
+async function answered(sql: Sql, writes: readonly Of<"answer">[], clock: Clock): Promise<void> {
+  await saveAnswers(
+    sql,
+    writes.map((write) => write.answer),
+    { nowMs: clock.job(), realMs: clock.real() },
   );
-  await endAttempts(tx, [...agains.map((w) => w.ended), ...fails.map((w) => w.ended)], nowMs);
-  await insertAttempts(tx, [...opens.map((w) => w.attempt), ...agains.map((w) => w.attempt)], realMs);
+}
+
+async function ended(tx: Sql, writes: readonly Of<"again" | "fail">[], clock: Clock): Promise<void> {
+  const agains = writes.filter((write) => write.kind === "again");
+  const fails = writes.filter((write) => write.kind === "fail");
+  const nowMs = clock.job();
+  await endAttempts(
+    tx,
+    writes.map((write) => write.ended),
+    nowMs,
+  );
+  await insertAttempts(
+    tx,
+    agains.map((write) => write.attempt),
+    clock.real(),
+  );
   await placeJobs(
     tx,
-    agains.map((w) => w.placed),
-  );
-  await saveAnswers(
-    tx,
-    answers.map((w) => w.answer),
-    { nowMs, realMs },
+    agains.map((write) => write.placed),
   );
   await endJobs(
     tx,
-    fails.map((w) => w.job),
+    fails.map((write) => write.job),
     nowMs,
   );
 }
