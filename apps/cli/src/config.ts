@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseSettings } from "@slowboat/runtime";
+import { type Market, openMarket, parseSettings } from "@slowboat/runtime";
 import { z } from "zod";
 
 /** The checkout: where the other apps and the data folder of the default lie. */
@@ -26,6 +26,8 @@ const schema = z.object({
     .regex(/^[0-9a-f]{64}$/, "must be 64 hex digits")
     .optional(),
   SLOWBOAT_CALLBACK_ALLOW: text,
+  /** Path of a file of OpenAI-compatible providers. */
+  SLOWBOAT_PROVIDERS: text.transform((path) => (path === undefined ? undefined : resolve(path))),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   SLOWBOAT_RETENTION_DAYS: z.coerce.number().int().min(0).max(3650).optional(),
   NO_COLOR: z.string().optional(),
@@ -38,6 +40,13 @@ export type Config = z.infer<typeof schema>;
 export function readConfig(): Config {
   return parseSettings(schema, Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== "")));
 }
+
+/** Prices, and the configured providers whose keys are in the environment. */
+export const readMarket = (config: Config): Market => openMarket(config.SLOWBOAT_PROVIDERS, process.env);
+
+/** The keys of the configured providers, for the processes that talk to them. */
+export const providerKeys = (market: Market): Record<string, string> =>
+  Object.fromEntries(market.keyNames.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] as string]])));
 
 /** What every child process gets of our environment: enough to run and to reach the network, no key. */
 export function plainEnvironment(): Record<string, string> {

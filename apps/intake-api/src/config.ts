@@ -1,4 +1,4 @@
-import { parseSettings } from "@slowboat/runtime";
+import { type Market, openMarket, parseSettings } from "@slowboat/runtime";
 import { z } from "zod";
 
 const optional = z
@@ -31,6 +31,8 @@ const schema = z.object({
         .map((one) => one.trim())
         .filter((one) => one !== ""),
     ),
+  /** Path of the operator's file of OpenAI-compatible providers. */
+  SLOWBOAT_PROVIDERS: optional,
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 
@@ -38,3 +40,6 @@ export type Config = z.infer<typeof schema>;
 
 /** Reads the settings of the intake API from its environment. */
 export const readConfig = (env: Record<string, string | undefined> = process.env): Config => parseSettings(schema, env);
+
+/** Prices, and the configured providers whose keys are in the environment. */
+export const readMarket = (path: string | undefined): Market => openMarket(path, process.env);

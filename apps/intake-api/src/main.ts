@@ -3,13 +3,12 @@ import { diskBlobs } from "@slowboat/blob";
 import { createInteractive } from "@slowboat/dispatch";
 import { keyVerifier, openDesk } from "@slowboat/intake";
 import { createLanes } from "@slowboat/lanes";
-import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { createQueue } from "@slowboat/queue";
 import { crash, createLogger, jobClock, runServices, type Service, systemRng } from "@slowboat/runtime";
 import { openStore, readClock } from "@slowboat/store";
 import { anthropicRoutes } from "./anthropic/routes.ts";
 import { createApp } from "./app.ts";
-import { readConfig } from "./config.ts";
+import { readConfig, readMarket } from "./config.ts";
 import { httpService } from "./http/serve.ts";
 import { interactiveRoutes } from "./interactive/routes.ts";
 
@@ -24,10 +23,11 @@ const queue = await createQueue({
   onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
 });
 const rng = systemRng();
-const book = loadPriceBook(STANDARD_PRICES);
+const { book, compatible } = readMarket(config.SLOWBOAT_PROVIDERS);
 const lanes = createLanes({
   openai: config.OPENAI_API_KEY ? { apiKey: config.OPENAI_API_KEY, baseURL: config.OPENAI_BASE_URL } : undefined,
   anthropic: config.ANTHROPIC_API_KEY ? { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } : undefined,
+  compatible,
   poolUrl: config.SLOWBOAT_POOL_URL,
   timeScale: clock.scale,
   emulated: config.SLOWBOAT_EMULATED,

@@ -1,13 +1,12 @@
 import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
-import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { createFinaliser, sweepRetention } from "@slowboat/results";
 import { crash, createLogger, jobClock, loop, runServices, type Service, systemRng } from "@slowboat/runtime";
 import { openStore, readClock } from "@slowboat/store";
 import { createDeliverer } from "@slowboat/webhook";
 import { createAdmin } from "./admin.ts";
-import { readConfig } from "./config.ts";
+import { readConfig, readMarket } from "./config.ts";
 import { type SettleDeps, settleChunk } from "./settle.ts";
 
 const config = readConfig();
@@ -22,7 +21,7 @@ const queue = await createQueue({
   ...(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 }),
   onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
 });
-const deps: SettleDeps = { store, queue, book: loadPriceBook(STANDARD_PRICES), clock, rng, logger };
+const deps: SettleDeps = { store, queue, book: readMarket(config.SLOWBOAT_PROVIDERS).book, clock, rng, logger };
 const finaliser = createFinaliser({ store, blob, clock, rng, logger });
 const deliverer = createDeliverer({ store, clock, rng, logger, secret: config.SLOWBOAT_SECRET, allow: config.SLOWBOAT_CALLBACK_ALLOW });
 

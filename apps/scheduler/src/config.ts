@@ -1,10 +1,12 @@
-import { parseSettings } from "@slowboat/runtime";
+import { type Market, openMarket, parseSettings } from "@slowboat/runtime";
 import { z } from "zod";
 
 const schema = z.object({
   DATABASE_URL: z.string().min(1),
   REDIS_URL: z.string().min(1).optional(),
   SLOWBOAT_DATA_DIR: z.string().min(1),
+  /** Path of the operator's file of OpenAI-compatible providers. */
+  SLOWBOAT_PROVIDERS: z.string().min(1).optional(),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   OPENAI_API_KEY: z.string().min(1).optional(),
   OPENAI_BASE_URL: z.url().optional(),
@@ -18,3 +20,6 @@ const schema = z.object({
 
 /** The scheduler's settings. */
 export const readConfig = (): z.infer<typeof schema> => parseSettings(schema, process.env);
+
+/** Prices, and the configured providers whose keys are in the environment. */
+export const readMarket = (path: string | undefined): Market => openMarket(path, process.env);

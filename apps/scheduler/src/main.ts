@@ -15,11 +15,10 @@ import {
 } from "@slowboat/dispatch";
 import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes } from "@slowboat/lanes";
-import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { crash, createLogger, jobClock, loop, runServices, type Service, systemRng } from "@slowboat/runtime";
 import { cancelOrphanedBatches, openStore, readClock, sweepDispatches } from "@slowboat/store";
-import { readConfig } from "./config.ts";
+import { readConfig, readMarket } from "./config.ts";
 
 /** Machine ms between two looks at what is due; the rescue's guard counts in it. */
 const TICK_MS = 200;
@@ -38,7 +37,7 @@ const clockRow = await readClock(store.sql);
 if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
 const clock = jobClock(clockRow);
 const rng = systemRng();
-const book = loadPriceBook(STANDARD_PRICES);
+const { book, compatible } = readMarket(config.SLOWBOAT_PROVIDERS);
 const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
 const queue = await createQueue({
   ...(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 }),
@@ -47,6 +46,7 @@ const queue = await createQueue({
 const lanes = createLanes({
   openai: config.OPENAI_API_KEY ? { apiKey: config.OPENAI_API_KEY, baseURL: config.OPENAI_BASE_URL } : undefined,
   anthropic: config.ANTHROPIC_API_KEY ? { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } : undefined,
+  compatible,
   poolUrl: config.SLOWBOAT_POOL_URL,
   timeScale: clock.scale,
   emulated: config.SLOWBOAT_EMULATED === "1",

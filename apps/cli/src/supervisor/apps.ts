@@ -9,6 +9,8 @@ export interface Layout {
   readonly databaseUrl: string;
   readonly secret: string;
   readonly emulated: boolean;
+  /** The keys of configured providers, by the names of their variables. */
+  readonly providerKeys: Readonly<Record<string, string>>;
   readonly clock: { readonly realAnchorMs: number; readonly jobAnchorMs: number; readonly scale: number };
   readonly ports: { readonly intake: number; readonly results: number; readonly pool: number; readonly emulator: number };
 }
@@ -27,6 +29,7 @@ export function appSpecs(layout: Layout, config: Config, plain: Readonly<Record<
     SLOWBOAT_SECRET: layout.secret,
     SLOWBOAT_LOG_LEVEL: config.SLOWBOAT_LOG_LEVEL,
     ...(config.SLOWBOAT_RETENTION_DAYS === undefined ? {} : { SLOWBOAT_RETENTION_DAYS: String(config.SLOWBOAT_RETENTION_DAYS) }),
+    ...(config.SLOWBOAT_PROVIDERS === undefined ? {} : { SLOWBOAT_PROVIDERS: config.SLOWBOAT_PROVIDERS }),
     SLOWBOAT_EMULATED: layout.emulated ? "1" : "0",
     SLOWBOAT_POOL_URL: `http://${HOST}:${ports.pool}`,
     ...(config.SLOWBOAT_CALLBACK_ALLOW === undefined ? {} : { SLOWBOAT_CALLBACK_ALLOW: config.SLOWBOAT_CALLBACK_ALLOW }),
@@ -71,5 +74,5 @@ function providerEnvironment(layout: Layout, config: Config): Record<string, str
     return { OPENAI_API_KEY: "emulated", OPENAI_BASE_URL: `${at}/v1`, ANTHROPIC_API_KEY: "emulated", ANTHROPIC_BASE_URL: at };
   }
   const names = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"] as const;
-  return Object.fromEntries(names.flatMap((name) => (config[name] === undefined ? [] : [[name, config[name]]])));
+  return { ...layout.providerKeys, ...Object.fromEntries(names.flatMap((name) => (config[name] === undefined ? [] : [[name, config[name]]]))) };
 }

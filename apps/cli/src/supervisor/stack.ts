@@ -1,6 +1,5 @@
 import { rmSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { type Clock, jobClock, systemRng } from "@slowboat/runtime";
 import {
   chooseLaunch,
@@ -13,7 +12,7 @@ import {
   touchClock,
   writeClock,
 } from "@slowboat/store";
-import { type Config, plainEnvironment, ROOT } from "../config.ts";
+import { type Config, plainEnvironment, providerKeys, ROOT, readMarket } from "../config.ts";
 import { appSpecs } from "./apps.ts";
 import { type KeptApp, keepApp } from "./child.ts";
 import { eveningMs, lastJobMs, planClock } from "./clock-plan.ts";
@@ -88,7 +87,8 @@ async function startParts(
   const { say } = options;
   const { promise: broken, resolve: breaks } = Promise.withResolvers<Error>();
   await outlive(lock.orphans, say);
-  const emulated = config.OPENAI_API_KEY === undefined && config.ANTHROPIC_API_KEY === undefined;
+  const market = readMarket(config);
+  const emulated = config.OPENAI_API_KEY === undefined && config.ANTHROPIC_API_KEY === undefined && market.compatible.length === 0;
 
   say(config.DATABASE_URL === undefined ? "starting Postgres ..." : "using the database of DATABASE_URL");
   const database = await keepDatabase({ given: config.DATABASE_URL, dir: folder.at("postgres"), say, fatal: breaks });
@@ -105,8 +105,7 @@ async function startParts(
   }
   const secret = config.SLOWBOAT_SECRET ?? folder.secret();
   const rng = systemRng();
-  const book = loadPriceBook(STANDARD_PRICES);
-  await recordPriceBook(store.sql, { version: book.version, content: book.content, nowMs: clock.job() });
+  await recordPriceBook(store.sql, { version: market.book.version, content: market.book.content, nowMs: clock.job() });
   const first = await firstKey(store, folder, {
     given: config.SLOWBOAT_API_KEY,
     secret,
@@ -120,7 +119,16 @@ async function startParts(
   if (unbuilt !== null) say(unbuilt);
 
   const ports = await choosePorts(options.port, say);
-  const layout = { root: ROOT, dataDir: folder.dir, databaseUrl: database.url, secret, emulated, clock: stored, ports };
+  const layout = {
+    root: ROOT,
+    dataDir: folder.dir,
+    databaseUrl: database.url,
+    secret,
+    emulated,
+    providerKeys: providerKeys(market),
+    clock: stored,
+    ports,
+  };
   const apps: KeptApp[] = [];
   const changed = (): void => lock.note(apps.flatMap((app) => app.pid() ?? []));
   for (const spec of appSpecs(layout, config, plain)) {

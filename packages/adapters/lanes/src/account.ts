@@ -9,7 +9,7 @@ interface AccountSettings {
 }
 
 /** `provider|base URL|12 hex digits of the key's SHA-256`: the account that limits, batches and orphans belong to. */
-export function accountOf(provider: "openai" | "anthropic" | "pool", settings: AccountSettings): string {
+export function accountOf(provider: string, settings: AccountSettings): string {
   const hash = createHash("sha256").update(settings.apiKey).digest("hex").slice(0, 12);
   return `${provider}|${settings.emulated ? "emulator" : settings.baseURL.replace(/\/+$/, "")}|${hash}`;
 }

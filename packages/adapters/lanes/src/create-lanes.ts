@@ -4,6 +4,7 @@ import { createAnthropicBatchLane } from "./anthropic-batch.ts";
 import { BOUNDS } from "./bounds.ts";
 import { createOpenAiLane } from "./openai.ts";
 import { createOpenAiBatchLane } from "./openai-batch.ts";
+import type { OpenAiAccount } from "./openai-client.ts";
 import { createPoolLane } from "./pool.ts";
 import type { Lane } from "./port.ts";
 import { createAgent } from "./wire.ts";
@@ -12,6 +13,8 @@ import { createAgent } from "./wire.ts";
 export interface LaneSettings {
   readonly openai?: { readonly apiKey: string; readonly baseURL?: string | undefined } | undefined;
   readonly anthropic?: { readonly apiKey: string; readonly baseURL?: string | undefined } | undefined;
+  /** Providers that speak OpenAI's API, by the operator's configuration; `batch` where they have its files and batches. */
+  readonly compatible?: readonly (Omit<OpenAiAccount, "emulated"> & { readonly provider: string; readonly batch: boolean })[];
   readonly poolUrl?: string | undefined;
   /** True when the base URLs are the emulator's. */
   readonly emulated: boolean;
@@ -48,6 +51,11 @@ export function createLanes(settings: LaneSettings): ReadonlyMap<LaneId, Lane> {
       agent,
     };
     lanes.push(createAnthropicLane({ ...account, timeoutMs: bound(BOUNDS.callMs) }), createAnthropicBatchLane(account));
+  }
+  for (const one of settings.compatible ?? []) {
+    const account = { ...one, emulated: false, agent };
+    lanes.push(createOpenAiLane(account));
+    if (one.batch) lanes.push(createOpenAiBatchLane(account));
   }
   if (settings.poolUrl !== undefined) lanes.push(createPoolLane({ baseURL: settings.poolUrl, agent }));
   return new Map(lanes.map((lane) => [lane.id, lane]));

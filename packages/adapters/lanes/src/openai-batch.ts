@@ -26,7 +26,8 @@ export interface OpenAiBatchOptions extends OpenAiAccount {
 export function createOpenAiBatchLane(options: OpenAiBatchOptions): BatchLane {
   const agent = options.agent ?? createAgent();
   const client = openAiClient(options);
-  const account = accountOf("openai", options);
+  const provider = options.provider ?? "openai";
+  const account = accountOf(provider, options);
   const retrieve = (ref: string, signal: AbortSignal): Promise<OpenAI.Batch> =>
     act(agent, signal, { what: "read a batch" }, (wire, bounded) => on(client, wire).batches.retrieve(ref, { signal: bounded }));
 
@@ -109,7 +110,7 @@ export function createOpenAiBatchLane(options: OpenAiBatchOptions): BatchLane {
   }
 
   const poll = async (ref: string, signal: AbortSignal): Promise<LaneProgress> => progressOf(await retrieve(ref, signal));
-  return { shape: "batch", id: "openai-batch", account, emulated: options.emulated, submit, find, poll, collect, cancel };
+  return { shape: "batch", id: `${provider}-batch`, account, emulated: options.emulated, submit, find, poll, collect, cancel };
 }
 
 /** Uploads the JSONL as multipart piece by piece, so that the file never stands in memory a second time. */

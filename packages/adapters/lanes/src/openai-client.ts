@@ -2,12 +2,24 @@ import OpenAI from "openai";
 import { BOUNDS } from "./bounds.ts";
 import type { Wire } from "./wire.ts";
 
-/** Where an OpenAI account is reached; `baseURL` ends in `/v1`. */
+/** Where an account of OpenAI, or of a provider that speaks its API, is reached; `baseURL` holds the version (`.../v1`). */
 export interface OpenAiAccount {
+  /** The provider's name, of which its lanes are made; `openai` where it is not said. */
+  readonly provider?: string;
   readonly apiKey: string;
   readonly baseURL: string;
   readonly emulated: boolean;
+  /** Where the key goes: `Authorization: Bearer`, or `api-key` as at Azure. */
+  readonly auth?: "bearer" | "api-key";
+  /** Headers that the provider wants on every request. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** What an account sends with every request. */
+export const accountHeaders = (account: OpenAiAccount): Record<string, string> => ({
+  ...account.headers,
+  ...(account.auth === "api-key" ? { "api-key": account.apiKey } : { authorization: `Bearer ${account.apiKey}` }),
+});
 
 /** The official client without retries of its own, without its log, and without settings from the environment. */
 export const openAiClient = (account: OpenAiAccount): OpenAI =>
@@ -16,6 +28,7 @@ export const openAiClient = (account: OpenAiAccount): OpenAI =>
     baseURL: account.baseURL,
     organization: null,
     project: null,
+    defaultHeaders: { ...account.headers, ...(account.auth === "api-key" ? { "api-key": account.apiKey, authorization: null } : {}) },
     maxRetries: 0,
     timeout: BOUNDS.controlMs,
     logLevel: "off",

@@ -3,7 +3,7 @@ import { accountOf } from "./account.ts";
 import { BOUNDS } from "./bounds.ts";
 import { callLane } from "./call-lane.ts";
 import { asksForUsage } from "./edit.ts";
-import type { OpenAiAccount } from "./openai-client.ts";
+import { accountHeaders, type OpenAiAccount } from "./openai-client.ts";
 import { openAiAssembler } from "./openai-stream.ts";
 import type { CallLane } from "./port.ts";
 import { poster } from "./poster.ts";
@@ -16,21 +16,22 @@ export interface OpenAiOptions extends OpenAiAccount {
   readonly agent?: Agent;
 }
 
-/** OpenAI in real time: chat completions, responses and embeddings. */
+/** OpenAI, or a provider that speaks its API, in real time: chat completions, responses and embeddings. */
 export function createOpenAiLane(options: OpenAiOptions): CallLane {
   const flex = options.flex === true;
-  // The account's base URL ends in /v1 already.
-  const post = poster(options.baseURL.replace(/\/v1\/*$/, ""), { authorization: `Bearer ${options.apiKey}` });
+  const provider = options.provider ?? "openai";
+  const below = poster(options.baseURL, accountHeaders(options));
   const timeoutMs = options.timeoutMs ?? (flex ? BOUNDS.flexMs : BOUNDS.callMs);
   return callLane(options.agent ?? createAgent(), {
-    id: flex ? "openai-flex" : "openai",
-    account: accountOf("openai", options),
+    id: flex ? `${provider}-flex` : provider,
+    account: accountOf(provider, options),
     emulated: options.emulated,
     timeoutMs,
     endpoints: ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"],
     streaming: ["/v1/chat/completions", "/v1/responses"],
     tier: flex ? "flex" : null,
-    post,
+    // The account's base URL holds the version already.
+    post: (wire, path, body, init) => below(wire, path.replace(/^\/v1/, ""), body, init),
     assembler: (request) => openAiAssembler(request.endpoint, asksForUsage(request.body)),
   });
 }

@@ -7,6 +7,7 @@ export { type KeptLease, keepLease, LEASE_MS } from "./lease.ts";
 export { crash, runServices, type Service } from "./lifecycle.ts";
 export { createLogger, type Logger } from "./logger.ts";
 export { loop } from "./loop.ts";
+export { type CompatibleAccount, type Market, openMarket } from "./providers.ts";
 export { systemRng } from "./rng.ts";
 export { deriveKey, keyName, newWebhookSecret, openWebhookSecret } from "./seal.ts";
 export { parseSettings } from "./settings.ts";

@@ -62,7 +62,8 @@ function openai(usage: Members, names: { input: string; output: string; inputDet
   const output = count(usage, names.output);
   const inDetails = members(usage[names.inputDetails]);
   const outDetails = members(usage[names.outputDetails]);
-  const cacheRead = count(inDetails, "cached_tokens");
+  // DeepSeek's name for it stands beside the details.
+  const cacheRead = count(inDetails, "cached_tokens") || count(usage, "prompt_cache_hit_tokens");
   const written = count(inDetails, "cache_write_tokens");
   const ttl = members(inDetails["cache_write_tokens_details"]);
   const cacheWrite12h = count(ttl, "ttl_12h_tokens");
