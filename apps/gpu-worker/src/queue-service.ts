@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
-import { createGate, runCallDispatch } from "@slowboat/dispatch";
+import { createGate, createMeter, runCallDispatch } from "@slowboat/dispatch";
 import type { CallLane } from "@slowboat/lanes";
 import { type Consumer, createQueue, type Queue } from "@slowboat/queue";
 import { crash, jobClock, type Logger, type Service, systemRng } from "@slowboat/runtime";
@@ -28,7 +28,15 @@ export function createQueueService(lane: CallLane, settings: QueueSettings, logg
         onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
       });
       const blob = await diskBlobs(join(settings.dataDir, "blobs"));
-      const deps = { store, queue, blob, lanes: new Map([[lane.id, lane]]), time: { clock: jobClock(row), rng: systemRng() }, logger };
+      const deps = {
+        store,
+        queue,
+        blob,
+        lanes: new Map([[lane.id, lane]]),
+        time: { clock: jobClock(row), rng: systemRng() },
+        meter: createMeter(),
+        logger,
+      };
       const gate = createGate(AT_ONCE);
       const consumer = await queue.consume("lane-pool", 2, ({ dispatchId }, signal) => runCallDispatch(deps, () => gate, dispatchId, signal));
       open = { store, queue, consumer };

@@ -3,6 +3,7 @@ import { diskBlobs } from "@slowboat/blob";
 import { type LaneId, laneClass } from "@slowboat/contract";
 import {
   createGate,
+  createMeter,
   type Gate,
   type LaneDeps,
   type LaneOffer,
@@ -53,12 +54,14 @@ const lanes = createLanes({
 });
 const concurrency = (lane: LaneId): number => (laneClass(lane) === "batch" ? BATCHES_AT_ONCE : config.SLOWBOAT_CALL_CONCURRENCY);
 const offers: LaneOffer[] = [...lanes.values()].map(({ id, account, emulated }) => ({ id, account, emulated, concurrency: concurrency(id) }));
-const laneDeps: LaneDeps = { store, queue, blob, lanes, time: { clock, rng }, logger };
+const meter = createMeter();
+const laneDeps: LaneDeps = { store, queue, blob, lanes, time: { clock, rng }, meter, logger };
 const planDeps: PlanDeps = {
   store,
   queue,
   book,
   lanes: offers,
+  meter,
   time: { clock, rng, tickMs: TICK_MS, poolTokensPerSecond: POOL_TOKENS_PER_SECOND },
   logger,
 };

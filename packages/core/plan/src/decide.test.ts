@@ -256,3 +256,13 @@ test(`every placement is on an allowed lane, at an instant that leaves its rescu
     { seed: SEED, numRuns: 1000 },
   );
 });
+
+test("a machine that is slow itself starts its rescues earlier", () => {
+  const many = { batchLines: 500 };
+  const calm = placed(decide(job("gpt-6-luna", 8 * HOUR, { allow: ["openai-batch", "openai"] }), world(many), NOW));
+  const lanes = ALL.map((id) => lane(id, id === "openai" ? { callMs: 120_000 } : {}));
+  const slow = placed(decide(job("gpt-6-luna", 8 * HOUR, { allow: ["openai-batch", "openai"] }), world({ ...many, lanes }), NOW));
+  expect(calm.lane).toBe("openai-batch");
+  // 500 calls at 32 a time, two minutes each, are half an hour.
+  expect((calm.latestStartAtMs ?? 0) - (slow.latestStartAtMs ?? 0)).toBeGreaterThan(25 * MINUTE);
+});

@@ -16,6 +16,8 @@ export const POLICY = {
   pollMs: 30_000,
   /** Machine ms that one call costs besides the provider's latency; grows with the time scale. */
   callOverheadRealMs: 20,
+  /** How much longer than the typical measured call a slow one takes. */
+  slowCall: 2,
   ticksOfGuard: 2,
   /** A lane that no rescue backs needs at least this probability to be in time. */
   unrescuedInTime: 0.9,

@@ -14,9 +14,13 @@ export interface RescueJob {
 
 type RescueSnapshot = Pick<Snapshot, "tickMs" | "scale">;
 
+/** What a call is expected to take, in job ms: the published figure with our own part, or what was measured where that is longer. */
+const callMs = (lane: LaneView, outputTokens: number, scale: number): number =>
+  Math.max(realtimeMeanMs(outputTokens) + POLICY.callOverheadRealMs * scale, lane.callMs ?? 0);
+
 /** Calls a second (job time) that a real-time lane gets through. */
 export const callsPerSecond = (lane: LaneView, outputTokens: number, scale: number): number =>
-  (lane.concurrency * 1000) / (realtimeMeanMs(outputTokens) + POLICY.callOverheadRealMs * scale);
+  (lane.concurrency * 1000) / callMs(lane, outputTokens, scale);
 
 /** Job ms until a call handed to the lane now gets its turn. */
 export const queueMs = (lane: LaneView, outputTokens: number, scale: number): number =>
@@ -32,7 +36,7 @@ const guardMs = (slackMs: number, snapshot: RescueSnapshot): number =>
 
 /**
  * How long before the deadline a rescue must start, in job ms: the time to get the work back (`cancel` waits for the batch to
- * end, `hedge` does not), the 99th percentile of a real-time answer, the queue in front and all that are rescued together, a
+ * end, `hedge` does not), the 99th percentile of a real-time answer (or twice what calls take here, if longer), the queue in front and all that are rescued together, a
  * poll, and a guard of max(10 s, 1 % of the slack) and two ticks of the scheduler.
  */
 export function rescueMs(
@@ -49,8 +53,7 @@ export function rescueMs(
   return (
     lag +
     poll +
-    realtimeQ99Ms(job.outputTokens) +
-    POLICY.callOverheadRealMs * snapshot.scale +
+    Math.max(realtimeQ99Ms(job.outputTokens) + POLICY.callOverheadRealMs * snapshot.scale, POLICY.slowCall * (rescueLane.callMs ?? 0)) +
     queueMs(rescueLane, job.outputTokens, snapshot.scale) +
     herd +
     guardMs(job.deadlineAtMs - nowMs, snapshot)

@@ -51,6 +51,8 @@ export interface LaneView {
   readonly concurrency: number;
   /** Calls waiting for or running on it, rescues counted in. */
   readonly queued: number;
+  /** What a call takes here as measured, in job ms; absent or 0 before the first. */
+  readonly callMs?: number;
 }
 
 /** Everything a decision may depend on, read once a tick. */

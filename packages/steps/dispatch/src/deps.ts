@@ -5,6 +5,7 @@ import type { Lane } from "@slowboat/lanes";
 import type { Queue } from "@slowboat/queue";
 import type { Clock, Logger } from "@slowboat/runtime";
 import type { Store } from "@slowboat/store";
+import type { Meter } from "./meter.ts";
 
 /** What running a lane needs of the world. */
 export interface LaneDeps {
@@ -13,5 +14,6 @@ export interface LaneDeps {
   readonly blob: BlobStore;
   readonly lanes: ReadonlyMap<LaneId, Lane>;
   readonly time: { readonly clock: Clock; readonly rng: Rng };
+  readonly meter: Meter;
   readonly logger: Logger;
 }

@@ -7,6 +7,7 @@ export { createGate, type Gate } from "./gate.ts";
 export { createInteractive, type Interactive } from "./interactive/create-interactive.ts";
 export type { InteractiveReply, InteractiveRequest } from "./interactive/request.ts";
 export { sweepLostCalls } from "./interactive/sweep-calls.ts";
+export { createMeter, type Meter } from "./meter.ts";
 export { laneQueue } from "./place.ts";
 export { planDue } from "./plan-due.ts";
 export type { LaneOffer, PlanDeps } from "./planner-deps.ts";

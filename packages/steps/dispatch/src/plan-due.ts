@@ -43,7 +43,9 @@ type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind
 export async function planDue(deps: PlanDeps, signal: AbortSignal): Promise<number> {
   let total = 0;
   while (!signal.aborted) {
+    const startedMs = performance.now();
     const { seen, bells, failedBatches, settle } = await deps.store.begin((tx) => planOnce(tx, deps));
+    deps.meter.noteLook(performance.now() - startedMs);
     for (const bell of bells) await deps.queue.ring(bell.queue, [bell.payload] as never);
     for (const batchId of failedBatches) await deps.queue.ring("finalise", [{ batchId }]);
     if (settle) await deps.queue.ring("settle", [{ dispatchId: null }]);

@@ -4,6 +4,7 @@ import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import type { Clock, Logger } from "@slowboat/runtime";
 import type { Store } from "@slowboat/store";
+import type { Meter } from "./meter.ts";
 
 /** A lane as the planner may use it. */
 export interface LaneOffer {
@@ -20,6 +21,7 @@ export interface PlanDeps {
   readonly queue: Queue;
   readonly book: PriceBook;
   readonly lanes: readonly LaneOffer[];
+  readonly meter: Meter;
   readonly time: {
     readonly clock: Clock;
     readonly rng: Rng /** Machine ms between two looks. */;

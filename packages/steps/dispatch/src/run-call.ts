@@ -55,7 +55,9 @@ export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => 
       const bodies = await readBodies(deps.blob, window);
       await eachBounded(window, gateOf(lane.id), sending, async (row, index) => {
         if (!(await mark(row.attemptId))) return;
+        const startedMs = performance.now();
         const answer = await lane.call(toRequest(dispatch, row, bodies[index] ?? ""), signal);
+        if (answer.kind === "answered") deps.meter.noteCall(lane.id, performance.now() - startedMs);
         if (answer.kind === "refused" && answer.retry === "park") refusing.abort();
         await save(answer);
       });

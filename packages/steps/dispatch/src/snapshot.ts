@@ -20,11 +20,12 @@ export async function readSnapshot(deps: PlanDeps, tx: Sql, nowMs: number): Prom
         available: code === undefined,
         ...(code === undefined ? {} : { away: `its account refuses everything (${code})` }),
         concurrency: lane.concurrency,
+        callMs: (deps.meter.callMs(lane.id) ?? 0) * deps.time.clock.scale,
         queued: backlog.get(lane.id) ?? 0,
       };
     }),
     pool: hasPool ? { tokensPerSecond: deps.time.poolTokensPerSecond, backlogTokens: (backlog.get("pool") ?? 0) * TOKENS_PER_POOL_JOB } : null,
-    tickMs: deps.time.tickMs,
+    tickMs: deps.time.tickMs + deps.meter.lookMs(),
     scale: deps.time.clock.scale,
     batchLines: 1,
   };

@@ -11,7 +11,7 @@ import type { Queue } from "@slowboat/queue";
 import { createLogger } from "@slowboat/runtime";
 import { insertJobs, type NewJob } from "@slowboat/store";
 import { seedTenant, type TestClock, type TestDatabase, testClock, testDatabase, testQueue, testRng } from "@slowboat/testkit";
-import { createGate, type LaneDeps, type PlanDeps, planDue, runBatchDispatch, runCallDispatch } from "../index.ts";
+import { createGate, createMeter, type LaneDeps, type PlanDeps, planDue, runBatchDispatch, runCallDispatch } from "../index.ts";
 
 const book = loadPriceBook(STANDARD_PRICES);
 export const EVENING = Date.parse("2026-11-25T22:00:00Z");
@@ -47,7 +47,8 @@ export async function openWorld(emulatorOptions: EmulatorOptions = {}): Promise<
   const lanes = createLanes({ openai: account, anthropic: { apiKey: "sk-test", baseURL: emulator.url }, emulated: true });
   const logger = createLogger("test", "silent");
   const rng = testRng(5);
-  const laneDeps: LaneDeps = { store: database.store, queue, blob: await diskBlobs(folder), lanes, time: { clock, rng }, logger };
+  const meter = createMeter();
+  const laneDeps: LaneDeps = { store: database.store, queue, blob: await diskBlobs(folder), lanes, time: { clock, rng }, meter, logger };
   const offers = [...lanes.values()].map((lane) => ({
     id: lane.id,
     account: lane.account,
@@ -59,6 +60,7 @@ export async function openWorld(emulatorOptions: EmulatorOptions = {}): Promise<
     queue,
     book,
     lanes: offers,
+    meter,
     time: { clock, rng, tickMs: 200, poolTokensPerSecond: 8_000 },
     logger,
   };

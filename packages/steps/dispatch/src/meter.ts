@@ -1,0 +1,33 @@
+import type { LaneId } from "@slowboat/contract";
+
+/** What this machine takes for its own part: measured, since a loaded machine makes every rescue slower than any table says. */
+export interface Meter {
+  /** A call on a lane took this many machine ms, from its intent to its answer. */
+  noteCall(lane: LaneId, tookMs: number): void;
+  /** The typical call on a lane in machine ms; `null` before the first. */
+  callMs(lane: LaneId): number | null;
+  /** One look of the planner took this long. */
+  noteLook(tookMs: number): void;
+  /** Machine ms that a look takes now. */
+  lookMs(): number;
+}
+
+/** Rises with what it sees quickly and falls slowly: a rescue that starts too early costs little. */
+const RISE = 0.3;
+const FALL = 0.03;
+
+const follow = (known: number | undefined, seen: number): number =>
+  known === undefined ? seen : known + (seen > known ? RISE : FALL) * (seen - known);
+
+export function createMeter(): Meter {
+  const calls = new Map<LaneId, number>();
+  let look = 0;
+  return {
+    noteCall: (lane, tookMs) => void calls.set(lane, follow(calls.get(lane), tookMs)),
+    callMs: (lane) => calls.get(lane) ?? null,
+    noteLook: (tookMs) => {
+      look = follow(look, tookMs);
+    },
+    lookMs: () => look,
+  };
+}
