@@ -1,6 +1,6 @@
 import Anthropic, { type APIError, BadRequestError, NotFoundError } from "@anthropic-ai/sdk";
 import { populateBatch } from "@slowboat/intake";
-import { watchLeaks } from "@slowboat/testkit";
+import { until, watchLeaks } from "@slowboat/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startApi, type TestApi } from "../interactive/testing/start-api.ts";
 import { endLines, finish } from "./testing/end-lines.ts";
@@ -177,6 +177,22 @@ describe("a message batch that is not right is refused at once and leaves nothin
     const first = await send(body);
     expect(await send(body)).toEqual(first);
     expect((await send(`${body} `))[0]).toBe(409);
+  });
+
+  test("a batch is answered again after its deadline has passed, says so, and leaves no second blob", async () => {
+    const body = JSON.stringify({ requests: requests("late") });
+    const deadline = new Date(Date.now() + 600).toISOString();
+    const headers = { "idempotency-key": "key-late", "slowboat-deadline": deadline };
+    const first = await post(body, headers);
+    const made = (await first.json()) as { id: string };
+    expect([first.status, first.headers.get("idempotent-replayed")]).toEqual([200, null]);
+    const blobs = (await api.blobs()).length;
+    await until(() => Date.now() > Date.parse(deadline), "the deadline has passed");
+    expect((await post(body, { "slowboat-deadline": deadline })).status).toBe(400);
+    const again = await post(body, headers);
+    expect([again.status, ((await again.json()) as { id: string }).id, again.headers.get("idempotent-replayed")]).toEqual([200, made.id, "true"]);
+    expect((await post(body, { "idempotency-key": "key-late" })).status).toBe(409);
+    expect(await api.blobs()).toHaveLength(blobs);
   });
 
   test("a body over the limit is refused with 413, announced or not", async () => {

@@ -1,7 +1,8 @@
-import { expandLanes, type LaneId } from "@slowboat/contract";
+import type { LaneId } from "@slowboat/contract";
 import { readDeadline } from "@slowboat/intake";
 import { fault, LIMITS, memberSpans } from "@slowboat/kernel";
 import type { ReuseMode } from "@slowboat/reuse";
+import { cacheMode, deadlineHeader, laneList } from "../http/terms.ts";
 import type { JsonBody } from "./read-body.ts";
 
 /** What a caller asks of Slowboat beside the request itself. */
@@ -16,8 +17,6 @@ export interface Wishes {
   readonly body: string;
 }
 
-const DEADLINE_HEADERS = ["slowboat-deadline", "offpeak-deadline"] as const;
-
 /**
  * Reads the deadline (header, or `metadata.deadline`), lanes (`Slowboat-Allow`, `Slowboat-Deny`), reuse (`Slowboat-Cache`) and
  * `service_tier` of a synchronous call. What only a batch can give is refused by naming where to go.
@@ -25,9 +24,9 @@ const DEADLINE_HEADERS = ["slowboat-deadline", "offpeak-deadline"] as const;
 export function readWishes(headers: Headers, body: JsonBody, nowMs: number): Wishes {
   const metadata = isRecord(body.value["metadata"]) ? body.value["metadata"] : null;
   const inMetadata = metadata?.["deadline"];
-  const header = DEADLINE_HEADERS.find((name) => headers.has(name));
-  const asked = header === undefined ? inMetadata : headers.get(header);
-  const deadlineAtMs = asked === undefined ? null : syncDeadline(asked, nowMs, header ?? "metadata.deadline");
+  const header = deadlineHeader(headers);
+  const asked = header === null ? inMetadata : header.text;
+  const deadlineAtMs = asked === undefined ? null : syncDeadline(asked, nowMs, header?.name ?? "metadata.deadline");
   const allow = laneList(headers, "slowboat-allow");
   const { tier, deny } = tierLanes(body.value["service_tier"], laneList(headers, "slowboat-deny"));
   return { deadlineAtMs, allow, deny, tier, cacheMode: cacheMode(headers), body: inMetadata === undefined ? body.text : withoutDeadline(body.text) };
@@ -40,31 +39,6 @@ function syncDeadline(text: unknown, nowMs: number, param: string): number {
   const atMs = readDeadline(text, nowMs, param);
   if (atMs - nowMs > LIMITS.syncDeadlineMs) throw fault("deadline-too-long-for-sync", { param });
   return atMs;
-}
-
-/** Reads a header of lane names or classes, comma-separated; `null` where it is missing. */
-export const laneList = (headers: Headers, name: string): LaneId[] | null => {
-  const text = headers.get(name);
-  if (text === null) return null;
-  return expandLanes(
-    text
-      .split(",")
-      .map((word) => word.trim())
-      .filter((word) => word !== ""),
-    name,
-  );
-};
-
-/** Words of the header, the native API's own and those of its kind elsewhere. */
-const CACHE_MODES: Readonly<Record<string, ReuseMode>> = { auto: "auto", always: "exact", exact: "exact", never: "off", off: "off" };
-
-/** Reads `Slowboat-Cache`; `auto` where it is missing. */
-export function cacheMode(headers: Headers): ReuseMode {
-  const text = headers.get("slowboat-cache") ?? "auto";
-  const mode = Object.hasOwn(CACHE_MODES, text) ? CACHE_MODES[text] : undefined;
-  if (mode === undefined)
-    throw fault("invalid-request", { param: "slowboat-cache", message: `'${text.slice(0, 32)}' is not a cache mode; known: auto, always, never.` });
-  return mode;
 }
 
 /** `flex` asks for flex with real time as its fallback; a tier that must be real time rules flex out; `batch` cannot be synchronous. */

@@ -212,6 +212,27 @@ describe("Idempotency-Key", () => {
     expect((await stranger.call("POST", "/v1/jobs", { body: chat, deadline: "3h" }, headers)).status).toBe(202);
   });
 
+  test("a job is answered again after its deadline has passed, and headers that change the request make it another one", async () => {
+    const headers = { "idempotency-key": "kept" };
+    const absolute = { body: chat, deadline: new Date(intake.clock.job() + 3_600_000).toISOString() };
+    const first = await me.call("POST", "/v1/jobs", absolute, headers);
+    intake.clock.advance(2 * 3_600_000);
+    const again = await me.call("POST", "/v1/jobs", absolute, headers);
+    expect([again.status, again.text, again.headers.get("idempotent-replayed")]).toEqual([202, first.text, "true"]);
+    expect((await me.call("POST", "/v1/jobs", absolute)).json.error.code).toBe("deadline_past");
+    for (const more of [
+      { "slowboat-deadline": "4h" },
+      { "offpeak-deadline": "4h" },
+      { "slowboat-allow": "openai" },
+      { "slowboat-deny": "pool" },
+      { "slowboat-cache": "off" },
+    ] as Record<string, string>[]) {
+      expect((await me.call("POST", "/v1/jobs", absolute, { ...headers, ...more })).json.error?.code, JSON.stringify(more)).toBe(
+        "idempotency_mismatch",
+      );
+    }
+  });
+
   test("twenty at once make one job", async () => {
     const before = await count();
     const replies = await Promise.all(Array.from({ length: 20 }, () => me.call("POST", "/v1/jobs", { body: chat }, { "idempotency-key": "crowd" })));

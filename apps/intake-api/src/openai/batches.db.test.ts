@@ -314,6 +314,22 @@ describe("batches, with the official client", () => {
     expect((await me.call("POST", "/v1/batches", { ...body, metadata: { a: "b" } }, headers)).status).toBe(409);
   });
 
+  test("a batch is answered again after its deadline has passed, and not under other headers", async () => {
+    const deadline = new Date(intake.clock.job() + 3_600_000).toISOString();
+    const body = {
+      input_file_id: (await upload(chatLine("a"))).id,
+      endpoint: "/v1/chat/completions",
+      completion_window: "24h",
+      metadata: { deadline },
+    };
+    const headers = { "idempotency-key": "batch-late" };
+    const first = await me.call("POST", "/v1/batches", body, headers);
+    intake.clock.advance(2 * 3_600_000);
+    const again = await me.call("POST", "/v1/batches", body, headers);
+    expect([again.status, again.json.id, again.headers.get("idempotent-replayed")]).toEqual([200, first.json.id, "true"]);
+    expect((await me.call("POST", "/v1/batches", body, { ...headers, "slowboat-deadline": "4h" })).status).toBe(409);
+  });
+
   test("the list pages newest first; another tenant sees and cancels nothing", async () => {
     const owner = await intake.newTenant("pager");
     const file = (await upload(chatLine("a"), "a.jsonl", owner)).id;

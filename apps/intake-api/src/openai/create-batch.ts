@@ -5,7 +5,7 @@ import { isReuseMode } from "@slowboat/reuse";
 import { type BatchRow, claimIdempotency, insertBatch, readBatch, readFileRow, type Sql } from "@slowboat/store";
 import type { Context } from "hono";
 import type { AppDeps, AppEnv } from "../http/env.ts";
-import { idempotencyOf } from "../http/query.ts";
+import { earlierId, idempotencyOf } from "../http/idempotency.ts";
 import { readJsonBody } from "../interactive/read-body.ts";
 
 const ROUTE = "POST /v1/batches";
@@ -28,10 +28,12 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
   const { store, clock, rng, queue } = deps;
   const { tenantId, keyId } = c.var.caller;
   const body = await readJsonBody(c.env.incoming, CREATE_BYTES);
+  const idempotency = idempotencyOf(c, body.text);
+  const earlier = await earlierId(deps, c, ROUTE, idempotency);
+  if (earlier !== null) return { batch: await mine(deps, tenantId, earlier), replayed: true };
   const wanted = readWanted(body.value);
   const nowMs = clock.job();
   const terms = readTerms(deps, c, wanted, nowMs);
-  const idempotency = idempotencyOf(c, body.text);
   const id = newId("batch", nowMs, rng);
   const owner = await store.begin(async (tx) => {
     if (idempotency !== null) {
@@ -58,13 +60,18 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
     });
     return id;
   });
-  const batch = await readBatch(store.sql, { tenantId, id: owner, surfaces: ["openai", "native"] });
-  if (batch === null) throw fault("internal", { inside: { batchId: owner } });
+  const batch = await mine(deps, tenantId, owner);
   if (owner === id) {
     deps.logger.info({ batchId: id, tenantId, endpoint: batch.endpoint, deadlineAtMs: batch.deadlineAtMs }, "batch-accepted");
     await queue.ring("populate", [{ batchId: id }]).catch(() => undefined);
   }
   return { batch, replayed: owner !== id };
+}
+
+async function mine(deps: AppDeps, tenantId: string, id: string): Promise<BatchRow> {
+  const batch = await readBatch(deps.store.sql, { tenantId, id, surfaces: ["openai", "native"] });
+  if (batch === null) throw fault("internal", { inside: { batchId: id } });
+  return batch;
 }
 
 /** The blob of an input file; empty for a file that is not there or not for batches, which fails the batch. The row stays locked until the batch names it. */

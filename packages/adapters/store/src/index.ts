@@ -47,7 +47,7 @@ export {
   renewBatchLease,
 } from "./finalise-batch.ts";
 export { forgetEmulatedReuse } from "./forget-emulated.ts";
-export { claimIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
+export { claimIdempotency, findIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
 export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attempts.ts";
 export { insertCalls } from "./insert-calls.ts";
 export { insertJobs, type NewJob } from "./insert-jobs.ts";

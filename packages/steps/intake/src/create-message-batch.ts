@@ -27,17 +27,25 @@ export interface MessageBatchInput {
   readonly lanesAllow: readonly string[] | null;
   readonly lanesDeny: readonly string[] | null;
   readonly reuseMode: string;
-  readonly idempotencyKey: string | null;
+  /** The caller's Idempotency-Key, and how the fingerprint of the request follows from its body's hash. */
+  readonly idempotency: { readonly key: string; fingerprint(bodySha256: string): string } | null;
+}
+
+/** Which batch the caller gets: the new one, or the one that the same key made before. */
+export interface MadeMessageBatch {
+  readonly row: BatchRow;
+  readonly replayed: boolean;
 }
 
 const DAY_MS = 86_400_000;
-const ROUTE = "POST /v1/messages/batches";
+/** Under which Idempotency-Keys of message batches are kept. */
+export const MESSAGE_BATCH_ROUTE = "POST /v1/messages/batches";
 
 /**
  * Accepts a message batch: the body goes to the blob store while it is checked, whole or not at all, and the batch row commits
  * before this returns. The requests become jobs later; what is wrong with their `params` becomes an errored result then.
  */
-export async function createMessageBatch(deps: MessageBatchDeps, input: MessageBatchInput): Promise<BatchRow> {
+export async function createMessageBatch(deps: MessageBatchDeps, input: MessageBatchInput): Promise<MadeMessageBatch> {
   const { store, blob, queue, clock, rng } = deps;
   const nowMs = clock.job();
   const id = newId("messageBatch", nowMs, rng);
@@ -46,7 +54,7 @@ export async function createMessageBatch(deps: MessageBatchDeps, input: MessageB
   const stored = await blob.put(blobKey, scan.chunks, LIMITS.messageBatchBytes);
   try {
     const owner = await store.begin(async (tx) => {
-      const first = await claim(tx, input, { id, fingerprint: stored.sha256, nowMs });
+      const first = await claim(tx, input, { id, bodySha256: stored.sha256, nowMs });
       if (first !== id) return first;
       await insertBatch(tx, {
         id,
@@ -71,7 +79,7 @@ export async function createMessageBatch(deps: MessageBatchDeps, input: MessageB
     else await queue.ring("populate", [{ batchId: id }]).catch(() => undefined);
     const row = await readBatch(store.sql, { tenantId: input.tenantId, id: owner, surfaces: ["anthropic"] });
     if (row === null) throw fault("not-found", { message: `Message Batch ${owner} not found.` });
-    return row;
+    return { row, replayed: owner !== id };
   } catch (error) {
     // A row that committed keeps its blob: only an input that no row names may go.
     const kept = await readBatch(store.sql, { tenantId: input.tenantId, id, surfaces: ["anthropic"] }).catch(() => "unsure");
@@ -84,15 +92,16 @@ export async function createMessageBatch(deps: MessageBatchDeps, input: MessageB
 async function claim(
   tx: Parameters<typeof claimIdempotency>[0],
   input: MessageBatchInput,
-  made: { id: string; fingerprint: string; nowMs: number },
+  made: { id: string; bodySha256: string; nowMs: number },
 ): Promise<string> {
-  if (input.idempotencyKey === null) return made.id;
-  const claims = [
-    { tenantId: input.tenantId, route: ROUTE, key: input.idempotencyKey, fingerprint: made.fingerprint, responseId: made.id, nowMs: made.nowMs },
-  ];
+  const { tenantId, idempotency } = input;
+  if (idempotency === null) return made.id;
+  const { key } = idempotency;
+  const fingerprint = idempotency.fingerprint(made.bodySha256);
+  const claims = [{ tenantId, route: MESSAGE_BATCH_ROUTE, key, fingerprint, responseId: made.id, nowMs: made.nowMs }];
   const [owner] = await claimIdempotency(tx, claims, LIMITS.idempotencyTtlMs);
   if (owner === undefined || owner.responseId === made.id) return made.id;
-  if (owner.fingerprint !== made.fingerprint) throw fault("idempotency-mismatch", { param: "Idempotency-Key" });
+  if (owner.fingerprint !== fingerprint) throw fault("idempotency-mismatch", { param: "Idempotency-Key" });
   return owner.responseId;
 }
 

@@ -3,7 +3,7 @@
  * jobs together, and the turning of a batch's input into jobs. Accepted means committed.
  */
 
-export { createMessageBatch, type MessageBatchDeps, type MessageBatchInput } from "./create-message-batch.ts";
+export { createMessageBatch, MESSAGE_BATCH_ROUTE } from "./create-message-batch.ts";
 export { readDeadline, readWindow } from "./deadline.ts";
 export { type Acceptance, type JobDesk, openDesk } from "./desk.ts";
 export { type Caller, createKey, createTenant, keyVerifier, revokeKey, type ShownKey } from "./keys.ts";
