@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { createMessageBatch, MESSAGE_BATCH_ROUTE, readDeadline } from "@slowboat/intake";
+import { nearestWord, readMetadata } from "@slowboat/contract";
+import { createMessageBatch, MESSAGE_BATCH_ROUTE, type MessageBatchTerms } from "@slowboat/intake";
 import { fault, LIMITS } from "@slowboat/kernel";
 import { type BatchRow, findIdempotency, readBatch } from "@slowboat/store";
 import type { Context } from "hono";
+import { batchTerms } from "../http/batch-terms.ts";
 import type { AppDeps, AppEnv } from "../http/env.ts";
 import { fingerprintOf, idempotencyKey } from "../http/idempotency.ts";
-import { cacheMode, deadlineHeader, laneList } from "../http/terms.ts";
 import { bodyChunks } from "../interactive/read-body.ts";
 
 /** Creates a message batch out of a request, or finds the one that the same Idempotency-Key made before. */
@@ -17,16 +18,13 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
   const fingerprint = (bodySha256: string): string => fingerprintOf(headers, bodySha256);
   const earlier = key === null ? null : await earlierBatch(deps, c, key, fingerprint);
   if (earlier !== null) return { row: earlier, replayed: true };
-  const deadline = batchDeadline(headers, deps.clock.job());
+  // What is wrong with a header is said before the body is read.
+  batchTerms(headers, { metadata: null }, { nowMs: deps.clock.job(), callbackAllow: [] });
   return await createMessageBatch(deps, {
     tenantId: c.var.caller.tenantId,
     keyId: c.var.caller.keyId,
     chunks: bodyChunks(c.req.raw),
-    deadlineAtMs: deadline.atMs,
-    window: deadline.text,
-    lanesAllow: laneList(headers, "slowboat-allow"),
-    lanesDeny: laneList(headers, "slowboat-deny"),
-    reuseMode: cacheMode(headers),
+    terms: (rest, nowMs) => bodyTerms(deps, headers, rest, nowMs),
     idempotency: key === null ? null : { key, fingerprint },
   });
 }
@@ -56,7 +54,17 @@ async function bodyHash(request: Request): Promise<string> {
   return hash.digest("hex");
 }
 
-function batchDeadline(headers: Headers, nowMs: number): { atMs: number | null; text: string } {
-  const header = deadlineHeader(headers);
-  return header === null ? { atMs: null, text: "24h" } : { atMs: readDeadline(header.text, nowMs, header.name), text: header.text };
+const MEMBERS = ["requests", "metadata", "completion_window", "service_tier"] as const;
+
+/** Reads the members of the body that stand beside its requests; one that is not known is refused by name, never passed over. */
+function bodyTerms(deps: AppDeps, headers: Headers, rest: Readonly<Record<string, unknown>>, nowMs: number): MessageBatchTerms {
+  const unknown = Object.keys(rest).find((name) => !(MEMBERS as readonly string[]).includes(name));
+  if (unknown !== undefined) {
+    const param = unknown.slice(0, 64);
+    throw fault("invalid-request", { param, message: `${param}: Extra inputs are not permitted. Did you mean '${nearestWord(unknown, MEMBERS)}'?` });
+  }
+  const metadata = readMetadata(rest["metadata"]);
+  const wishes = { window: rest["completion_window"], tier: rest["service_tier"], metadata };
+  const terms = batchTerms(headers, wishes, { nowMs, callbackAllow: deps.house.callbackAllow });
+  return { ...terms, metadata: metadata === null ? null : JSON.stringify(metadata) };
 }

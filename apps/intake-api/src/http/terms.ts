@@ -1,11 +1,10 @@
 import { expandLanes, type LaneId } from "@slowboat/contract";
-import { fault } from "@slowboat/kernel";
-import type { ReuseMode } from "@slowboat/reuse";
+import { type HeaderTerms, readCacheMode } from "@slowboat/intake";
 
 const DEADLINE_HEADERS = ["slowboat-deadline", "offpeak-deadline"] as const;
 
 /** The deadline that a caller's headers ask for, with the name of the header; `null` where they ask for none. */
-export function deadlineHeader(headers: Headers): { readonly name: string; readonly text: string } | null {
+export function deadlineHeader(headers: Headers): HeaderTerms["deadline"] {
   for (const name of DEADLINE_HEADERS) {
     const text = headers.get(name);
     if (text !== null) return { name, text: text.trim() };
@@ -13,27 +12,27 @@ export function deadlineHeader(headers: Headers): { readonly name: string; reado
   return null;
 }
 
-/** Reads a header of lane names or classes, comma-separated; `null` where it is missing. */
-export const laneList = (headers: Headers, name: string): LaneId[] | null => {
-  const text = headers.get(name);
-  if (text === null) return null;
-  return expandLanes(
-    text
-      .split(",")
-      .map((word) => word.trim())
-      .filter((word) => word !== ""),
-    name,
-  );
-};
-
-/** Words of the header, the native API's own and those of its kind elsewhere. */
-const CACHE_MODES: Readonly<Record<string, ReuseMode>> = { auto: "auto", always: "exact", exact: "exact", never: "off", off: "off" };
-
-/** Reads `Slowboat-Cache`; `auto` where it is missing. */
-export function cacheMode(headers: Headers): ReuseMode {
-  const text = headers.get("slowboat-cache") ?? "auto";
-  const mode = Object.hasOwn(CACHE_MODES, text) ? CACHE_MODES[text] : undefined;
-  if (mode === undefined)
-    throw fault("invalid-request", { param: "slowboat-cache", message: `'${text.slice(0, 32)}' is not a cache mode; known: auto, always, never.` });
-  return mode;
+/** What a caller's headers ask for: `Slowboat-Deadline`, `-Allow`, `-Deny` and `-Cache`. */
+export function headerTerms(headers: Headers): HeaderTerms {
+  const cache = headers.get("slowboat-cache");
+  return {
+    deadline: deadlineHeader(headers),
+    allow: laneList(headers, "slowboat-allow"),
+    deny: laneList(headers, "slowboat-deny"),
+    cacheMode: cache === null ? null : readCacheMode(cache, "slowboat-cache"),
+  };
 }
+
+/** Lanes or classes out of a comma-separated text; `null` where there is none. */
+export const laneWords = (text: string | null | undefined, param: string): LaneId[] | null =>
+  text === null || text === undefined
+    ? null
+    : expandLanes(
+        text
+          .split(",")
+          .map((word) => word.trim())
+          .filter((word) => word !== ""),
+        param,
+      );
+
+const laneList = (headers: Headers, name: string): LaneId[] | null => laneWords(headers.get(name), name);

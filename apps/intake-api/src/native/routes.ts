@@ -8,6 +8,7 @@ import type { AppDeps, AppEnv, Mount } from "../http/env.ts";
 import { EMULATED_LABEL } from "../http/env.ts";
 import { earlierId, idempotencyOf } from "../http/idempotency.ts";
 import { pageAfter, pageLimit, pageObject } from "../http/query.ts";
+import { headerTerms } from "../http/terms.ts";
 import { readJsonBody } from "../interactive/read-body.ts";
 import { cancelJob } from "./cancel-job.ts";
 import { acceptedObject, jobDetail, jobObject } from "./job-object.ts";
@@ -41,7 +42,11 @@ export const nativeRoutes: Mount = (app, deps) => {
     };
     const earlier = await earlierId(deps, c, ROUTE, claim);
     if (earlier !== null) return await replay(earlier);
-    const job = nativeJob(terms, caller, body.text, readJobRequest(body.value));
+    const job = nativeJob(terms, caller, {
+      envelopeText: body.text,
+      envelope: readJobRequest(body.value),
+      asked: headerTerms(c.req.raw.headers),
+    });
     const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null });
     if (accepted.replayed) return await replay(accepted.jobId);
     deps.logger.info(

@@ -1,5 +1,5 @@
 import type { BlobStore } from "@slowboat/blob";
-import { fault, LIMITS, newId, type Rng } from "@slowboat/kernel";
+import { assert, fault, LIMITS, newId, type Rng } from "@slowboat/kernel";
 import type { Queue } from "@slowboat/queue";
 import type { Clock } from "@slowboat/runtime";
 import { type BatchRow, claimIdempotency, insertBatch, readBatch, type Store } from "@slowboat/store";
@@ -15,18 +15,19 @@ export interface MessageBatchDeps {
   readonly rng: Rng;
 }
 
+/** What a caller asks of Slowboat for a message batch. */
+export type MessageBatchTerms = Pick<
+  BatchRow,
+  "deadlineAtMs" | "completionWindow" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl" | "metadata"
+>;
+
 /** A message batch as it arrives: the body's bytes, unread. */
 export interface MessageBatchInput {
   readonly tenantId: string;
   readonly keyId: string;
   readonly chunks: AsyncIterable<Uint8Array>;
-  /** Job time; `null` is the usual day, to the millisecond. */
-  readonly deadlineAtMs: number | null;
-  /** What the caller asked for, as text: `24h`, or the deadline as it was written. */
-  readonly window: string;
-  readonly lanesAllow: readonly string[] | null;
-  readonly lanesDeny: readonly string[] | null;
-  readonly reuseMode: string;
+  /** Reads what the body says besides its requests, at job instant `nowMs`; what is wrong with it is thrown. */
+  terms(rest: Readonly<Record<string, unknown>>, nowMs: number): MessageBatchTerms;
   /** The caller's Idempotency-Key, and how the fingerprint of the request follows from its body's hash. */
   readonly idempotency: { readonly key: string; fingerprint(bodySha256: string): string } | null;
 }
@@ -37,7 +38,6 @@ export interface MadeMessageBatch {
   readonly replayed: boolean;
 }
 
-const DAY_MS = 86_400_000;
 /** Under which Idempotency-Keys of message batches are kept. */
 export const MESSAGE_BATCH_ROUTE = "POST /v1/messages/batches";
 
@@ -50,7 +50,7 @@ export async function createMessageBatch(deps: MessageBatchDeps, input: MessageB
   const nowMs = clock.job();
   const id = newId("messageBatch", nowMs, rng);
   const blobKey = `message-batches/${id}`;
-  const scan = checking(input.chunks);
+  const scan = checking(input.chunks, (rest) => input.terms(rest, nowMs));
   const stored = await blob.put(blobKey, scan.chunks, LIMITS.messageBatchBytes);
   try {
     const owner = await store.begin(async (tx) => {
@@ -64,12 +64,7 @@ export async function createMessageBatch(deps: MessageBatchDeps, input: MessageB
         endpoint: "/v1/messages",
         state: "validating",
         inputBlobKey: blobKey,
-        completionWindow: input.window,
-        deadlineAtMs: input.deadlineAtMs ?? nowMs + DAY_MS,
-        lanesAllow: input.lanesAllow === null ? null : [...input.lanesAllow],
-        lanesDeny: input.lanesDeny === null ? null : [...input.lanesDeny],
-        reuseMode: input.reuseMode,
-        total: scan.total(),
+        ...scan.found(),
         createdAtMs: nowMs,
       });
       return id;
@@ -106,10 +101,13 @@ async function claim(
 }
 
 /** Passes the body on while checking it; the fault of a bad one breaks the stream, so that nothing is stored. */
-function checking(chunks: AsyncIterable<Uint8Array>): { chunks: AsyncIterable<Uint8Array>; total(): number } {
+function checking(
+  chunks: AsyncIterable<Uint8Array>,
+  termsOf: (rest: Readonly<Record<string, unknown>>) => MessageBatchTerms,
+): { readonly chunks: AsyncIterable<Uint8Array>; found(): MessageBatchTerms & { readonly total: number } } {
   const scanner = requestsScanner();
   const unique = uniqueCustomIds();
-  let total = 0;
+  let found: (MessageBatchTerms & { readonly total: number }) | null = null;
   const check = async function* (): AsyncGenerator<Uint8Array> {
     let size = 0;
     for await (const chunk of chunks) {
@@ -119,7 +117,14 @@ function checking(chunks: AsyncIterable<Uint8Array>): { chunks: AsyncIterable<Ui
       for (const element of scanner.push(chunk)) unique(messageRequest(element).customId);
       yield chunk;
     }
-    total = scanner.end();
+    const { count, rest } = scanner.end();
+    found = { ...termsOf(rest), total: count };
   };
-  return { chunks: check(), total: () => total };
+  return {
+    chunks: check(),
+    found: () => {
+      assert(found !== null, "the body was read to its end");
+      return found;
+    },
+  };
 }
