@@ -59,7 +59,7 @@ async function jobFacts(config: Config, flags: GlobalFlags, id: string): Promise
     jobs: [{ state, lane: raw["lane"] as string | null, jobs: 1 }],
     accounts,
     deadlinesMissed: raw["deadline_met"] === false ? 1 : 0,
-    withDeadline: raw["deadline"] === null ? 0 : 1,
+    withDeadline: raw["deadline"] === null || state === "cancelled" ? 0 : 1,
     suspense: { attempts: 0, amountNano: 0n },
     unpriced: shown?.priced === false ? 1 : 0,
     unsettled: 0,
