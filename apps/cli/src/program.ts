@@ -25,6 +25,7 @@ export async function program(argv: readonly string[]): Promise<number> {
   addServing(cli, later);
   addWork(cli, later);
   addKeys(cli, later);
+  addTenants(cli, later);
   try {
     await cli.parseAsync([...argv]);
   } catch (error) {
@@ -127,6 +128,7 @@ function addKeys(cli: Command, later: Later): void {
     .description("make a key; it and its webhook secret are shown once")
     .option("--name <name>", "what it is for", "key")
     .option("--tenant <name>", "whose it is; made when new", "default")
+    .option("--allow-unpriced", "the tenant may run models that have no price; they show as unpriced, never as 0")
     .action((_flags, command: Command) => later(async (config) => (await import("./commands/keys.ts")).keysCreate(config, all(command))));
   keys
     .command("revoke")
@@ -139,4 +141,22 @@ function addKeys(cli: Command, later: Later): void {
     .command("list")
     .description("list keys by id")
     .action((_flags, command: Command) => later(async (config) => (await import("./commands/keys.ts")).keysList(config, all(command))));
+}
+
+function addTenants(cli: Command, later: Later): void {
+  const tenants = cli.command("tenants").description("what tenants may do, by the operator of the installation");
+  tenants
+    .command("set")
+    .argument("<name>")
+    .description("change a tenant's terms; what is not named stays")
+    .option("--allow-unpriced", "models that have no price may run; they show as unpriced, never as 0")
+    .option("--no-allow-unpriced", "only models with a price may run")
+    .option("--retention-days <n>", "keep results this many days, 0 to 3650")
+    .action((name: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/tenants.ts")).tenantsSet(config, all(command), name)),
+    );
+  tenants
+    .command("list")
+    .description("list tenants and their terms")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/tenants.ts")).tenantsList(config, all(command))));
 }

@@ -1,6 +1,6 @@
 import { createKey, createTenant, revokeKey } from "@slowboat/intake";
 import { jobClock, systemRng } from "@slowboat/runtime";
-import { listKeys, readClock, type Store } from "@slowboat/store";
+import { listKeys, readClock, type Store, setTenant } from "@slowboat/store";
 import type { Config } from "../config.ts";
 import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import type { DataFolder } from "../supervisor/data-folder.ts";
@@ -11,6 +11,7 @@ import { type GlobalFlags, withStore } from "./place.ts";
 export interface KeyFlags extends GlobalFlags {
   readonly name: string;
   readonly tenant: string;
+  readonly allowUnpriced?: boolean;
 }
 
 /** Makes a key, and its tenant when it is new; prints the key and its webhook secret this once. */
@@ -20,6 +21,7 @@ export async function keysCreate(config: Config, flags: KeyFlags): Promise<ExitC
     const rng = systemRng();
     const made = await store.begin(async (tx) => {
       const tenantId = await createTenant(tx, { name: flags.tenant, nowMs, rng });
+      if (flags.allowUnpriced) await setTenant(tx, { name: flags.tenant, allowUnpriced: true });
       return await createKey(tx, { tenantId, name: flags.name, secret: secretOf(config, folder), nowMs, rng });
     });
     if (!made) throw new Error("a generated key is never there already");
@@ -39,6 +41,7 @@ export async function keysRevoke(config: Config, flags: GlobalFlags, keyId: stri
     if (!found) throw new Ended(EXIT.error, `There is no key with the id '${keyId}'; see: npx slowboat keys list`);
     const nowMs = await jobNow(store);
     const done = await store.begin((tx) => revokeKey(tx, { tenantId: found.tenantId, keyId, nowMs }));
+    if (flags.json) await data(JSON.stringify({ key_id: keyId, tenant: found.tenantName, revoked: true, revoked_now: done }));
     say(done ? `Key ${keyId} is revoked; every process notices within ten seconds.` : `Key ${keyId} was revoked before.`);
     return EXIT.ok;
   });

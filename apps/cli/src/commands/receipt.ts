@@ -14,6 +14,7 @@ export async function receipt(config: Config, flags: GlobalFlags, id: string): P
   if (facts.accounts.length === 0 && facts.unpriced === 0) throw new Ended(EXIT.error, `${id} has no receipt yet: nothing of it is settled.`);
   const money = ledgerWaterfall(facts.accounts);
   const usd = (amount: bigint): string => formatUsd(nano(amount));
+  const unknown = facts.accounts.length === 0;
   if (flags.json) {
     const lines = money.lines.map((line) => ({ account: line.account, usd: usd(line.amountNano) }));
     await data(
@@ -22,9 +23,10 @@ export async function receipt(config: Config, flags: GlobalFlags, id: string): P
         emulated: facts.emulated,
         jobs: facts.jobs,
         deadlines_missed: facts.deadlinesMissed,
-        list_usd: usd(money.listNano),
+        // A sum of nothing is not 0 dollars where the price is what is missing.
+        list_usd: unknown ? null : usd(money.listNano),
         lines,
-        paid_usd: usd(money.paidNano),
+        paid_usd: unknown ? null : usd(money.paidNano),
         unpriced: facts.unpriced,
       }),
     );
@@ -57,7 +59,7 @@ async function jobFacts(config: Config, flags: GlobalFlags, id: string): Promise
     jobs: [{ state, lane: raw["lane"] as string | null, jobs: 1 }],
     accounts,
     deadlinesMissed: raw["deadline_met"] === false ? 1 : 0,
-    withDeadline: raw["deadline"] === null ? 0 : 1,
+    withDeadline: raw["deadline"] === null || state === "cancelled" ? 0 : 1,
     suspense: { attempts: 0, amountNano: 0n },
     unpriced: shown?.priced === false ? 1 : 0,
     unsettled: 0,

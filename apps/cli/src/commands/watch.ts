@@ -61,7 +61,7 @@ async function verdict(api: Api, subjects: readonly Subject[], json: boolean): P
       );
     else
       say(
-        `${subject.id} ${subject.state}: ${subject.done - subject.failed} of ${subject.total} answered${missed > 0 ? `, ${missed} after the deadline` : ""}`,
+        `${subject.id} ${subject.state}: ${subject.done - subject.failed} of ${subject.total} answered${missed > 0 ? `, ${missed} without an answer by the deadline` : ""}`,
       );
     if (missed > 0 && code === EXIT.ok) code = EXIT.deadlineMissed;
     if (subject.failed > 0) code = EXIT.failedItems;

@@ -51,6 +51,12 @@ test("a receipt shows every figure to the nano-dollar, and who answered", () => 
   expect(text).not.toContain("\u001b");
 });
 
+test("work of models without a price shows as unpriced, never as 0 dollars", () => {
+  const text = drawReceipt(view({ ...FACTS, accounts: [], unpriced: 3 }));
+  expect(text).toContain("3 jobs of models without a price");
+  expect(text).not.toContain("$");
+});
+
 test("a ledger that does not balance gives no receipt", () => {
   expect(() => ledgerWaterfall(FACTS.accounts.slice(1))).toThrow(/does not balance/);
 });

@@ -71,7 +71,9 @@ export function drawReceipt(view: ReceiptView): string {
     "",
     ...table(rows),
     "",
-    ...drawWaterfall(ledgerWaterfall(facts.accounts), view.columns, paint),
+    ...(facts.accounts.length === 0 && facts.unpriced > 0
+      ? ["  unpriced: what it cost is not known here"]
+      : drawWaterfall(ledgerWaterfall(facts.accounts), view.columns, paint)),
     ...(bottom.length > 0 ? ["", ...table(bottom)] : []),
   ].join("\n");
 }

@@ -1,6 +1,6 @@
 import { createKey, createTenant } from "@slowboat/intake";
 import type { Rng } from "@slowboat/kernel";
-import { findKey, type Store, setRetention } from "@slowboat/store";
+import { findKey, type Store, setTenant } from "@slowboat/store";
 import type { DataFolder } from "./data-folder.ts";
 
 /** The first tenant and the key that the CLI of this checkout uses. */
@@ -31,7 +31,7 @@ export async function firstKey(
   const { given, retentionDays, ...rest } = input;
   return await store.begin(async (tx) => {
     const tenantId = await createTenant(tx, { name: "default", nowMs: rest.nowMs, rng: rest.rng });
-    if (retentionDays !== undefined) await setRetention(tx, { tenantId, days: retentionDays });
+    if (retentionDays !== undefined) await setTenant(tx, { name: "default", retentionDays });
     if (given !== undefined) {
       const made = await createKey(tx, { tenantId, name: "given at the start", ...rest, own: given });
       return { tenantId, keyId: made?.keyId ?? null, key: given, made: made ? { webhookSecret: made.webhookSecret } : null };

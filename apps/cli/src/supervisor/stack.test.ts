@@ -1,9 +1,9 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, execFile, fork } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "@slowboat/testkit";
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { plainEnvironment, ROOT } from "../config.ts";
 
@@ -100,6 +100,45 @@ test.runIf(process.platform === "linux")(
     process.kill(postgres, "SIGKILL");
     await until(() => Number((read("postgres/data/postmaster.pid") ?? "").split("\n")[0]) !== postgres, "Postgres was started again", 30_000);
     await until(answers, "the API answers again", 60_000);
+  },
+  LIMIT_MS,
+);
+
+const slowboat = (...args: string[]): Promise<string> =>
+  new Promise((resolve, reject) =>
+    execFile(
+      process.execPath,
+      [join(ROOT, "apps/cli/src/main.ts"), "--data-dir", join(dir, "data"), ...args],
+      { env: plainEnvironment() },
+      (error, out, told) => (error === null ? resolve(out) : reject(new Error(told))),
+    ),
+  );
+
+test.runIf(process.platform === "linux")(
+  "a model without a price runs for a tenant that allows it, in every way in, and shows as unpriced, never as 0",
+  async () => {
+    const { key } = JSON.parse(await slowboat("--json", "keys", "create", "--tenant", "odd", "--allow-unpriced")) as { key: string };
+    const { url } = JSON.parse(read("connection.json") ?? "{}") as { url: string };
+    const api = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0, timeout: 10_000 });
+    const body = { model: "unlisted-preview", messages: [{ role: "user" as const, content: "Name a river." }] };
+    await expect(client().chat.completions.create(body)).rejects.toMatchObject({ status: 404 });
+    const call = await api.chat.completions.create(body).withResponse();
+    const job = (await api.post("/jobs", { body: { body, endpoint: "/v1/chat/completions" } })) as { id: string };
+    const line = { custom_id: "a", method: "POST", url: "/v1/chat/completions", body };
+    const file = await api.files.create({ file: await toFile(Buffer.from(JSON.stringify(line)), "in.jsonl"), purpose: "batch" });
+    const batch = await api.batches.create({ input_file_id: file.id, endpoint: "/v1/chat/completions", completion_window: "24h" });
+    await until(async () => (await api.batches.retrieve(batch.id)).status === "completed", "the batch has ended", 90_000);
+    expect((await api.batches.retrieve(batch.id)).request_counts).toEqual({ total: 1, completed: 1, failed: 0 });
+    for (const id of [call.response.headers.get("slowboat-job-id") ?? "", job.id]) {
+      const shown = async () => (await api.get(`/jobs/${id}`)) as { state: string; receipt: unknown };
+      await until(async () => (await shown()).receipt !== null, `${id} is settled`, 60_000);
+      expect(await shown()).toMatchObject({ state: "completed", receipt: { priced: false, emulated: true } });
+      expect(JSON.stringify((await shown()).receipt)).not.toContain("usd");
+      const told = await slowboat("--key", key, "receipt", id);
+      expect(told).toContain("1 jobs of models without a price");
+      expect(told).not.toContain("$");
+    }
+    expect(JSON.parse(await slowboat("--json", "receipt", batch.id))).toMatchObject({ unpriced: 1, list_usd: null, paid_usd: null });
   },
   LIMIT_MS,
 );

@@ -41,5 +41,6 @@ export function messageBatchObject(
     cancel_initiated_at: instant(batch.cancellingAtMs),
     archived_at: instant(view.archivedAtMs),
     results_url: ended && view.archivedAtMs === null ? `${view.origin}/v1/messages/batches/${batch.id}/results` : null,
+    ...(batch.metadata === null ? {} : { metadata: JSON.parse(batch.metadata) }),
   };
 }

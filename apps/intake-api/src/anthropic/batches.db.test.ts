@@ -1,6 +1,6 @@
 import Anthropic, { type APIError, BadRequestError, NotFoundError } from "@anthropic-ai/sdk";
 import { populateBatch } from "@slowboat/intake";
-import { watchLeaks } from "@slowboat/testkit";
+import { until, watchLeaks } from "@slowboat/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startApi, type TestApi } from "../interactive/testing/start-api.ts";
 import { endLines, finish } from "./testing/end-lines.ts";
@@ -168,6 +168,57 @@ describe("a message batch that is not right is refused at once and leaves nothin
     expect(Date.parse(made.expires_at) - Date.parse(made.created_at)).toBe(4 * 3_600_000);
   });
 
+  test("what the body asks for beside its requests is honoured, and an unknown member is named", async () => {
+    const ask = async (
+      more: object,
+    ): Promise<{ created_at: string; expires_at: string; metadata?: unknown; error?: { message: string }; id: string }> =>
+      (await (await post(JSON.stringify({ requests: requests("a"), ...more }))).json()) as never;
+    const hours = async (more: object): Promise<number> => {
+      const made = await ask(more);
+      return (Date.parse(made.expires_at) - Date.parse(made.created_at)) / 3_600_000;
+    };
+    expect(await hours({ metadata: { deadline: "3h", run: "7" } })).toBe(3);
+    expect(await hours({ completion_window: "4h" })).toBe(4);
+    expect(await hours({ completion_window: "4h", metadata: { deadline: "3h" } })).toBe(3);
+    expect(await hours({ completion_window: "40d" })).toBe(720);
+    expect(await hours({ service_tier: "batch" })).toBe(24);
+    const tiered = await ask({ service_tier: "batch", metadata: { cache: "never", callback_url: "https://hooks.example.com/m" } });
+    const [row] = await api.store
+      .sql`select lanes_allow as lanes, reuse_mode as mode, callback_url as url, metadata from batch where id = ${tiered.id}`;
+    expect(row).toMatchObject({
+      lanes: ["cache", "pool", "openai-batch", "anthropic-batch"],
+      mode: "off",
+      url: "https://hooks.example.com/m",
+      metadata: '{"cache":"never","callback_url":"https://hooks.example.com/m"}',
+    });
+    expect((await ask({ metadata: { run: "7" } })).metadata).toEqual({ run: "7" });
+    const before = await countBatches();
+    for (const [more, word] of [
+      [{ metadat: {} }, "metadat: Extra inputs are not permitted. Did you mean 'metadata'?"],
+      [{ metadata: { deadline: "yesterday" } }, "yesterday"],
+      [{ metadata: { deep: {} } }, "metadata.deep"],
+      [{ completion_window: ["24h"] }, "completion window"],
+      [{ service_tier: "priority" }, "service_tier: 'priority'"],
+    ] as const)
+      expect((await ask(more)).error?.message).toContain(word);
+    expect(await countBatches()).toBe(before);
+  });
+
+  test("a request's own metadata.deadline is its deadline and is not sent on; a bad one is that request's error", async () => {
+    const of = (custom_id: string, metadata: object) => ({ custom_id, params: { ...params(custom_id), metadata } });
+    const made = (await (
+      await post(JSON.stringify({ requests: [...requests("plain"), of("own", { user_id: "u", deadline: "3h" }), of("bad", { deadline: "soon" })] }))
+    ).json()) as { id: string; created_at: string };
+    await populate(made.id);
+    const rows = await api.store.sql<{ state: string; deadline: number; body: string | null; error: string | null }[]>`
+      select state, deadline_at_ms as deadline, body, error from job where batch_id = ${made.id} order by line_no`;
+    const hours = rows.map((row) => (row.deadline - Date.parse(made.created_at)) / 3_600_000);
+    expect(hours).toEqual([24, 3, 24]);
+    expect(JSON.parse(rows[1]?.body ?? "{}").metadata).toEqual({ user_id: "u" });
+    expect(rows.map((row) => row.state)).toEqual(["accepted", "accepted", "failed"]);
+    expect(JSON.parse(rows[2]?.error ?? "{}").code).toBe("deadline-unreadable");
+  });
+
   test("the same Idempotency-Key gives the same batch, with another body a conflict", async () => {
     const body = JSON.stringify({ requests: requests("once") });
     const send = async (text: string): Promise<[number, string]> => {
@@ -177,6 +228,22 @@ describe("a message batch that is not right is refused at once and leaves nothin
     const first = await send(body);
     expect(await send(body)).toEqual(first);
     expect((await send(`${body} `))[0]).toBe(409);
+  });
+
+  test("a batch is answered again after its deadline has passed, says so, and leaves no second blob", async () => {
+    const body = JSON.stringify({ requests: requests("late") });
+    const deadline = new Date(Date.now() + 600).toISOString();
+    const headers = { "idempotency-key": "key-late", "slowboat-deadline": deadline };
+    const first = await post(body, headers);
+    const made = (await first.json()) as { id: string };
+    expect([first.status, first.headers.get("idempotent-replayed")]).toEqual([200, null]);
+    const blobs = (await api.blobs()).length;
+    await until(() => Date.now() > Date.parse(deadline), "the deadline has passed");
+    expect((await post(body, { "slowboat-deadline": deadline })).status).toBe(400);
+    const again = await post(body, headers);
+    expect([again.status, ((await again.json()) as { id: string }).id, again.headers.get("idempotent-replayed")]).toEqual([200, made.id, "true"]);
+    expect((await post(body, { "idempotency-key": "key-late" })).status).toBe(409);
+    expect(await api.blobs()).toHaveLength(blobs);
   });
 
   test("a body over the limit is refused with 413, announced or not", async () => {

@@ -1,11 +1,9 @@
-import { createMessageBatch, type MessageBatchDeps, readDeadline } from "@slowboat/intake";
-import { fault, isId, LIMITS } from "@slowboat/kernel";
+import { fault, isId } from "@slowboat/kernel";
 import { type BatchCounts, type BatchRow, cancelBatch, countBatchJobs, deleteMessageBatch, listBatches, readBatch } from "@slowboat/store";
 import type { Context } from "hono";
 import type { App, AppDeps, AppEnv, Mount } from "../http/env.ts";
-import { bodyChunks } from "../interactive/read-body.ts";
-import { cacheMode, laneList } from "../interactive/read-wishes.ts";
 import { type MessageBatchCounts, messageBatchObject, processingStatus } from "./batch-object.ts";
+import { createBatch } from "./create-batch.ts";
 import { resultsStream } from "./results.ts";
 import { versionHeaders } from "./version.ts";
 
@@ -15,26 +13,11 @@ const LIST_DEFAULT = 20;
 
 /** The Message Batches API: create, list, retrieve, cancel, delete and results, in Anthropic's shapes. */
 export const anthropicRoutes: Mount = (app: App, deps: AppDeps): void => {
-  const making: MessageBatchDeps = { store: deps.store, blob: deps.blob, queue: deps.queue, clock: deps.clock, rng: deps.rng };
-
   app.post("/v1/messages/batches", async (c) => {
     versionHeaders(c.req.raw.headers);
-    const deadline = batchDeadline(c.req.raw.headers, deps.clock.job());
-    const announced = Number(c.req.header("content-length") ?? 0);
-    if (announced > LIMITS.messageBatchBytes)
-      throw fault("body-too-large", { message: `A message batch may have at most ${LIMITS.messageBatchBytes} bytes.` });
-    const row = await createMessageBatch(making, {
-      tenantId: c.var.caller.tenantId,
-      keyId: c.var.caller.keyId,
-      chunks: bodyChunks(c.req.raw),
-      deadlineAtMs: deadline.atMs,
-      window: deadline.text,
-      lanesAllow: laneList(c.req.raw.headers, "slowboat-allow"),
-      lanesDeny: laneList(c.req.raw.headers, "slowboat-deny"),
-      reuseMode: cacheMode(c.req.raw.headers),
-      idempotencyKey: idempotencyKey(c),
-    });
-    deps.logger.info({ batchId: row.id, tenantId: row.tenantId, requests: row.total }, "batch-accepted");
+    const { row, replayed } = await createBatch(deps, c);
+    if (replayed) c.header("idempotent-replayed", "true");
+    else deps.logger.info({ batchId: row.id, tenantId: row.tenantId, requests: row.total }, "batch-accepted");
     return c.json(await shown(deps, c, row));
   });
 
@@ -143,21 +126,6 @@ function archivedAtMs(deps: AppDeps, c: Context<AppEnv>, row: BatchRow): number 
 function originOf(c: Context<AppEnv>): string {
   const url = new URL(c.req.url);
   return c.req.header("x-forwarded-proto") === "https" ? `https://${url.host}` : url.origin;
-}
-
-function batchDeadline(headers: Headers, nowMs: number): { atMs: number | null; text: string } {
-  const name = ["slowboat-deadline", "offpeak-deadline"].find((header) => headers.has(header));
-  const text = name === undefined ? null : headers.get(name);
-  if (name === undefined || text === null) return { atMs: null, text: "24h" };
-  return { atMs: readDeadline(text, nowMs, name), text: text.trim() };
-}
-
-function idempotencyKey(c: Context<AppEnv>): string | null {
-  const key = c.req.header("idempotency-key") ?? null;
-  if (key !== null && (key === "" || key.length > LIMITS.idempotencyKeyChars)) {
-    throw fault("invalid-request", { param: "Idempotency-Key", message: `Idempotency-Key must have 1 to ${LIMITS.idempotencyKeyChars} characters.` });
-  }
-  return key;
 }
 
 function listLimit(text: string | undefined): number {

@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { fault, type IdKind, isId, LIMITS } from "@slowboat/kernel";
+import { fault, type IdKind, isId } from "@slowboat/kernel";
 import type { Context } from "hono";
 import type { AppEnv } from "./env.ts";
 
@@ -19,19 +18,6 @@ export function pageAfter(c: Context<AppEnv>, kinds: readonly IdKind[]): { after
   if (!kinds.some((kind) => isId(kind, after)))
     throw fault("invalid-request", { param: "after", message: "'after' must be the id of an object of this list." });
   return { after };
-}
-
-/** The caller's Idempotency-Key with the fingerprint of what it was sent with; `null` where there is none. */
-export function idempotencyOf(c: Context<AppEnv>, body: string): { key: string; fingerprint: string } | null {
-  const key = c.req.header("idempotency-key");
-  if (key === undefined) return null;
-  if (!/^[\x20-\x7e]+$/.test(key) || key.length > LIMITS.idempotencyKeyChars) {
-    throw fault("invalid-request", {
-      param: "Idempotency-Key",
-      message: `An Idempotency-Key has 1 to ${LIMITS.idempotencyKeyChars} printable characters.`,
-    });
-  }
-  return { key, fingerprint: createHash("sha256").update(body).digest("hex") };
 }
 
 /** A page in the shape that both list endpoints and the SDK's cursor pages know. `rows` may hold one row more than `limit`. */

@@ -92,6 +92,25 @@ describe("the openai SDK against the intake API", () => {
     await expect(api.openai.responses.create({ model: MODEL, input: "x", background: true })).rejects.toThrow(/\/v1\/jobs/);
   });
 
+  test("every model of a provider that the list names can be run, snapshots too", async () => {
+    const listed = (await api.openai.models.list()).data as (OpenAI.Model & { endpoints: string[] })[];
+    const ids = listed.filter((model) => model.owned_by !== "slowboat");
+    expect(ids.map((model) => model.id)).toEqual(expect.arrayContaining(["gpt-4o-mini-2024-07-18", "claude-haiku-4-5-20251001"]));
+    const message = [{ role: "user", content: "x" }];
+    const bodies: Record<string, object> = {
+      "/v1/chat/completions": { messages: message },
+      "/v1/responses": { input: "x" },
+      "/v1/embeddings": { input: "x" },
+      "/v1/messages": { messages: message, max_tokens: 5 },
+    };
+    for (const { id, endpoints } of ids)
+      for (const endpoint of endpoints) {
+        const reply = await post(endpoint, JSON.stringify({ model: id, ...bodies[endpoint] }), { "anthropic-version": "2023-06-01" });
+        expect([id, endpoint, reply.status]).toEqual([id, endpoint, 200]);
+        await reply.text();
+      }
+  });
+
   test("an unknown model is refused and the nearest known one is named", async () => {
     const refused = await api.openai.chat.completions.create({ ...ask("x"), model: "gpt-5.4-minni" }).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(NotFoundError);

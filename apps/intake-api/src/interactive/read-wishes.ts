@@ -1,7 +1,8 @@
-import { expandLanes, type LaneId } from "@slowboat/contract";
-import { readDeadline } from "@slowboat/intake";
-import { fault, LIMITS, memberSpans } from "@slowboat/kernel";
+import type { LaneId } from "@slowboat/contract";
+import { readDeadline, takeDeadline } from "@slowboat/intake";
+import { fault, LIMITS } from "@slowboat/kernel";
 import type { ReuseMode } from "@slowboat/reuse";
+import { headerTerms } from "../http/terms.ts";
 import type { JsonBody } from "./read-body.ts";
 
 /** What a caller asks of Slowboat beside the request itself. */
@@ -16,24 +17,18 @@ export interface Wishes {
   readonly body: string;
 }
 
-const DEADLINE_HEADERS = ["slowboat-deadline", "offpeak-deadline"] as const;
-
 /**
  * Reads the deadline (header, or `metadata.deadline`), lanes (`Slowboat-Allow`, `Slowboat-Deny`), reuse (`Slowboat-Cache`) and
  * `service_tier` of a synchronous call. What only a batch can give is refused by naming where to go.
  */
 export function readWishes(headers: Headers, body: JsonBody, nowMs: number): Wishes {
-  const metadata = isRecord(body.value["metadata"]) ? body.value["metadata"] : null;
-  const inMetadata = metadata?.["deadline"];
-  const header = DEADLINE_HEADERS.find((name) => headers.has(name));
-  const asked = header === undefined ? inMetadata : headers.get(header);
-  const deadlineAtMs = asked === undefined ? null : syncDeadline(asked, nowMs, header ?? "metadata.deadline");
-  const allow = laneList(headers, "slowboat-allow");
-  const { tier, deny } = tierLanes(body.value["service_tier"], laneList(headers, "slowboat-deny"));
-  return { deadlineAtMs, allow, deny, tier, cacheMode: cacheMode(headers), body: inMetadata === undefined ? body.text : withoutDeadline(body.text) };
+  const { deadline: inMetadata, text } = takeDeadline(body.text, body.value);
+  const asked = headerTerms(headers);
+  const deadline = asked.deadline?.text ?? inMetadata;
+  const deadlineAtMs = deadline === undefined ? null : syncDeadline(deadline, nowMs, asked.deadline?.name ?? "metadata.deadline");
+  const { tier, deny } = tierLanes(body.value["service_tier"], asked.deny);
+  return { deadlineAtMs, allow: asked.allow, deny, tier, cacheMode: asked.cacheMode ?? "auto", body: text };
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Reads a deadline that a synchronous call can keep: at most 10 minutes from now. */
 function syncDeadline(text: unknown, nowMs: number, param: string): number {
@@ -42,33 +37,8 @@ function syncDeadline(text: unknown, nowMs: number, param: string): number {
   return atMs;
 }
 
-/** Reads a header of lane names or classes, comma-separated; `null` where it is missing. */
-export const laneList = (headers: Headers, name: string): LaneId[] | null => {
-  const text = headers.get(name);
-  if (text === null) return null;
-  return expandLanes(
-    text
-      .split(",")
-      .map((word) => word.trim())
-      .filter((word) => word !== ""),
-    name,
-  );
-};
-
-/** Words of the header, the native API's own and those of its kind elsewhere. */
-const CACHE_MODES: Readonly<Record<string, ReuseMode>> = { auto: "auto", always: "exact", exact: "exact", never: "off", off: "off" };
-
-/** Reads `Slowboat-Cache`; `auto` where it is missing. */
-export function cacheMode(headers: Headers): ReuseMode {
-  const text = headers.get("slowboat-cache") ?? "auto";
-  const mode = Object.hasOwn(CACHE_MODES, text) ? CACHE_MODES[text] : undefined;
-  if (mode === undefined)
-    throw fault("invalid-request", { param: "slowboat-cache", message: `'${text.slice(0, 32)}' is not a cache mode; known: auto, always, never.` });
-  return mode;
-}
-
 /** `flex` asks for flex with real time as its fallback; a tier that must be real time rules flex out; `batch` cannot be synchronous. */
-function tierLanes(tier: unknown, deny: LaneId[] | null): { tier: "flex" | null; deny: LaneId[] | null } {
+function tierLanes(tier: unknown, deny: readonly LaneId[] | null): { tier: "flex" | null; deny: readonly LaneId[] | null } {
   if (tier === "batch") {
     throw fault("invalid-request", {
       param: "service_tier",
@@ -78,16 +48,3 @@ function tierLanes(tier: unknown, deny: LaneId[] | null): { tier: "flex" | null;
   if (tier === "flex") return { tier, deny };
   return { tier: null, deny: typeof tier === "string" && tier !== "auto" ? [...(deny ?? []), "openai-flex"] : deny };
 }
-
-/** Takes `deadline` out of `metadata`, which a provider would store or refuse; every other member keeps its raw text. */
-function withoutDeadline(text: string): string {
-  const metadata = memberSpans(text).get("metadata");
-  if (!metadata) return text;
-  const rest = without(text.slice(metadata.start, metadata.end), "deadline");
-  return rest === "{}" ? without(text, "metadata") : text.slice(0, metadata.start) + rest + text.slice(metadata.end);
-}
-
-const without = (text: string, key: string): string => {
-  const kept = [...memberSpans(text)].filter(([name]) => name !== key);
-  return `{${kept.map(([name, span]) => `${JSON.stringify(name)}:${text.slice(span.start, span.end)}`).join(",")}}`;
-};

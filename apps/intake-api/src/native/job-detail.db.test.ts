@@ -23,7 +23,12 @@ async function settledJob(answer: string, entries: readonly { account: string; a
   const { id } = (await intake.tenant.call("POST", "/v1/jobs", { body: chat })).json;
   const attemptId = `att_${id.slice(4)}`;
   await intake.store.begin(async (tx) => {
-    const decision = JSON.stringify({ lane: "openai-batch", reason: "least expected cost", candidates: [] });
+    const decision = JSON.stringify({
+      lane: "openai-batch",
+      reason: "least expected cost",
+      latestStartAtMs: 5,
+      candidates: [{ lane: "openai-batch", priceNano: "7" }],
+    });
     const attempt = {
       id: attemptId,
       jobId: id,
@@ -37,7 +42,7 @@ async function settledJob(answer: string, entries: readonly { account: string; a
       estimateNano: 1n,
     };
     await insertAttempts(tx, [{ ...attempt, pricesVersion: "p", emulated: true, createdAtMs: nowMs, state: "sending" }], nowMs);
-    await tx`update attempt set state = 'settled', answer = ${answer}, status_code = 200, usage = '{"input":10,"output":5}' where id = ${attemptId}`;
+    await tx`update attempt set state = 'settled', answer = ${answer}, status_code = 200, usage = '{"input":10,"cacheRead":1,"cacheWrite5m":2,"output":5}' where id = ${attemptId}`;
     await recordResults(tx, [{ jobId: id, tenantId, attemptId, source: "lane", statusCode: 200, expiresAtMs: nowMs + 1000 }], nowMs);
     const txn = {
       id: `${attemptId}:settle`,
@@ -72,8 +77,8 @@ describe("GET /v1/jobs/:id", () => {
     expect(reply.json).toMatchObject({
       state: "completed",
       lane: "openai-batch",
-      decision: { lane: "openai-batch" },
-      attempts: [{ seq: 1, state: "settled", status_code: 200, usage: { input: 10, output: 5 }, emulated: true }],
+      decision: { lane: "openai-batch", latest_start_at_ms: 5, candidates: [{ lane: "openai-batch", price_nano: "7" }] },
+      attempts: [{ seq: 1, state: "settled", status_code: 200, usage: { input: 10, cache_read: 1, cache_write_5m: 2, output: 5 }, emulated: true }],
       result: { status_code: 200, source: "lane" },
     });
     expect(reply.json.receipt).toEqual({
@@ -99,6 +104,47 @@ describe("GET /v1/jobs/:id", () => {
       emulated: true,
       note: "emulated provider: no money is spent",
     });
+  });
+
+  test("says why a provider refused, in the list too, and still does when the refusal is no longer kept", async () => {
+    const refused = async (answer: string): Promise<string> => {
+      const id = await settledJob(answer, []);
+      await intake.store.sql`update attempt set status_code = 400 where job_id = ${id}`;
+      await intake.store.sql`update result set status_code = 400 where job_id = ${id}`;
+      await intake.store.sql`update job set state = 'failed' where id = ${id}`;
+      return id;
+    };
+    const shown = async (id: string) => {
+      const { error } = (await intake.tenant.call("GET", `/v1/jobs/${id}`)).json;
+      const { data } = (await intake.tenant.call("GET", "/v1/jobs?state=failed")).json;
+      expect(data.find((job: { id: string }) => job.id === id).error).toEqual(error);
+      return error;
+    };
+    const openai = await refused(
+      '{"error":{"message":"max_tokens is too large","type":"invalid_request_error","param":"max_tokens","code":"too_large"}}',
+    );
+    expect(await shown(openai)).toEqual({ code: "too_large", message: "max_tokens is too large", status: 400 });
+    const anthropic = await refused('{"type":"error","error":{"type":"invalid_request_error","message":"messages: odd"},"request_id":"req_1"}');
+    expect(await shown(anthropic)).toEqual({ code: "invalid_request_error", message: "messages: odd", status: 400 });
+    const plain = { code: "provider-refused", message: "The provider refused the request with status 400.", status: 400 };
+    expect(await shown(await refused("<html>no</html>"))).toEqual(plain);
+    await intake.store.sql`delete from result where job_id = ${openai}`;
+    expect(await shown(openai)).toEqual(plain);
+  });
+
+  test("only an answer in time meets a deadline: a failed job missed it, a cancelled one has none any more", async () => {
+    const met = async (state: string, endedAfterMs: number): Promise<unknown> => {
+      const { id } = (await intake.tenant.call("POST", "/v1/jobs", { body: chat, deadline: "1h" })).json;
+      await intake.store.sql`
+        update job set state = ${state}, next_decision_at_ms = null, ended_at_ms = ${intake.clock.job() + endedAfterMs} where id = ${id}`;
+      return (await intake.tenant.call("GET", `/v1/jobs/${id}`)).json.deadline_met;
+    };
+    expect(await Promise.all([met("completed", 1000), met("completed", 3_600_001), met("failed", 1000), met("cancelled", 1000)])).toEqual([
+      true,
+      false,
+      false,
+      null,
+    ]);
   });
 
   test("shows an answer that is no JSON as text", async () => {

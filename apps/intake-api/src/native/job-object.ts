@@ -6,6 +6,18 @@ import { EMULATED_LABEL } from "../http/env.ts";
 
 const instant = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 const stored = (json: string | null): unknown => (json === null ? null : JSON.parse(json));
+const snakeCase = (name: string): string =>
+  name
+    .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
+    .replace(/([a-zA-Z])(\d)/g, "$1_$2")
+    .toLowerCase();
+
+/** A record of ours under the API's own names: `cacheWrite5m` is `cache_write_5m`, all the way down. */
+function renamed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(renamed);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [snakeCase(name), renamed(member)]));
+}
 
 /** What of a job never changes after it was accepted. */
 type Fixed = Pick<
@@ -41,6 +53,12 @@ const fixedMembers = (job: Fixed): Record<string, unknown> => ({
 /** The answer to an accepted job. Made of what never changes, so that a replayed request gets the same answer. */
 export const acceptedObject = (job: Fixed): Record<string, unknown> => ({ id: job.id, object: "job", state: "accepted", ...fixedMembers(job) });
 
+/** Only an answer in time meets a deadline: a job that failed has missed it, one that was cancelled has none any more. */
+function deadlineMet({ state, deadlineAtMs, endedAtMs }: ShownJob): boolean | null {
+  if (deadlineAtMs === null || endedAtMs === null || state === "cancelled") return null;
+  return state === "completed" && endedAtMs <= deadlineAtMs;
+}
+
 /** A job in a list. */
 export const jobObject = (job: ShownJob): Record<string, unknown> => ({
   id: job.id,
@@ -50,9 +68,31 @@ export const jobObject = (job: ShownJob): Record<string, unknown> => ({
   lane: job.lane,
   attempts: job.attempts,
   ended_at: instant(job.endedAtMs),
-  deadline_met: job.deadlineAtMs === null || job.endedAtMs === null ? null : job.endedAtMs <= job.deadlineAtMs,
-  error: stored(job.error),
+  deadline_met: deadlineMet(job),
+  error: errorObject(job),
 });
+
+const MESSAGE_CHARS = 2000;
+
+/** Why a job failed: our own words, or code and message out of the provider's error, which the result shows whole. `null` for any other job. */
+function errorObject(job: ShownJob): unknown {
+  if (job.error !== null || job.state !== "failed") return stored(job.error);
+  const status = job.refusedStatus;
+  const { code, message } = providerError(job.refusal);
+  const plain = `The provider refused the request${status === null ? "" : ` with status ${status}`}.`;
+  return { code: code ?? "provider-refused", message: message?.slice(0, MESSAGE_CHARS) ?? plain, status };
+}
+
+/** Code (or type) and message of an error envelope of either API; `null` for what it does not hold. */
+function providerError(body: string | null): { readonly code: string | null; readonly message: string | null } {
+  const text = (value: unknown): string | null => (typeof value === "string" && value !== "" ? value : null);
+  try {
+    const { error } = JSON.parse(body ?? "") as { error?: { code?: unknown; type?: unknown; message?: unknown } };
+    return { code: text(error?.code) ?? text(error?.type), message: text(error?.message) };
+  } catch {
+    return { code: null, message: null };
+  }
+}
 
 const attemptObject = (attempt: ShownAttempt): Record<string, unknown> => ({
   id: attempt.id,
@@ -64,7 +104,7 @@ const attemptObject = (attempt: ShownAttempt): Record<string, unknown> => ({
   request_id: attempt.requestId,
   service_tier: attempt.tier,
   error_code: attempt.errorCode,
-  usage: stored(attempt.usage),
+  usage: renamed(stored(attempt.usage)),
   emulated: attempt.emulated,
   created_at: instant(attempt.createdAtMs),
   sent_at: instant(attempt.sentAtMs),
@@ -106,7 +146,7 @@ export function jobDetail(
 ): string {
   const detail = {
     ...jobObject(job),
-    decision: stored(parts.attempts.at(-1)?.decision ?? null),
+    decision: renamed(stored(parts.attempts.at(-1)?.decision ?? null)),
     attempts: parts.attempts.map(attemptObject),
     receipt: receiptObject(parts.receipt),
   };

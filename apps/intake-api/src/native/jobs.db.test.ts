@@ -62,6 +62,75 @@ describe("POST /v1/jobs", () => {
   });
 });
 
+describe("what a job asks for is never dropped", () => {
+  const inHours = (hours: number): string => new Date(intake.clock.job() + hours * 3_600_000).toISOString();
+  const sent = async (request: Record<string, unknown>, headers: Record<string, string> = {}) =>
+    (await me.call("POST", "/v1/jobs", request, headers)).json;
+
+  test.each(["slowboat-deadline", "offpeak-deadline"])("%s goes before the envelope's deadline", async (name) => {
+    expect((await sent({ body: chat }, { [name]: "4h" })).deadline).toBe(inHours(4));
+    expect((await sent({ body: chat, deadline: "9h" }, { [name]: "4h" })).deadline).toBe(inHours(4));
+    expect((await sent({ body: chat }, { [name]: "soon" })).error).toMatchObject({ code: "deadline_unreadable", param: name });
+  });
+
+  test("a deadline in the envelope's metadata counts, one in the body's counts and is not sent on", async () => {
+    expect(await sent({ body: chat, metadata: { deadline: "3h", a: "b" } })).toMatchObject({
+      deadline: inHours(3),
+      metadata: { deadline: "3h", a: "b" },
+    });
+    const text = `{"endpoint":"/v1/chat/completions","body":{"model":"gpt-5-mini","metadata":{"deadline":"2h","n":"x"},"seed":9007199254740993,"messages":[{"role":"user","content":"x"}],"max_completion_tokens":5}}`;
+    const { id, deadline } = (await me.call("POST", "/v1/jobs", text)).json;
+    expect(deadline).toBe(inHours(2));
+    const [row] = await intake.store.sql<{ body: string; bytes: number }[]>`select body, body_bytes as bytes from job where id = ${id}`;
+    expect(row?.body).toBe(text.slice(text.indexOf('{"model"'), -1).replace('"deadline":"2h",', ""));
+    expect(row?.bytes).toBe(row?.body.length);
+    expect((await sent({ body: chat, deadline: "4h", metadata: { deadline: "3h" } })).deadline).toBe(inHours(4));
+    expect((await sent({ body: { ...chat, metadata: { deadline: "06:00" } } })).error).toMatchObject({
+      code: "deadline_unreadable",
+      param: "body.metadata.deadline",
+    });
+  });
+
+  test("lanes and cache in headers go before the envelope's", async () => {
+    const headers = { "slowboat-allow": "openai, batch", "slowboat-deny": "anthropic-batch" };
+    expect(await sent({ body: chat, deadline: "1d", allow: ["pool"], deny: ["openai"] }, headers)).toMatchObject({
+      allow: ["openai", "openai-batch", "anthropic-batch"],
+      deny: ["anthropic-batch"],
+    });
+    const reuses = async (cache: string | undefined, header: string | undefined): Promise<boolean> => {
+      const body = { ...chat, temperature: 1 };
+      const { id } = await sent(cache === undefined ? { body } : { body, cache }, header === undefined ? {} : { "slowboat-cache": header });
+      return (await intake.store.sql<{ kept: boolean }[]>`select reuse_key is not null as kept from job where id = ${id}`)[0]?.kept ?? false;
+    };
+    expect(await Promise.all([reuses(undefined, "always"), reuses("off", "exact"), reuses("always", undefined), reuses("exact", "never")])).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  test("the words for the cache are the same everywhere, and so is the refusal of another word", async () => {
+    const message = "'sometimes' is not a cache mode; known: auto, exact (or always), off (or never).";
+    expect((await sent({ body: chat, cache: "sometimes" })).error).toMatchObject({ param: "cache", message });
+    expect((await sent({ body: chat }, { "slowboat-cache": "sometimes" })).error).toMatchObject({ param: "slowboat-cache", message });
+    const batch = { input_file_id: "file-x", endpoint: "/v1/chat/completions", completion_window: "24h" };
+    expect((await me.call("POST", "/v1/batches", { ...batch, metadata: { cache: "sometimes" } })).json.error).toMatchObject({
+      param: "metadata.cache",
+      message,
+    });
+    for (const cache of ["auto", "exact", "always", "off", "never"]) {
+      expect((await sent({ body: chat, cache })).state).toBe("accepted");
+      expect((await me.call("POST", "/v1/batches", { ...batch, metadata: { cache } })).status).toBe(200);
+    }
+  });
+
+  test("metadata of any name is kept", async () => {
+    const reply = await me.call("POST", "/v1/jobs", `{"body":${JSON.stringify(chat)},"metadata":{"__proto__":"kept"}}`);
+    expect(reply.text).toContain('"metadata":{"__proto__":"kept"}');
+  });
+});
+
 describe("bad input leaves nothing behind and says how to mend it", () => {
   const refused = async (request: unknown, status: number, error: Record<string, unknown>): Promise<void> => {
     const before = await count();
@@ -210,6 +279,27 @@ describe("Idempotency-Key", () => {
     expect(await count()).toBe(before + 1);
     const stranger = await intake.newTenant("idem");
     expect((await stranger.call("POST", "/v1/jobs", { body: chat, deadline: "3h" }, headers)).status).toBe(202);
+  });
+
+  test("a job is answered again after its deadline has passed, and headers that change the request make it another one", async () => {
+    const headers = { "idempotency-key": "kept" };
+    const absolute = { body: chat, deadline: new Date(intake.clock.job() + 3_600_000).toISOString() };
+    const first = await me.call("POST", "/v1/jobs", absolute, headers);
+    intake.clock.advance(2 * 3_600_000);
+    const again = await me.call("POST", "/v1/jobs", absolute, headers);
+    expect([again.status, again.text, again.headers.get("idempotent-replayed")]).toEqual([202, first.text, "true"]);
+    expect((await me.call("POST", "/v1/jobs", absolute)).json.error.code).toBe("deadline_past");
+    for (const more of [
+      { "slowboat-deadline": "4h" },
+      { "offpeak-deadline": "4h" },
+      { "slowboat-allow": "openai" },
+      { "slowboat-deny": "pool" },
+      { "slowboat-cache": "off" },
+    ] as Record<string, string>[]) {
+      expect((await me.call("POST", "/v1/jobs", absolute, { ...headers, ...more })).json.error?.code, JSON.stringify(more)).toBe(
+        "idempotency_mismatch",
+      );
+    }
   });
 
   test("twenty at once make one job", async () => {

@@ -6,7 +6,9 @@ import { listAttempts, listJobs, readJob, readJobReceipt, readResult, type Shown
 import type { Context } from "hono";
 import type { AppDeps, AppEnv, Mount } from "../http/env.ts";
 import { EMULATED_LABEL } from "../http/env.ts";
-import { idempotencyOf, pageAfter, pageLimit, pageObject } from "../http/query.ts";
+import { earlierId, idempotencyOf } from "../http/idempotency.ts";
+import { pageAfter, pageLimit, pageObject } from "../http/query.ts";
+import { headerTerms } from "../http/terms.ts";
 import { readJsonBody } from "../interactive/read-body.ts";
 import { cancelJob } from "./cancel-job.ts";
 import { acceptedObject, jobDetail, jobObject } from "./job-object.ts";
@@ -34,17 +36,24 @@ export const nativeRoutes: Mount = (app, deps) => {
     const { caller } = c.var;
     const body = await readJsonBody(c.env.incoming);
     const claim = idempotencyOf(c, body.text);
-    const job = nativeJob(terms, caller, body.text, readJobRequest(body.value));
+    const replay = async (jobId: string): Promise<Response> => {
+      c.header("idempotent-replayed", "true");
+      return c.json(acceptedObject(await found(deps, c, jobId)), 202);
+    };
+    const earlier = await earlierId(deps, c, ROUTE, claim);
+    if (earlier !== null) return await replay(earlier);
+    const job = nativeJob(terms, caller, {
+      envelopeText: body.text,
+      envelope: readJobRequest(body.value),
+      asked: headerTerms(c.req.raw.headers),
+    });
     const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null });
-    if (!accepted.replayed) {
-      deps.logger.info(
-        { jobId: job.id, tenantId: caller.tenantId, endpoint: job.endpoint, model: job.model, deadlineAtMs: job.deadlineAtMs },
-        "job-accepted",
-      );
-      return c.json(acceptedObject(job), 202);
-    }
-    c.header("idempotent-replayed", "true");
-    return c.json(acceptedObject(await found(deps, c, accepted.jobId)), 202);
+    if (accepted.replayed) return await replay(accepted.jobId);
+    deps.logger.info(
+      { jobId: job.id, tenantId: caller.tenantId, endpoint: job.endpoint, model: job.model, deadlineAtMs: job.deadlineAtMs },
+      "job-accepted",
+    );
+    return c.json(acceptedObject(job), 202);
   });
 
   app.get("/v1/jobs", async (c) => {

@@ -248,6 +248,50 @@ describe("batches, with the official client", () => {
     ]);
   });
 
+  test("a line's own metadata.deadline is its deadline and is not sent on; one that cannot be read is that line's error", async () => {
+    const content = [
+      chatLine("plain"),
+      `{"custom_id":"own","method":"POST","url":"/v1/chat/completions","body":{"model":"gpt-5-mini","seed":9007199254740993,"metadata":{"deadline":"3h","k":"ü"},"messages":[{"role":"user","content":"x"}],"max_completion_tokens":5}}`,
+      chatLine("only", {}, { metadata: { deadline: "2h" } }),
+    ].join("\n");
+    const { id } = await batchOf(content);
+    const rows = await intake.store.sql<{ deadline: number; body: string | null; ranged: boolean; bytes: number }[]>`
+      select deadline_at_ms as deadline, body, body_blob_key is not null as ranged, body_bytes as bytes from job where batch_id = ${id} order by line_no`;
+    const hours = rows.map((row) => (row.deadline - intake.clock.job()) / 3_600_000);
+    expect(hours).toEqual([24, 3, 2]);
+    expect(rows.map((row) => row.ranged)).toEqual([true, false, false]);
+    expect(rows[1]?.body).toBe(
+      '{"model":"gpt-5-mini","seed":9007199254740993,"metadata":{"k":"ü"},"messages":[{"role":"user","content":"x"}],"max_completion_tokens":5}',
+    );
+    expect(rows[1]?.bytes).toBe(Buffer.byteLength(rows[1]?.body ?? ""));
+    expect(JSON.parse(rows[2]?.body ?? "{}")).not.toHaveProperty("metadata");
+    const bad = await batchOf(`${chatLine("a")}\n${chatLine("b", {}, { metadata: { deadline: "soon" } })}`);
+    expect(bad.errors?.data).toMatchObject([{ line: 2, code: "deadline_unreadable", param: "body.metadata.deadline" }]);
+  });
+
+  test("metadata.max_cost_usd bounds each line: one that could cost more ends as an error of its own", async () => {
+    const content = [chatLine("cheap"), chatLine("dear", {}, { max_completion_tokens: 100_000 })].join("\n");
+    const { id, status } = await batchOf(content, { metadata: { max_cost_usd: "0.01" } });
+    expect(status).toBe("in_progress");
+    const rows = await intake.store.sql<{ state: string; bound: bigint; error: string | null }[]>`
+      select state, max_cost_nano as bound, error from job where batch_id = ${id} order by line_no`;
+    expect(rows.map((row) => [row.state, row.bound])).toEqual([
+      ["accepted", 10_000_000n],
+      ["failed", 10_000_000n],
+    ]);
+    expect(JSON.parse(rows[1]?.error ?? "{}").code).toBe("over-max-cost");
+  });
+
+  test("one bad line in the middle of fifty thousand is listed with its number, and nothing is accepted", async () => {
+    const content = Array.from({ length: 50_000 }, (_, i) => (i === 24_999 ? "{not json" : chatLine(`n${i}`))).join("\n");
+    const batch = await batchOf(content);
+    expect(batch).toMatchObject({ status: "failed", request_counts: { total: 0 } });
+    expect(batch.errors?.data).toEqual([
+      { code: "invalid_json_line", message: "This line is not parseable as valid JSON.", param: null, line: 25_000 },
+    ]);
+    expect(await intake.store.sql`select from job where batch_id = ${batch.id}`).toHaveLength(0);
+  });
+
   test("a failed batch is announced once, in the transaction that failed it", async () => {
     const batch = await batchOf("{", { metadata: { callback_url: "https://hooks.example.com/b" } });
     const events = await intake.store.sql<
@@ -262,12 +306,14 @@ describe("batches, with the official client", () => {
       [{ input_file_id: undefined }, "input_file_id"],
       [{ endpoint: "/v1/moderations" }, "endpoint"],
       [{ completion_window: "soon" }, "completion_window"],
-      [{ completion_window: "40d" }, "completion_window"],
+      [{ completion_window: ["24h"] }, "completion_window"],
+      [{ completion_window: 24 }, "completion_window"],
+      [{ metadata: { max_cost_usd: "cheap" } }, "metadata.max_cost_usd"],
       [{ metadata: { deadline: "06:00" } }, "metadata.deadline"],
       [{ metadata: { deadline: "2020-01-01T00:00:00Z" } }, "metadata.deadline"],
       [{ metadata: { callback_url: "https://10.0.0.1/" } }, "metadata.callback_url"],
       [{ metadata: { cache: "sometimes" } }, "metadata.cache"],
-      [{ metadata: { deep: { er: 1 } } }, "metadata"],
+      [{ metadata: { deep: { er: 1 } } }, "metadata.deep"],
       [{ metadat: {} }, "metadat"],
     ];
     for (const [terms, param] of wrong) {
@@ -301,6 +347,8 @@ describe("batches, with the official client", () => {
     };
     expect(await expiry({})).toBe(24 * 3600);
     expect(await expiry({ metadata: { deadline: "3h" } })).toBe(3 * 3600);
+    // A window of any length is taken; what lies beyond thirty days counts as thirty.
+    for (const completion_window of ["40d", "9999999h"]) expect(await expiry({ completion_window })).toBe(30 * 24 * 3600);
     expect(await expiry({ metadata: { deadline: "3h" } }, { "offpeak-deadline": "2h" })).toBe(2 * 3600);
     expect(await expiry({}, { "slowboat-deadline": "90m" })).toBe(90 * 60);
   });
@@ -312,6 +360,22 @@ describe("batches, with the official client", () => {
     const again = await me.call("POST", "/v1/batches", body, headers);
     expect([again.json.id, again.headers.get("idempotent-replayed")]).toEqual([first.json.id, "true"]);
     expect((await me.call("POST", "/v1/batches", { ...body, metadata: { a: "b" } }, headers)).status).toBe(409);
+  });
+
+  test("a batch is answered again after its deadline has passed, and not under other headers", async () => {
+    const deadline = new Date(intake.clock.job() + 3_600_000).toISOString();
+    const body = {
+      input_file_id: (await upload(chatLine("a"))).id,
+      endpoint: "/v1/chat/completions",
+      completion_window: "24h",
+      metadata: { deadline },
+    };
+    const headers = { "idempotency-key": "batch-late" };
+    const first = await me.call("POST", "/v1/batches", body, headers);
+    intake.clock.advance(2 * 3_600_000);
+    const again = await me.call("POST", "/v1/batches", body, headers);
+    expect([again.status, again.json.id, again.headers.get("idempotent-replayed")]).toEqual([200, first.json.id, "true"]);
+    expect((await me.call("POST", "/v1/batches", body, { ...headers, "slowboat-deadline": "4h" })).status).toBe(409);
   });
 
   test("the list pages newest first; another tenant sees and cancels nothing", async () => {

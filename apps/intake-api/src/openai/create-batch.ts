@@ -1,11 +1,10 @@
-import { ENDPOINTS, type Endpoint, expandLanes, isEndpoint, metadataSchema, nearestWord } from "@slowboat/contract";
-import { readCallback, readDeadline, readWindow } from "@slowboat/intake";
+import { ENDPOINTS, type Endpoint, isEndpoint, type Metadata, nearestWord, readMetadata } from "@slowboat/contract";
 import { fault, LIMITS, newId } from "@slowboat/kernel";
-import { isReuseMode } from "@slowboat/reuse";
 import { type BatchRow, claimIdempotency, insertBatch, readBatch, readFileRow, type Sql } from "@slowboat/store";
 import type { Context } from "hono";
+import { batchTerms } from "../http/batch-terms.ts";
 import type { AppDeps, AppEnv } from "../http/env.ts";
-import { idempotencyOf } from "../http/query.ts";
+import { earlierId, idempotencyOf } from "../http/idempotency.ts";
 import { readJsonBody } from "../interactive/read-body.ts";
 
 const ROUTE = "POST /v1/batches";
@@ -16,8 +15,8 @@ const CREATE_BYTES = 1024 * 1024;
 interface Wanted {
   readonly inputFileId: string;
   readonly endpoint: Endpoint;
-  readonly window: string;
-  readonly metadata: Readonly<Record<string, string>> | null;
+  readonly window: unknown;
+  readonly metadata: Metadata | null;
 }
 
 /**
@@ -28,10 +27,12 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
   const { store, clock, rng, queue } = deps;
   const { tenantId, keyId } = c.var.caller;
   const body = await readJsonBody(c.env.incoming, CREATE_BYTES);
+  const idempotency = idempotencyOf(c, body.text);
+  const earlier = await earlierId(deps, c, ROUTE, idempotency);
+  if (earlier !== null) return { batch: await mine(deps, tenantId, earlier), replayed: true };
   const wanted = readWanted(body.value);
   const nowMs = clock.job();
-  const terms = readTerms(deps, c, wanted, nowMs);
-  const idempotency = idempotencyOf(c, body.text);
+  const terms = batchTerms(c.req.raw.headers, wanted, { nowMs, callbackAllow: deps.house.callbackAllow });
   const id = newId("batch", nowMs, rng);
   const owner = await store.begin(async (tx) => {
     if (idempotency !== null) {
@@ -51,20 +52,24 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
       state: "validating",
       inputFileId: wanted.inputFileId,
       inputBlobKey,
-      completionWindow: wanted.window,
       metadata: wanted.metadata === null ? null : JSON.stringify(wanted.metadata),
       createdAtMs: nowMs,
       ...terms,
     });
     return id;
   });
-  const batch = await readBatch(store.sql, { tenantId, id: owner, surfaces: ["openai", "native"] });
-  if (batch === null) throw fault("internal", { inside: { batchId: owner } });
+  const batch = await mine(deps, tenantId, owner);
   if (owner === id) {
     deps.logger.info({ batchId: id, tenantId, endpoint: batch.endpoint, deadlineAtMs: batch.deadlineAtMs }, "batch-accepted");
     await queue.ring("populate", [{ batchId: id }]).catch(() => undefined);
   }
   return { batch, replayed: owner !== id };
+}
+
+async function mine(deps: AppDeps, tenantId: string, id: string): Promise<BatchRow> {
+  const batch = await readBatch(deps.store.sql, { tenantId, id, surfaces: ["openai", "native"] });
+  if (batch === null) throw fault("internal", { inside: { batchId: id } });
+  return batch;
 }
 
 /** The blob of an input file; empty for a file that is not there or not for batches, which fails the batch. The row stays locked until the batch names it. */
@@ -97,43 +102,5 @@ function readWanted(value: Readonly<Record<string, unknown>>): Wanted {
       message: `Invalid value for 'endpoint'. Supported values are: ${ENDPOINTS.map((one) => `'${one}'`).join(", ")}.`,
     });
   }
-  const metadata = metadataSchema.nullish().safeParse(value["metadata"]);
-  if (!metadata.success) {
-    const bounds = `at most ${LIMITS.metadataPairs} pairs of text, keys of ${LIMITS.metadataKeyChars} and values of ${LIMITS.metadataValueChars} characters`;
-    throw fault("invalid-request", { param: "metadata", message: `'metadata' must hold ${bounds}.` });
-  }
-  return { inputFileId: file, endpoint, window: String(window), metadata: metadata.data ?? null };
-}
-
-const words = (text: string | undefined): string[] | null =>
-  text === undefined
-    ? null
-    : text
-        .split(",")
-        .map((one) => one.trim())
-        .filter((one) => one !== "");
-
-/** Deadline, lanes, reuse and callback: from the headers, else from `metadata`, else (for the deadline) from the window. */
-function readTerms(
-  deps: AppDeps,
-  c: Context<AppEnv>,
-  wanted: Wanted,
-  nowMs: number,
-): Pick<BatchRow, "deadlineAtMs" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl"> {
-  const { metadata } = wanted;
-  const windowAtMs = readWindow(wanted.window, nowMs, "completion_window");
-  const header = ["slowboat-deadline", "offpeak-deadline"].find((name) => c.req.header(name) !== undefined);
-  const deadline = header ? c.req.header(header) : metadata?.["deadline"];
-  const reuseMode = c.req.header("slowboat-cache") ?? metadata?.["cache"] ?? "auto";
-  if (!isReuseMode(reuseMode))
-    throw fault("invalid-request", { param: "metadata.cache", message: `'${reuseMode.slice(0, 32)}' is not a cache mode; known: auto, exact, off.` });
-  const allow = words(c.req.header("slowboat-allow") ?? metadata?.["allow"]);
-  const deny = words(c.req.header("slowboat-deny") ?? metadata?.["deny"]);
-  return {
-    deadlineAtMs: deadline === undefined ? windowAtMs : readDeadline(deadline, nowMs, header ?? "metadata.deadline"),
-    lanesAllow: allow === null ? null : expandLanes(allow, "metadata.allow"),
-    lanesDeny: deny === null ? null : expandLanes(deny, "metadata.deny"),
-    reuseMode,
-    callbackUrl: readCallback(metadata?.["callback_url"], deps.house.callbackAllow, "metadata.callback_url"),
-  };
+  return { inputFileId: file, endpoint, window, metadata: readMetadata(value["metadata"]) };
 }

@@ -44,6 +44,17 @@ export async function claimIdempotency(tx: Sql, claims: readonly IdempotencyClai
   return claims.map((c) => owners.get(`${c.tenantId}\n${c.route}\n${c.key}`) ?? { fingerprint: c.fingerprint, responseId: c.responseId });
 }
 
+/** Who owns a key, without claiming it; `null` when nobody has since `sinceMs` (job time). */
+export async function findIdempotency(
+  tx: Sql,
+  input: { readonly tenantId: string; readonly route: string; readonly key: string; readonly sinceMs: number },
+): Promise<IdempotencyOwner | null> {
+  const rows = await tx<IdempotencyOwner[]>`
+    select fingerprint, response_id as "responseId" from idempotency
+    where tenant_id = ${input.tenantId} and route = ${input.route} and key = ${input.key} and created_at_ms >= ${input.sinceMs}`;
+  return rows[0] ?? null;
+}
+
 /** Forgets claims made before `beforeMs` (job time); returns how many. */
 export async function sweepIdempotency(tx: Sql, beforeMs: number): Promise<number> {
   return (await tx`delete from idempotency where created_at_ms < ${beforeMs}`).count;

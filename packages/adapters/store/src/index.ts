@@ -47,13 +47,13 @@ export {
   renewBatchLease,
 } from "./finalise-batch.ts";
 export { forgetEmulatedReuse } from "./forget-emulated.ts";
-export { claimIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
+export { claimIdempotency, findIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
 export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attempts.ts";
 export { insertCalls } from "./insert-calls.ts";
 export { insertJobs, type NewJob } from "./insert-jobs.ts";
 export { findKey, insertKey, insertTenant, type KeyOwner, markKeyRevoked } from "./keys.ts";
 export { type ParkedLane, parkLane, readParked } from "./lane-parking.ts";
-export { type ListedKey, listKeys, setRetention } from "./list-keys.ts";
+export { type ListedKey, listKeys } from "./list-keys.ts";
 export { markSending } from "./mark-sending.ts";
 export { migrate, migrationNames } from "./migrate.ts";
 export { type PlacedJob, placeJobs } from "./place-jobs.ts";
@@ -95,6 +95,7 @@ export { findReusable, keepReusable, type ReuseEntry, type ReuseHit } from "./re
 export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
 export * as table from "./schema.ts";
 export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
+export { type ListedTenant, listTenants, setTenant } from "./tenants.ts";
 export {
   announceEvents,
   claimEvents,

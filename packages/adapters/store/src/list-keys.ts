@@ -19,8 +19,3 @@ export async function listKeys(tx: Sql, tenantName: string | null): Promise<List
     from api_key k join tenant t on t.id = k.tenant_id
     where ${tenantName}::text is null or t.name = ${tenantName} order by k.created_at_ms desc, k.id limit ${PAGE}`;
 }
-
-/** Sets for how many days a tenant's results are kept from now on. */
-export async function setRetention(tx: Sql, input: { readonly tenantId: string; readonly days: number }): Promise<void> {
-  await tx`update tenant set retention_days = ${input.days} where id = ${input.tenantId}`;
-}

@@ -4,7 +4,15 @@ import type * as schema from "./schema.ts";
 export type JobRow = typeof schema.job.$inferSelect;
 
 /** A job without its request body, which is never shown again. */
-export type ShownJob = Omit<JobRow, "body" | "bodyBlobKey" | "bodyOffset" | "reuseKey">;
+export type ShownJob = Omit<JobRow, "body" | "bodyBlobKey" | "bodyOffset" | "reuseKey"> & {
+  /** Status of the refusal that ended a failed job whose `error` is empty, since the provider's own words say it; `null` for any other job. */
+  readonly refusedStatus: number | null;
+  /** The refusal's raw body; `null` where it is no longer kept or too long to be an error. */
+  readonly refusal: string | null;
+};
+
+/** A refusal's body longer than this is no error message. */
+const REFUSAL_CHARS = 65_536;
 
 /** One attempt as it is shown: no answer, and the decision as stored JSON. */
 export type ShownAttempt = Pick<
@@ -49,7 +57,11 @@ const columns = (tx: Sql) => tx`
   model, baseline_model as "baselineModel", state, version, body_bytes as "bodyBytes", input_tokens_est as "inputTokensEst",
   output_tokens_est as "outputTokensEst", deadline_at_ms as "deadlineAtMs", lanes_allow as "lanesAllow", lanes_deny as "lanesDeny",
   max_cost_nano as "maxCostNano", callback_url as "callbackUrl", metadata, leader_id as "leaderId", next_decision_at_ms as "nextDecisionAtMs",
-  lane, attempt_id as "attemptId", attempts, error, accepted_at_ms as "acceptedAtMs", ended_at_ms as "endedAtMs"`;
+  lane, attempt_id as "attemptId", attempts, error, accepted_at_ms as "acceptedAtMs", ended_at_ms as "endedAtMs",
+  case when state = 'failed' and error is null then (select a.status_code from attempt a
+    where a.id = coalesce((select r.attempt_id from result r where r.job_id = job.id), job.attempt_id)) end as "refusedStatus",
+  case when state = 'failed' and error is null then (select a.answer from result r join attempt a on a.id = r.attempt_id
+    where r.job_id = job.id and length(a.answer) <= ${REFUSAL_CHARS}) end as refusal`;
 
 /** A tenant's job, or `null`. `lock` holds the row until the transaction ends. */
 export async function readJob(tx: Sql, input: { readonly tenantId: string; readonly id: string; readonly lock?: boolean }): Promise<ShownJob | null> {

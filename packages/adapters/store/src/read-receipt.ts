@@ -4,8 +4,9 @@ import type { Sql } from "./connect.ts";
 export interface ReceiptFacts {
   readonly jobs: readonly { readonly state: string; readonly lane: string | null; readonly jobs: number }[];
   readonly accounts: readonly { readonly account: string; readonly amountNano: bigint }[];
-  /** Jobs that ended after their deadline, or that still run past it. */
+  /** Jobs that were not answered by their deadline: late, failed, or still running past it. */
   readonly deadlinesMissed: number;
+  /** Jobs with a deadline, less the cancelled ones. */
   readonly withDeadline: number;
   /** Attempts that may have been billed and were never heard of again, with their estimated cost. */
   readonly suspense: { readonly attempts: number; readonly amountNano: bigint };
@@ -47,8 +48,9 @@ export async function readReceipt(
       (select json_agg(x) from (
         select e.account, sum(e.amount_nano)::text as amount from ledger_entry e join txn on txn.id = e.txn_id group by e.account order by e.account
       ) x) as accounts,
-      (select count(*)::int from mine where deadline_at_ms is not null and coalesce(ended_at_ms, ${nowMs}::float8) > deadline_at_ms) as missed,
-      (select count(*)::int from mine where deadline_at_ms is not null) as with_deadline,
+      (select count(*)::int from mine where deadline_at_ms is not null and state <> 'cancelled'
+        and (state = 'failed' or coalesce(ended_at_ms, ${nowMs}::float8) > deadline_at_ms)) as missed,
+      (select count(*)::int from mine where deadline_at_ms is not null and state <> 'cancelled') as with_deadline,
       (select count(*)::int from tries where state = 'unknown') as suspense,
       (select coalesce(sum(estimate_nano), 0)::int8 from tries where state = 'unknown') as suspense_nano,
       (select count(*)::int from txn where not priced) as unpriced,

@@ -13,6 +13,16 @@ const problem = (value: unknown): [string, string | undefined, string] => {
 };
 
 describe("the envelope of a job", () => {
+  test("keeps metadata of any name, __proto__ too, byte for byte", () => {
+    const metadata = JSON.parse('{"__proto__":"kept","a":"b"}');
+    expect(JSON.stringify(readJobRequest({ body: {}, metadata }).metadata)).toBe('{"__proto__":"kept","a":"b"}');
+    expect(problem({ body: {}, metadata: JSON.parse('{"__proto__":{"deadline":"4h"}}') })[1]).toBe("metadata.__proto__");
+  });
+
+  test("says what the window of a batch is called here", () => {
+    expect(problem({ body: {}, completion_window: "24h" })[2]).toBe("Unknown field 'completion_window'. Did you mean 'deadline'?");
+  });
+
   test("holds the request flat or nested, never both", () => {
     expect(readJobRequest({ body: { model: "m" } }).body).toEqual({ model: "m" });
     expect(readJobRequest({ request: { url: "/v1/embeddings", body: {} } }).request?.url).toBe("/v1/embeddings");
@@ -32,7 +42,7 @@ describe("the envelope of a job", () => {
     [{ body: {}, deadline: 5 }, "deadline"],
     [{ body: {}, metadata: { a: 1 } }, "metadata.a"],
     [{ body: {}, metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, "v"])) }, "metadata"],
-    [{ body: {}, cache: "always" }, "cache"],
+    [{ body: {}, cache: 5 }, "cache"],
     [{ body: {}, allow: "batch" }, "allow"],
   ])("says which field is wrong: %j", (value, param) => {
     expect(problem(value).slice(0, 2)).toEqual(["invalid-request", param]);

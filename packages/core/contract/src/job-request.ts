@@ -1,13 +1,9 @@
 import { fault, LIMITS } from "@slowboat/kernel";
 import { z } from "zod";
 import { ENDPOINTS } from "./endpoints.ts";
+import { type Metadata, readMetadata } from "./metadata.ts";
 
 const words = z.array(z.string().max(64)).max(16);
-
-/** A caller's metadata: at most 16 pairs of text, as the OpenAI API bounds it. */
-export const metadataSchema = z
-  .record(z.string().max(LIMITS.metadataKeyChars), z.string().max(LIMITS.metadataValueChars))
-  .refine((pairs) => Object.keys(pairs).length <= LIMITS.metadataPairs, { message: `at most ${LIMITS.metadataPairs} pairs` });
 
 const request = z.strictObject({ endpoint: z.enum(ENDPOINTS).optional(), url: z.enum(ENDPOINTS).optional(), body: z.looseObject({}) });
 
@@ -17,15 +13,18 @@ const envelope = z.strictObject({
   request: request.optional(),
   deadline: z.string().max(100).nullish(),
   callback_url: z.string().max(LIMITS.callbackUrlChars).nullish(),
-  metadata: metadataSchema.nullish(),
+  metadata: z.unknown().optional(),
   max_cost_usd: z.union([z.number(), z.string().max(32)]).nullish(),
   allow: words.nullish(),
   deny: words.nullish(),
-  cache: z.enum(["auto", "exact", "off"]).optional(),
+  cache: z.string().max(32).nullish(),
 });
 
 /** The envelope of `POST /v1/jobs`. The request itself stands in `body`, or in `request.body`, and is passed on as raw text. */
-export type JobRequest = z.infer<typeof envelope>;
+export type JobRequest = Omit<z.infer<typeof envelope>, "metadata"> & { readonly metadata: Metadata | null };
+
+/** Fields of other APIs that mean one of ours by another name. */
+const MEANT: Readonly<Record<string, string>> = { completion_window: "deadline" };
 
 /**
  * Reads the envelope of a native job; what is wrong is a fault that names the field, and for a field that does not exist the
@@ -42,7 +41,7 @@ export function readJobRequest(value: unknown): JobRequest {
       const param = [...path, word.slice(0, 64)].join(".");
       throw fault("invalid-request", {
         param,
-        message: `Unknown field '${param}'. Did you mean '${[...path, nearestWord(word, known)].join(".")}'?`,
+        message: `Unknown field '${param}'. Did you mean '${[...path, MEANT[word] ?? nearestWord(word, known)].join(".")}'?`,
       });
     }
     const param = path.join(".");
@@ -56,7 +55,7 @@ export function readJobRequest(value: unknown): JobRequest {
       message: both ? "Give either 'body' or 'request', not both." : "Missing required parameter: 'body' (the request to run).",
     });
   }
-  return parsed.data;
+  return { ...parsed.data, metadata: readMetadata(parsed.data.metadata) };
 }
 
 /** The known word closest to `word`, by shared letters first and length second; for the text of an error. */

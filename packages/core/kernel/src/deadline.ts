@@ -2,7 +2,7 @@ const UNIT_MS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 8
 
 /** Reads `"90s"`, `"45m"`, `"4h"`, `"1h30m"`, `"2d"` as ms; `null` when the text is no such length or is 0. */
 export function parseDurationMs(text: string): number | null {
-  if (!/^(?:\d{1,6}[smhd])+$/.test(text)) return null;
+  if (!/^(?:\d{1,9}[smhd])+$/.test(text)) return null;
   let total = 0;
   for (const part of text.matchAll(/(\d+)([smhd])/g)) total += Number(part[1]) * (UNIT_MS[part[2] ?? ""] ?? 0);
   return total > 0 ? total : null;

@@ -4,4 +4,4 @@
  */
 export { canonicalBody } from "./canonical.ts";
 export { type ReuseQuestion, reuseKey } from "./key.ts";
-export { finishOf, isReuseMode, mayKeep, mayReuse, type ReuseMode } from "./may.ts";
+export { finishOf, mayKeep, mayReuse, type ReuseMode, readReuseMode } from "./may.ts";

@@ -8,7 +8,10 @@ import type { Endpoint } from "@slowboat/contract";
  */
 export type ReuseMode = "auto" | "exact" | "off";
 
-export const isReuseMode = (text: string): text is ReuseMode => text === "auto" || text === "exact" || text === "off";
+const WORDS: Readonly<Record<string, ReuseMode>> = { auto: "auto", exact: "exact", always: "exact", off: "off", never: "off" };
+
+/** The mode that a caller's word means: `auto`, `exact` or `always`, `off` or `never`; `null` for any other word. */
+export const readReuseMode = (word: string): ReuseMode | null => (Object.hasOwn(WORDS, word) ? (WORDS[word] ?? null) : null);
 
 type Members = Readonly<Record<string, unknown>>;
 

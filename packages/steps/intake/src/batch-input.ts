@@ -2,11 +2,13 @@ import type { BlobStore } from "@slowboat/blob";
 import type { Endpoint, LaneId } from "@slowboat/contract";
 import { isFault, LIMITS } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
-import { isReuseMode } from "@slowboat/reuse";
+import { readReuseMode } from "@slowboat/reuse";
 import type { PopulatingBatch } from "@slowboat/store";
 import { type BatchEntry, type InputError, inputError, readBatchLine } from "./batch-line.ts";
+import { readDeadline } from "./deadline.ts";
 import { readLines } from "./lines.ts";
 import { messageRequest } from "./message-request.ts";
+import { takeDeadline } from "./metadata-deadline.ts";
 import { type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 import { requestsScanner } from "./scan-requests.ts";
 
@@ -16,6 +18,8 @@ export interface CheckedLine {
   readonly customId: string;
   readonly offset: number;
   readonly bytes: number;
+  /** The line's own deadline in job time, which its body must be rid of before it runs; `null` where the batch's counts. */
+  readonly ownDeadlineAtMs: number | null;
   /** `null` for a request that can never run; then `error` says why. */
   readonly judged: JudgedRequest | null;
   /** The lanes that the line's own `service_tier` asks for; what the batch says comes first. */
@@ -82,7 +86,7 @@ function lineJudge(book: PriceBook, batch: PopulatingBatch, tolerant: boolean): 
   const who = {
     tenantId: batch.tenantId,
     allowUnpriced: batch.allowUnpriced,
-    reuseMode: isReuseMode(batch.reuseMode) ? batch.reuseMode : "auto",
+    reuseMode: readReuseMode(batch.reuseMode) ?? "auto",
   } as const;
   const mixed = tolerant || metadataOf(batch)["mixed_models"] === "true";
   let model: string | null = null;
@@ -92,7 +96,9 @@ function lineJudge(book: PriceBook, batch: PopulatingBatch, tolerant: boolean): 
       return { code: "duplicate_custom_id", message: "This custom_id was used by an earlier line of the file.", param: "custom_id", line: no };
     seen.add(customId);
     try {
-      const judged = judgeRequest(book, { endpoint: batch.endpoint as Endpoint, value: entry.value, text: entry.text, bytes }, who);
+      const { deadline, text } = takeDeadline(entry.text, entry.value);
+      const ownDeadlineAtMs = deadline === undefined ? null : readDeadline(deadline, batch.createdAtMs, "body.metadata.deadline");
+      const judged = judgeRequest(book, { endpoint: batch.endpoint as Endpoint, value: entry.value, text, bytes }, who);
       model ??= judged.model.model;
       if (!mixed && judged.model.model !== model) {
         return {
@@ -102,15 +108,24 @@ function lineJudge(book: PriceBook, batch: PopulatingBatch, tolerant: boolean): 
           line: no,
         };
       }
-      return { no, customId, offset, bytes, judged, tierAllow: tierWishes(entry.value["service_tier"])?.allow ?? null, error: null };
+      return { no, customId, offset, bytes, ownDeadlineAtMs, judged, tierAllow: tierWishes(entry.value["service_tier"])?.allow ?? null, error: null };
     } catch (thrown) {
       if (!tolerant) return inputError(thrown, no);
       if (!isFault(thrown) || thrown.status >= 500) throw thrown;
-      return { no, customId, offset, bytes, judged: null, tierAllow: null, error: { code: thrown.code, message: thrown.message } };
+      return {
+        no,
+        customId,
+        offset,
+        bytes,
+        ownDeadlineAtMs: null,
+        judged: null,
+        tierAllow: null,
+        error: { code: thrown.code, message: thrown.message },
+      };
     }
   };
 }
 
 /** A batch's metadata; its values are texts. */
-const metadataOf = (batch: { readonly metadata: string | null }): Readonly<Record<string, string>> =>
+export const metadataOf = (batch: { readonly metadata: string | null }): Readonly<Record<string, string>> =>
   batch.metadata === null ? {} : (JSON.parse(batch.metadata) as Record<string, string>);

@@ -1,5 +1,5 @@
 import type { BlobStore } from "@slowboat/blob";
-import { fault, LIMITS, newId, type Rng } from "@slowboat/kernel";
+import { assert, fault, LIMITS, newId, type Rng } from "@slowboat/kernel";
 import type { Queue } from "@slowboat/queue";
 import type { Clock } from "@slowboat/runtime";
 import { type BatchRow, claimIdempotency, insertBatch, readBatch, type Store } from "@slowboat/store";
@@ -15,38 +15,46 @@ export interface MessageBatchDeps {
   readonly rng: Rng;
 }
 
+/** What a caller asks of Slowboat for a message batch. */
+export type MessageBatchTerms = Pick<
+  BatchRow,
+  "deadlineAtMs" | "completionWindow" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl" | "metadata"
+>;
+
 /** A message batch as it arrives: the body's bytes, unread. */
 export interface MessageBatchInput {
   readonly tenantId: string;
   readonly keyId: string;
   readonly chunks: AsyncIterable<Uint8Array>;
-  /** Job time; `null` is the usual day, to the millisecond. */
-  readonly deadlineAtMs: number | null;
-  /** What the caller asked for, as text: `24h`, or the deadline as it was written. */
-  readonly window: string;
-  readonly lanesAllow: readonly string[] | null;
-  readonly lanesDeny: readonly string[] | null;
-  readonly reuseMode: string;
-  readonly idempotencyKey: string | null;
+  /** Reads what the body says besides its requests, at job instant `nowMs`; what is wrong with it is thrown. */
+  terms(rest: Readonly<Record<string, unknown>>, nowMs: number): MessageBatchTerms;
+  /** The caller's Idempotency-Key, and how the fingerprint of the request follows from its body's hash. */
+  readonly idempotency: { readonly key: string; fingerprint(bodySha256: string): string } | null;
 }
 
-const DAY_MS = 86_400_000;
-const ROUTE = "POST /v1/messages/batches";
+/** Which batch the caller gets: the new one, or the one that the same key made before. */
+export interface MadeMessageBatch {
+  readonly row: BatchRow;
+  readonly replayed: boolean;
+}
+
+/** Under which Idempotency-Keys of message batches are kept. */
+export const MESSAGE_BATCH_ROUTE = "POST /v1/messages/batches";
 
 /**
  * Accepts a message batch: the body goes to the blob store while it is checked, whole or not at all, and the batch row commits
  * before this returns. The requests become jobs later; what is wrong with their `params` becomes an errored result then.
  */
-export async function createMessageBatch(deps: MessageBatchDeps, input: MessageBatchInput): Promise<BatchRow> {
+export async function createMessageBatch(deps: MessageBatchDeps, input: MessageBatchInput): Promise<MadeMessageBatch> {
   const { store, blob, queue, clock, rng } = deps;
   const nowMs = clock.job();
   const id = newId("messageBatch", nowMs, rng);
   const blobKey = `message-batches/${id}`;
-  const scan = checking(input.chunks);
+  const scan = checking(input.chunks, (rest) => input.terms(rest, nowMs));
   const stored = await blob.put(blobKey, scan.chunks, LIMITS.messageBatchBytes);
   try {
     const owner = await store.begin(async (tx) => {
-      const first = await claim(tx, input, { id, fingerprint: stored.sha256, nowMs });
+      const first = await claim(tx, input, { id, bodySha256: stored.sha256, nowMs });
       if (first !== id) return first;
       await insertBatch(tx, {
         id,
@@ -56,12 +64,7 @@ export async function createMessageBatch(deps: MessageBatchDeps, input: MessageB
         endpoint: "/v1/messages",
         state: "validating",
         inputBlobKey: blobKey,
-        completionWindow: input.window,
-        deadlineAtMs: input.deadlineAtMs ?? nowMs + DAY_MS,
-        lanesAllow: input.lanesAllow === null ? null : [...input.lanesAllow],
-        lanesDeny: input.lanesDeny === null ? null : [...input.lanesDeny],
-        reuseMode: input.reuseMode,
-        total: scan.total(),
+        ...scan.found(),
         createdAtMs: nowMs,
       });
       return id;
@@ -71,7 +74,7 @@ export async function createMessageBatch(deps: MessageBatchDeps, input: MessageB
     else await queue.ring("populate", [{ batchId: id }]).catch(() => undefined);
     const row = await readBatch(store.sql, { tenantId: input.tenantId, id: owner, surfaces: ["anthropic"] });
     if (row === null) throw fault("not-found", { message: `Message Batch ${owner} not found.` });
-    return row;
+    return { row, replayed: owner !== id };
   } catch (error) {
     // A row that committed keeps its blob: only an input that no row names may go.
     const kept = await readBatch(store.sql, { tenantId: input.tenantId, id, surfaces: ["anthropic"] }).catch(() => "unsure");
@@ -84,23 +87,27 @@ export async function createMessageBatch(deps: MessageBatchDeps, input: MessageB
 async function claim(
   tx: Parameters<typeof claimIdempotency>[0],
   input: MessageBatchInput,
-  made: { id: string; fingerprint: string; nowMs: number },
+  made: { id: string; bodySha256: string; nowMs: number },
 ): Promise<string> {
-  if (input.idempotencyKey === null) return made.id;
-  const claims = [
-    { tenantId: input.tenantId, route: ROUTE, key: input.idempotencyKey, fingerprint: made.fingerprint, responseId: made.id, nowMs: made.nowMs },
-  ];
+  const { tenantId, idempotency } = input;
+  if (idempotency === null) return made.id;
+  const { key } = idempotency;
+  const fingerprint = idempotency.fingerprint(made.bodySha256);
+  const claims = [{ tenantId, route: MESSAGE_BATCH_ROUTE, key, fingerprint, responseId: made.id, nowMs: made.nowMs }];
   const [owner] = await claimIdempotency(tx, claims, LIMITS.idempotencyTtlMs);
   if (owner === undefined || owner.responseId === made.id) return made.id;
-  if (owner.fingerprint !== made.fingerprint) throw fault("idempotency-mismatch", { param: "Idempotency-Key" });
+  if (owner.fingerprint !== fingerprint) throw fault("idempotency-mismatch", { param: "Idempotency-Key" });
   return owner.responseId;
 }
 
 /** Passes the body on while checking it; the fault of a bad one breaks the stream, so that nothing is stored. */
-function checking(chunks: AsyncIterable<Uint8Array>): { chunks: AsyncIterable<Uint8Array>; total(): number } {
+function checking(
+  chunks: AsyncIterable<Uint8Array>,
+  termsOf: (rest: Readonly<Record<string, unknown>>) => MessageBatchTerms,
+): { readonly chunks: AsyncIterable<Uint8Array>; found(): MessageBatchTerms & { readonly total: number } } {
   const scanner = requestsScanner();
   const unique = uniqueCustomIds();
-  let total = 0;
+  let found: (MessageBatchTerms & { readonly total: number }) | null = null;
   const check = async function* (): AsyncGenerator<Uint8Array> {
     let size = 0;
     for await (const chunk of chunks) {
@@ -110,7 +117,14 @@ function checking(chunks: AsyncIterable<Uint8Array>): { chunks: AsyncIterable<Ui
       for (const element of scanner.push(chunk)) unique(messageRequest(element).customId);
       yield chunk;
     }
-    total = scanner.end();
+    const { count, rest } = scanner.end();
+    found = { ...termsOf(rest), total: count };
   };
-  return { chunks: check(), total: () => total };
+  return {
+    chunks: check(),
+    found: () => {
+      assert(found !== null, "the body was read to its end");
+      return found;
+    },
+  };
 }

@@ -27,12 +27,12 @@ export function readDeadline(text: unknown, nowMs: number, param: string): numbe
   return within(read.atMs, nowMs, param);
 }
 
-/** Reads a completion window of any length (`"24h"`, `"90m"`) as its deadline in job time. */
+/** Reads a completion window of any length (`"24h"`, `"90m"`) as its deadline in job time; one longer than 30 days counts as 30 days. */
 export function readWindow(text: unknown, nowMs: number, param: string): number {
   const lengthMs = typeof text === "string" ? parseDurationMs(text) : null;
   if (lengthMs === null)
     throw fault("deadline-unreadable", { param, message: `The completion window cannot be read; write a length such as "24h", "4h" or "90m".` });
-  return within(nowMs + lengthMs, nowMs, param);
+  return nowMs + Math.min(lengthMs, LIMITS.deadlineAheadMs);
 }
 
 function within(atMs: number, nowMs: number, param: string): number {

@@ -3,13 +3,14 @@
  * jobs together, and the turning of a batch's input into jobs. Accepted means committed.
  */
 
-export { createMessageBatch, type MessageBatchDeps, type MessageBatchInput } from "./create-message-batch.ts";
+export { createMessageBatch, MESSAGE_BATCH_ROUTE, type MessageBatchTerms } from "./create-message-batch.ts";
 export { readDeadline, readWindow } from "./deadline.ts";
 export { type Acceptance, type JobDesk, openDesk } from "./desk.ts";
 export { type Caller, createKey, createTenant, keyVerifier, revokeKey, type ShownKey } from "./keys.ts";
 export { type MessageRequest, messageRequest } from "./message-request.ts";
+export { takeDeadline } from "./metadata-deadline.ts";
 export { type ChosenModel, chooseModel, unknownModel } from "./models.ts";
 export { type PopulateDeps, populateBatch, sweepIntake } from "./populate.ts";
 export { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 export { type RequestsScanner, requestsScanner } from "./scan-requests.ts";
-export { type House, type IntakeTerms, nativeJob, readCallback } from "./submit.ts";
+export { type HeaderTerms, type House, type IntakeTerms, nativeJob, readCacheMode, readCallback, readMaxCost } from "./submit.ts";

@@ -33,6 +33,13 @@ describe("API keys", () => {
     expect(await verifier()(made.key)).toMatchObject({ tenantId, keyId: made.keyId, tenantName: "t" });
   });
 
+  test("names of tenants and keys are bounded", async () => {
+    for (const name of ["", " x", "x ", "a\nb", "\u0000", "\ud800", "x".repeat(65)]) {
+      await expect(createTenant(db.store.sql, { name, nowMs: clock.job(), rng })).rejects.toThrow("name of the tenant");
+      await expect(createKey(db.store.sql, { tenantId, name, secret, nowMs: clock.job(), rng })).rejects.toThrow("name of the key");
+    }
+  });
+
   test("a mistyped key is refused without a look at the database", async () => {
     const made = await newKey();
     const dead = keyVerifier({ sql: (() => Promise.reject(new Error("asked"))) as never, secret, clock });

@@ -30,6 +30,15 @@ const hmacOf = (pepper: Pepper, key: string): Buffer => createHmac("sha256", pep
 const foreignId = (key: string): string => createHash("sha256").update(key).digest("hex").slice(0, 8);
 const isForeign = (key: string): boolean => /^[\x21-\x7e]{16,200}$/.test(key);
 
+const NAME_CHARS = 64;
+
+/** A tenant's or a key's name: 1 to 64 printable characters, none of them a space at either end; another is a fault. */
+function readName(text: string, param: string): string {
+  if (text !== text.trim() || text === "" || text.length > NAME_CHARS || !text.isWellFormed() || /[\p{C}\p{Zl}\p{Zp}]/u.test(text))
+    throw fault("invalid-request", { param, message: `The ${param} needs 1 to ${NAME_CHARS} printable characters, without a space at either end.` });
+  return text;
+}
+
 /** Makes a tenant, or finds the one of this name; returns its id. */
 export async function createTenant(
   tx: Sql,
@@ -37,7 +46,7 @@ export async function createTenant(
 ): Promise<string> {
   return await insertTenant(tx, {
     id: newId("tenant", input.nowMs, input.rng),
-    name: input.name,
+    name: readName(input.name, "name of the tenant"),
     allowUnpriced: input.allowUnpriced ?? false,
     retentionDays: input.retentionDays ?? 30,
     createdAtMs: input.nowMs,
@@ -60,6 +69,7 @@ export async function createKey(
   },
 ): Promise<ShownKey | null> {
   const pepper = pepperOf(input.secret);
+  readName(input.name, "name of the key");
   // An id is eight characters: a taken one is drawn again.
   for (let round = 0; round < 5; round++) {
     const { id, text } = input.own === undefined ? makeApiKey(input.rng) : ownKey(input.own);

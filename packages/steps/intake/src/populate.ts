@@ -1,6 +1,6 @@
 import type { BlobStore } from "@slowboat/blob";
 import { eventPayload } from "@slowboat/contract";
-import { LIMITS, newId, type Rng } from "@slowboat/kernel";
+import { isFault, LIMITS, newId, type Rng } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import { type Clock, keepLease, LEASE_MS, type Logger } from "@slowboat/runtime";
@@ -20,9 +20,10 @@ import {
   type Store,
   sweepIdempotency,
 } from "@slowboat/store";
-import { type CheckedInput, type CheckedLine, checkInput } from "./batch-input.ts";
+import { type CheckedInput, type CheckedLine, checkInput, metadataOf } from "./batch-input.ts";
 import { type InputError, inputError } from "./batch-line.ts";
-import { type House, refuseHopeless } from "./submit.ts";
+import { takeDeadline } from "./metadata-deadline.ts";
+import { type House, readMaxCost, refuseHopeless } from "./submit.ts";
 
 /** What populating stands on. */
 export interface PopulateDeps {
@@ -67,31 +68,45 @@ export async function populateBatch(deps: PopulateDeps, batchId: string, signal:
 const lanesOf = (batch: PopulatingBatch, line: CheckedLine): string[] | null =>
   batch.lanesAllow ?? (line.tierAllow === null ? null : [...line.tierAllow]);
 
-/** A batch whose lanes cannot make its deadline fails as a whole, judged from when it was accepted by one line of each kind. */
+/**
+ * A batch whose lanes cannot make its deadline fails as a whole, judged from when it was accepted by one line of each kind. What a line
+ * brings on itself, by a deadline of its own or by costing more than the batch's bound a line, ends that line alone.
+ */
 function judgeHopes(deps: PopulateDeps, batch: PopulatingBatch, input: CheckedInput): CheckedInput {
   if ("errors" in input) return input;
+  const maxCostNano = maxCostOf(batch);
   const seen = new Set<string>();
+  const lines: CheckedLine[] = [];
   for (const line of input.lines) {
     const { judged } = line;
     const lanesAllow = lanesOf(batch, line);
     const kind = `${judged?.model.model} ${lanesAllow?.join() ?? ""}`;
-    if (judged === null || seen.has(kind)) continue;
+    const own = line.ownDeadlineAtMs !== null || maxCostNano !== null;
+    lines.push(line);
+    if (judged === null || (!own && seen.has(kind))) continue;
     seen.add(kind);
     try {
-      const { deadlineAtMs, lanesDeny, allowUnpriced } = batch;
-      refuseHopeless(
-        deps,
-        { judged, deadlineAtMs, lanesAllow, lanesDeny, maxCostNano: null, allowUnpriced, lines: input.lines.length },
-        batch.createdAtMs,
-      );
+      const { lanesDeny, allowUnpriced } = batch;
+      const deadlineAtMs = line.ownDeadlineAtMs ?? batch.deadlineAtMs;
+      // A line with a deadline of its own is rescued alone.
+      const rescued = line.ownDeadlineAtMs === null ? input.lines.length : 1;
+      refuseHopeless(deps, { judged, deadlineAtMs, lanesAllow, lanesDeny, maxCostNano, allowUnpriced, lines: rescued }, batch.createdAtMs);
     } catch (thrown) {
-      // What no lane can do just now, one may be able to do later: the planner asks again.
-      if (thrown instanceof Error && "code" in thrown && thrown.code === "lane-unavailable") continue;
-      return { errors: [inputError(thrown, null)] };
+      if (!isFault(thrown) || thrown.status >= 500) {
+        // What no lane can do just now, one may be able to do later: the planner asks again.
+        if (isFault(thrown) && thrown.code === "lane-unavailable") continue;
+        throw thrown;
+      }
+      const alone = line.ownDeadlineAtMs !== null || thrown.code === "over-max-cost";
+      if (!alone) return { errors: [inputError(thrown, null)] };
+      lines[lines.length - 1] = { ...line, error: { code: thrown.code, message: thrown.message } };
     }
   }
-  return input;
+  return { lines, model: input.model };
 }
+
+/** The most that one line of the batch may cost; it was checked when the batch was made. */
+const maxCostOf = (batch: PopulatingBatch): bigint | null => readMaxCost(metadataOf(batch)["max_cost_usd"], "metadata.max_cost_usd");
 
 async function fail(deps: PopulateDeps, batch: PopulatingBatch, errors: readonly InputError[]): Promise<void> {
   const { store, clock, rng } = deps;
@@ -120,10 +135,11 @@ async function insertAll(
 ): Promise<void> {
   const { store, clock, queue } = deps;
   const lease = { batchId: batch.id, leaseGen: batch.leaseGen };
-  for (let at = 0; at < input.lines.length; at += INSERT_ROWS) {
+  for (const group of groups(input.lines)) {
     signal.throwIfAborted();
     const nowMs = clock.job();
-    const rows = input.lines.slice(at, at + INSERT_ROWS).map((line) => jobOf(batch, line, nowMs, deps.rng));
+    const rows: NewJob[] = [];
+    for (const line of group) rows.push({ ...jobOf(batch, line, nowMs, deps.rng), ...(await ownBody(deps.blob, batch, line)) });
     const mine = await store.begin(async (tx) => {
       if (!(await holdPopulate(tx, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }))) return false;
       await insertJobs(tx, rows);
@@ -137,6 +153,40 @@ async function insertAll(
   deps.logger.info({ batchId: batch.id, tenantId: batch.tenantId, jobs: input.lines.length, model: input.model }, "batch-populated");
   // The last job may have ended before its batch was in progress.
   await Promise.allSettled([queue.ring("plan", [{}]), queue.ring("finalise", [{ batchId: batch.id }])]);
+}
+
+/** Bytes of bodies that are held for one insert: only lines with a deadline of their own have theirs in the row. */
+const INLINE_BYTES = 8 * 1024 * 1024;
+
+/** Lines in groups of a thousand, and smaller ones where many bodies go inline; a larger single body is a group of its own. */
+function* groups(lines: readonly CheckedLine[]): Generator<CheckedLine[]> {
+  let group: CheckedLine[] = [];
+  let inlineBytes = 0;
+  for (const line of lines) {
+    const bytes = line.ownDeadlineAtMs === null ? 0 : line.bytes;
+    if (group.length >= INSERT_ROWS || (group.length > 0 && inlineBytes + bytes > INLINE_BYTES)) {
+      yield group;
+      group = [];
+      inlineBytes = 0;
+    }
+    group.push(line);
+    inlineBytes += bytes;
+  }
+  if (group.length > 0) yield group;
+}
+
+/** The body of a line that names a deadline of its own, without it: what is meant for us is not sent on. Any other body stays in the input. */
+async function ownBody(
+  blob: BlobStore,
+  batch: PopulatingBatch,
+  line: CheckedLine,
+): Promise<Partial<Pick<NewJob, "body" | "bodyBlobKey" | "bodyOffset" | "bodyBytes">>> {
+  if (line.ownDeadlineAtMs === null || line.error !== null) return {};
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of blob.get(batch.inputBlobKey, { start: line.offset, end: line.offset + line.bytes })) chunks.push(chunk);
+  const raw = Buffer.concat(chunks).toString("utf8");
+  const { text } = takeDeadline(raw, JSON.parse(raw) as Record<string, unknown>);
+  return { body: text, bodyBlobKey: null, bodyOffset: null, bodyBytes: Buffer.byteLength(text) };
 }
 
 function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rng): NewJob {
@@ -160,10 +210,10 @@ function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rn
     bodyBytes: line.bytes,
     inputTokensEst: judged?.inputTokens ?? 0,
     outputTokensEst: judged?.outputTokens ?? 0,
-    deadlineAtMs: batch.deadlineAtMs,
+    deadlineAtMs: line.ownDeadlineAtMs ?? batch.deadlineAtMs,
     lanesAllow: lanesOf(batch, line),
     lanesDeny: batch.lanesDeny,
-    maxCostNano: null,
+    maxCostNano: maxCostOf(batch),
     callbackUrl: null,
     metadata: null,
     reuseKey: judged?.reuseKey ?? null,

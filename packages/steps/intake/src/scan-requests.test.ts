@@ -9,7 +9,7 @@ const scan = (body: Uint8Array | string, chunkBytes = 7): ScannedElement[] => {
   const scanner = requestsScanner(1 << 20);
   const found: ScannedElement[] = [];
   for (let i = 0; i < bytes.length; i += chunkBytes) found.push(...scanner.push(bytes.subarray(i, i + chunkBytes)));
-  expect(scanner.end()).toBe(found.length);
+  expect(scanner.end().count).toBe(found.length);
   return found;
 };
 

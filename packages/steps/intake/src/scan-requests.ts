@@ -14,8 +14,8 @@ export interface ScannedElement {
 export interface RequestsScanner {
   /** The elements that this piece completed. */
   push(chunk: Uint8Array): ScannedElement[];
-  /** Checks that the body was whole; returns how many elements there were. */
-  end(): number;
+  /** Checks that the body was whole; returns how many elements there were, and the body's other members. */
+  end(): { readonly count: number; readonly rest: Readonly<Record<string, unknown>> };
 }
 
 const QUOTE = 34;
@@ -162,7 +162,7 @@ export function requestsScanner(elementBytesMax: number = LIMITS.lineBytes): Req
     return done;
   };
 
-  const end = (): number => {
+  const end: RequestsScanner["end"] = () => {
     if (where !== "frame") throw badJson();
     let body: unknown;
     try {
@@ -179,7 +179,8 @@ export function requestsScanner(elementBytesMax: number = LIMITS.lineBytes): Req
     if (count === 0) {
       throw fault("invalid-request", { param: "requests", message: "requests: List should have at least 1 item after validation, not 0" });
     }
-    return count;
+    const { requests: _requests, ...rest } = body as Record<string, unknown>;
+    return { count, rest };
   };
   return { push, end };
 }

@@ -3,10 +3,12 @@ import { expandLanes } from "@slowboat/contract";
 import { fault, memberSpans, newId, parseUsd, type Rng } from "@slowboat/kernel";
 import { admit, type LaneView, type PoolView } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
+import { type ReuseMode, readReuseMode } from "@slowboat/reuse";
 import { type Clock, checkCallbackUrl } from "@slowboat/runtime";
 import type { NewJob } from "@slowboat/store";
 import { readDeadline } from "./deadline.ts";
 import type { Caller } from "./keys.ts";
+import { takeDeadline } from "./metadata-deadline.ts";
 import { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 
 /** What an installation can do and allows; from an app's settings. */
@@ -25,6 +27,33 @@ export interface IntakeTerms {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly house: House;
+}
+
+/** What the headers of a request ask for; each goes before what the body says. */
+export interface HeaderTerms {
+  /** The deadline as written, and the header it came in. */
+  readonly deadline: { readonly name: string; readonly text: string } | null;
+  readonly allow: readonly LaneId[] | null;
+  readonly deny: readonly LaneId[] | null;
+  readonly cacheMode: ReuseMode | null;
+}
+
+/** A native request: its envelope as text and as value, and what its headers ask for. */
+export interface NativeRequest {
+  readonly envelopeText: string;
+  readonly envelope: JobRequest;
+  readonly asked: HeaderTerms;
+}
+
+/** Reads a caller's word for how far answers may be given again; the words are the same in header, envelope and metadata. */
+export function readCacheMode(word: string, param: string): ReuseMode {
+  const mode = readReuseMode(word);
+  if (mode === null)
+    throw fault("invalid-request", {
+      param,
+      message: `'${word.slice(0, 32)}' is not a cache mode; known: auto, exact (or always), off (or never).`,
+    });
+  return mode;
 }
 
 /** Checks a callback address by its text; returns its normal form or throws `callback-refused`. */
@@ -51,24 +80,28 @@ function requestOf(envelopeText: string, envelope: JobRequest): { text: string; 
  * Turns a native request into the job that will be committed, or throws the fault that names what is wrong: the body, the model, the
  * deadline, the callback, the price bound, or the lanes that cannot make it.
  */
-export function nativeJob(terms: IntakeTerms, caller: Caller, envelopeText: string, envelope: JobRequest): NewJob {
+export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, envelope, asked }: NativeRequest): NewJob {
   const { book, clock, rng } = terms;
   const nowMs = clock.job();
   const request = requestOf(envelopeText, envelope);
   const tier = tierWishes(request.value["service_tier"]);
-  const { text } = request;
+  const { text, deadline: inBody } = takeDeadline(request.text, request.value);
   const endpoint = request.endpoint ?? inferEndpoint(book, request.value);
   const judged = judgeRequest(
     book,
     { endpoint, value: request.value, text, bytes: Buffer.byteLength(text) },
-    { tenantId: caller.tenantId, allowUnpriced: caller.allowUnpriced, reuseMode: envelope.cache ?? "auto" },
+    {
+      tenantId: caller.tenantId,
+      allowUnpriced: caller.allowUnpriced,
+      reuseMode: asked.cacheMode ?? readCacheMode(envelope.cache ?? "auto", "cache"),
+    },
   );
-  const written = envelope.deadline ?? null;
-  const deadlineAtMs = written !== null ? readDeadline(written, nowMs, "deadline") : tier?.windowMs ? nowMs + tier.windowMs : null;
+  const written = deadlineOf(envelope, asked, inBody);
+  const deadlineAtMs = written !== null ? readDeadline(written.text, nowMs, written.name) : tier?.windowMs ? nowMs + tier.windowMs : null;
   const callbackUrl = readCallback(envelope.callback_url, terms.house.callbackAllow, "callback_url");
-  const lanesAllow = envelope.allow ? expandLanes(envelope.allow, "allow") : (tier?.allow ?? null);
-  const lanesDeny = envelope.deny ? expandLanes(envelope.deny, "deny") : null;
-  const maxCostNano = readMaxCost(envelope.max_cost_usd);
+  const lanesAllow = asked.allow ?? (envelope.allow ? expandLanes(envelope.allow, "allow") : (tier?.allow ?? null));
+  const lanesDeny = asked.deny ?? (envelope.deny ? expandLanes(envelope.deny, "deny") : null);
+  const maxCostNano = readMaxCost(envelope.max_cost_usd, "max_cost_usd");
   const job: NewJob = {
     id: newId("job", nowMs, rng),
     tenantId: caller.tenantId,
@@ -90,7 +123,7 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, envelopeText: stri
     outputTokensEst: judged.outputTokens,
     deadlineAtMs,
     lanesAllow: lanesAllow === null ? null : [...lanesAllow],
-    lanesDeny,
+    lanesDeny: lanesDeny === null ? null : [...lanesDeny],
     maxCostNano,
     callbackUrl,
     metadata: envelope.metadata ? JSON.stringify(envelope.metadata) : null,
@@ -102,11 +135,20 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, envelopeText: stri
   return job;
 }
 
-function readMaxCost(value: number | string | null | undefined): bigint | null {
+/** The first of what may name a native job's deadline: the header, the envelope's own member, its metadata, the body's metadata. */
+function deadlineOf(envelope: JobRequest, asked: HeaderTerms, inBody: unknown): { readonly name: string; readonly text: unknown } | null {
+  if (asked.deadline !== null) return asked.deadline;
+  if (envelope.deadline !== null && envelope.deadline !== undefined) return { name: "deadline", text: envelope.deadline };
+  const { metadata } = envelope;
+  if (metadata !== null && Object.hasOwn(metadata, "deadline")) return { name: "metadata.deadline", text: metadata["deadline"] };
+  return inBody === undefined ? null : { name: "body.metadata.deadline", text: inBody };
+}
+
+/** Reads a price bound in dollars as nano-USD; `null` where there is none, a fault where it is no amount. */
+export function readMaxCost(value: number | string | null | undefined, param: string): bigint | null {
   if (value === null || value === undefined) return null;
   const amount = parseUsd(value);
-  if (amount === null)
-    throw fault("invalid-request", { param: "max_cost_usd", message: "'max_cost_usd' must be an amount in dollars, such as 0.25." });
+  if (amount === null) throw fault("invalid-request", { param, message: `'${param}' must be an amount in dollars, such as 0.25.` });
   return amount;
 }
 

@@ -40,8 +40,20 @@ const claude = (cacheMinTokens: number, created: number, more: Partial<ModelFact
   ...more,
 });
 
-/** Models by exact id. Minimum cache sizes of Sonnet 5.5, Haiku 5.5 and Fable 5.2 are not published; those of their family stand in. */
-export const MODELS: Readonly<Record<string, ModelFacts>> = {
+/** Dated ids, which are the same model under a name that stays: the id that each is dated from. */
+const SNAPSHOTS: Readonly<Record<string, string>> = {
+  "gpt-5-mini-2025-08-07": "gpt-5-mini",
+  "gpt-4.1-mini-2025-04-14": "gpt-4.1-mini",
+  "gpt-4o-mini-2024-07-18": "gpt-4o-mini",
+  "o4-mini-2025-04-16": "o4-mini",
+  "claude-haiku-4-5-20251001": "claude-haiku-4-5",
+};
+
+/** The undated id of a model, under which it is priced. */
+export const undated = (id: string): string => (Object.hasOwn(SNAPSHOTS, id) ? (SNAPSHOTS[id] ?? id) : id);
+
+/** Models by undated id. Minimum cache sizes of Sonnet 5.5, Haiku 5.5 and Fable 5.2 are not published; those of their family stand in. */
+const UNDATED: Readonly<Record<string, ModelFacts>> = {
   "gpt-6-astra": text("breakpoint", 1788000000),
   "gpt-6.1-sol": text("breakpoint", 1790600000),
   "gpt-6.1-terra": text("breakpoint", 1792900000),
@@ -65,6 +77,12 @@ export const MODELS: Readonly<Record<string, ModelFacts>> = {
   "claude-sonnet-5": claude(1024, 1780000000),
   "claude-haiku-5-5": claude(2048, 1792000000, { contextTokens: 200_000, maxOutputTokens: 64_000 }),
   "claude-haiku-4-5": claude(4096, 1760486400, { contextTokens: 200_000, maxOutputTokens: 64_000 }),
+};
+
+/** Models by every id they answer to. */
+export const MODELS: Readonly<Record<string, ModelFacts>> = {
+  ...UNDATED,
+  ...Object.fromEntries(Object.entries(SNAPSHOTS).flatMap(([id, of]) => (UNDATED[of] === undefined ? [] : [[id, UNDATED[of]]]))),
 };
 
 /** The facts of a provider's model, or undefined when that provider does not have it. */

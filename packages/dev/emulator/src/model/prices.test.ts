@@ -10,6 +10,8 @@ test.each([
   ["gpt-6-luna", "standard", { ...none, input: 200_000, output: million }, 0.52],
   ["gpt-6-luna", "batch", { ...none, output: million }, 0.25],
   ["gpt-5-mini", "batch", { ...none, cached: million }, 0.0125],
+  ["gpt-4o-mini-2024-07-18", "batch", { ...none, input: million }, 0.075],
+  ["claude-haiku-4-5-20251001", "standard", { ...none, output: million }, 5],
   ["gpt-5-mini", "flex", { ...none, input: million, output: million }, 1.125],
   ["gpt-4.1-mini", "batch", { ...none, cached: million }, 0.2],
   ["o4-mini", "flex", { ...none, cached: million }, 0.138],

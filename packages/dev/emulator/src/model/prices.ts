@@ -1,3 +1,4 @@
+import { undated } from "./catalog.ts";
 import type { Tier, TokenClasses } from "./types.ts";
 
 /** Whole pico-dollars per token. A null class is charged as plain input. */
@@ -97,18 +98,20 @@ const ROWS: Readonly<Record<string, Row>> = {
   "claude-haiku-4-5": anthropic("1 0.1 1.25 2 5"),
 };
 
+const rowOf = (model: string): Row | undefined => ROWS[undated(model)];
+
 /** True when the provider sells this model at this tier. */
-export const sells = (model: string, tier: Tier): boolean => ROWS[model]?.[tier] != null;
+export const sells = (model: string, tier: Tier): boolean => rowOf(model)?.[tier] != null;
 
 /** True when a cache read in a batch has a price of its own, and so happens at all. */
-export const batchCaches = (model: string): boolean => ROWS[model]?.batch.cached != null;
+export const batchCaches = (model: string): boolean => rowOf(model)?.batch.cached != null;
 
 /**
  * What the provider bills for one request, in nano-dollars: the sum in pico-dollars, rounded once, half to even.
  * Written apart from the product's own pricing, so that one checks the other.
  */
 export function chargeNanoUsd(model: string, tier: Tier, tokens: TokenClasses): bigint {
-  const row = ROWS[model];
+  const row = rowOf(model);
   const listed = row?.[tier];
   if (row === undefined || listed == null) throw new Error(`no ${tier} price for ${model}`);
   const promptTokens = tokens.input + tokens.cached + tokens.write + tokens.writeLong;

@@ -1,0 +1,53 @@
+import { type ListedTenant, listTenants, setTenant } from "@slowboat/store";
+import type { Config } from "../config.ts";
+import { Ended, EXIT, type ExitCode } from "../exit.ts";
+import { data, say } from "../terminal.ts";
+import { type GlobalFlags, withStore } from "./place.ts";
+
+/** What a tenant may be set to. */
+export interface TenantFlags extends GlobalFlags {
+  readonly allowUnpriced?: boolean;
+  readonly retentionDays?: string;
+}
+
+const RETENTION_DAYS_MAX = 3650;
+
+/** Sets what a tenant may do and for how long its results are kept; what is not named stays as it was. */
+export async function tenantsSet(config: Config, flags: TenantFlags, name: string): Promise<ExitCode> {
+  const { allowUnpriced, retentionDays } = flags;
+  if (allowUnpriced === undefined && retentionDays === undefined)
+    throw new Ended(EXIT.usage, "Nothing to set: give --allow-unpriced, --no-allow-unpriced or --retention-days.");
+  const days = retentionDays === undefined ? undefined : readDays(retentionDays);
+  return await withStore(config, flags, async (store) => {
+    const terms = { ...(allowUnpriced === undefined ? {} : { allowUnpriced }), ...(days === undefined ? {} : { retentionDays: days }) };
+    const tenant = await store.begin((tx) => setTenant(tx, { name, ...terms }));
+    if (tenant === null) throw new Ended(EXIT.error, `There is no tenant '${name.slice(0, 64)}'; see: npx slowboat tenants list`);
+    await show(flags, tenant);
+    say("Every process notices within ten seconds; results that are already kept keep their term.");
+    return EXIT.ok;
+  });
+}
+
+/** Lists the tenants of the installation. */
+export async function tenantsList(config: Config, flags: GlobalFlags): Promise<ExitCode> {
+  return await withStore(config, flags, async (store) => {
+    for (const tenant of await listTenants(store.sql)) await show(flags, tenant);
+    return EXIT.ok;
+  });
+}
+
+async function show(flags: GlobalFlags, tenant: ListedTenant): Promise<void> {
+  const { tenantId, name, allowUnpriced, retentionDays } = tenant;
+  await data(
+    flags.json
+      ? JSON.stringify({ tenant_id: tenantId, name, allow_unpriced: allowUnpriced, retention_days: retentionDays })
+      : `${tenantId}  ${allowUnpriced ? "unpriced allowed" : "priced models only"}  results kept ${retentionDays} days  ${name}`,
+  );
+}
+
+function readDays(text: string): number {
+  const days = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(days <= RETENTION_DAYS_MAX))
+    throw new Ended(EXIT.usage, `--retention-days ${text.slice(0, 32)} is not possible: give whole days from 0 to ${RETENTION_DAYS_MAX}.`);
+  return days;
+}

@@ -1,0 +1,54 @@
+import { seedTenant, type TestDatabase, testDatabase } from "@slowboat/testkit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { insertJobs, type NewJob } from "./insert-jobs.ts";
+import { readReceipt } from "./read-receipt.ts";
+
+let database: TestDatabase;
+let owner: { tenantId: string; keyId: string };
+beforeAll(async () => {
+  database = await testDatabase();
+  owner = await seedTenant(database.store);
+});
+afterAll(() => database.drop());
+
+const DEADLINE_MS = 1000;
+const job = (no: number, state: string, endedAtMs: number | null): NewJob => ({
+  id: `job_${no}`,
+  ...owner,
+  surface: "openai",
+  batchId: "batch_1",
+  lineNo: no,
+  customId: `c${no}`,
+  endpoint: "/v1/chat/completions",
+  provider: "openai",
+  model: "m",
+  baselineModel: "m",
+  state,
+  body: "{}",
+  bodyBlobKey: null,
+  bodyOffset: null,
+  bodyBytes: 2,
+  inputTokensEst: 1,
+  outputTokensEst: 1,
+  deadlineAtMs: DEADLINE_MS,
+  lanesAllow: null,
+  lanesDeny: null,
+  maxCostNano: null,
+  callbackUrl: null,
+  metadata: null,
+  reuseKey: null,
+  nextDecisionAtMs: null,
+  acceptedAtMs: 0,
+  endedAtMs,
+});
+
+test("a receipt counts a deadline as met only by an answer in time; what was cancelled counts on neither side", async () => {
+  const jobs = [job(1, "completed", 900), job(2, "completed", 1100), job(3, "failed", 100), job(4, "cancelled", 100), job(5, "placed", null)];
+  await insertJobs(database.store.sql, jobs);
+  const at = async (nowMs: number) => {
+    const facts = await database.store.begin((tx) => readReceipt(tx, { tenantId: owner.tenantId, batchIds: ["batch_1"], nowMs }));
+    return [facts.withDeadline, facts.deadlinesMissed];
+  };
+  expect(await at(950)).toEqual([4, 2]);
+  expect(await at(1200)).toEqual([4, 3]);
+});

@@ -1,0 +1,35 @@
+import type { Sql } from "./connect.ts";
+
+/** A tenant as an operator sees it. */
+export interface ListedTenant {
+  readonly tenantId: string;
+  readonly name: string;
+  readonly allowUnpriced: boolean;
+  readonly retentionDays: number;
+  readonly createdAtMs: number;
+}
+
+const columns = (tx: Sql) => tx`
+  id as "tenantId", name, allow_unpriced as "allowUnpriced", retention_days as "retentionDays", created_at_ms as "createdAtMs"`;
+
+/**
+ * Sets what a tenant may do: whether models without a price run, and for how many days (0 to 3650) its results are kept from now on. What
+ * is left out stays. `null` when there is no tenant of this name.
+ */
+export async function setTenant(
+  tx: Sql,
+  input: { readonly name: string; readonly allowUnpriced?: boolean; readonly retentionDays?: number },
+): Promise<ListedTenant | null> {
+  const rows = await tx<ListedTenant[]>`
+    update tenant set allow_unpriced = coalesce(${input.allowUnpriced ?? null}::boolean, allow_unpriced),
+      retention_days = coalesce(${input.retentionDays ?? null}::int, retention_days)
+    where name = ${input.name} returning ${columns(tx)}`;
+  return rows[0] ?? null;
+}
+
+const PAGE = 1000;
+
+/** The tenants of the installation by name; for its operator. */
+export async function listTenants(tx: Sql): Promise<ListedTenant[]> {
+  return await tx<ListedTenant[]>`select ${columns(tx)} from tenant order by name limit ${PAGE}`;
+}
