@@ -39,12 +39,14 @@ export { deleteFile, type FileRow, forgettableFiles, insertFile, listFiles, mark
 export {
   type BatchLine,
   beginFinalise,
+  type CancelGrace,
   endBatch,
   type FinalisingBatch,
   findFinalisable,
   leaseBatch,
   readBatchLines,
   renewBatchLease,
+  type WrittenLines,
 } from "./finalise-batch.ts";
 export { forgetEmulatedReuse } from "./forget-emulated.ts";
 export { claimIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";

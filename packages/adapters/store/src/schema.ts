@@ -97,6 +97,9 @@ export const batch = pgTable("batch", {
   endedAtMs: instant("ended_at_ms"),
   deletedAtMs: instant("deleted_at_ms"),
   version: integer("version").notNull().default(1),
+  lineCounts: text("line_counts"),
+  lookRealMs: instant("look_real_ms"),
+  forgottenAtMs: instant("forgotten_at_ms"),
 });
 
 export const job = pgTable("job", {
