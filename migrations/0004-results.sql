@@ -4,3 +4,12 @@ alter table batch add column line_counts text, add column look_real_ms float8, a
 
 -- What waits in a cancelled line is asked for by batch.
 create index job_cancelled_by_batch on job (batch_id) where state = 'cancelled';
+
+-- Retention: single jobs by their own end, lines by the end of their batch.
+create index job_single_kept on job (tenant_id, ended_at_ms) where batch_id is null and body is not null and ended_at_ms is not null;
+create index batch_kept on batch (tenant_id, ended_at_ms) where forgotten_at_ms is null and ended_at_ms is not null;
+create index batch_deleted on batch (id) where forgotten_at_ms is null and deleted_at_ms is not null;
+create index webhook_ended on webhook_event (tenant_id, created_at_ms) where state <> 'pending';
+create index dispatch_ended on dispatch (ended_at_ms) where state in ('done', 'lost');
+drop index result_by_expiry;
+create index result_by_attempt on result (attempt_id);

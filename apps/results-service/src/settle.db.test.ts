@@ -232,6 +232,15 @@ test("a refusal of a cancelled job leaves it cancelled, without a result", async
   expect((await database.store.sql<{ state: string }[]>`select state from attempt where id = ${id}`)[0]?.state).toBe("settled");
 });
 
+test("an answer that comes after its job's content was forgotten is posted and not kept", async () => {
+  const one = job({ state: "completed", body: null, endedAtMs: clock.job() });
+  await insertJobs(database.store.sql, [one]);
+  const id = await answered(one.id, 1, "openai", answer({ prompt: 1000, cached: 0, output: 100 }, "default"));
+  await settleChunk(deps);
+  expect((await database.store.sql<{ answer: string | null }[]>`select answer from attempt where id = ${id}`)[0]?.answer).toBeNull();
+  expect(waterfallOf(await ledgerOf(one.id)).paidNano).toBe(450_000n);
+});
+
 test.each([
   ["stop", true],
   ["length", false],

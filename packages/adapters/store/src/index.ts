@@ -92,7 +92,16 @@ export { type BatchOverview, type JobOverview, type LaneOverview, type Overview,
 export { findBatchTenant, type ReceiptFacts, readReceipt } from "./read-receipt.ts";
 export { type NewResult, recordResults } from "./record-results.ts";
 export { deferJobs, type ReplannedJob, replanJobs } from "./replan-jobs.ts";
-export { expireResults } from "./retention.ts";
+export {
+  type ForgettableBatch,
+  findForgettableBatches,
+  forgetDispatches,
+  forgetEvents,
+  forgetLines,
+  forgetSingles,
+  markForgotten,
+  type RetentionBite,
+} from "./retention.ts";
 export { findReusable, keepReusable, type ReuseEntry, type ReuseHit } from "./reuse-entries.ts";
 export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
 export * as table from "./schema.ts";

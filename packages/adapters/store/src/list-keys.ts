@@ -20,7 +20,7 @@ export async function listKeys(tx: Sql, tenantName: string | null): Promise<List
     where ${tenantName}::text is null or t.name = ${tenantName} order by k.created_at_ms desc, k.id limit ${PAGE}`;
 }
 
-/** Sets for how many days a tenant's results are kept from now on. */
+/** Sets for how many days after its end a tenant's content is kept; what is there already goes by it too. */
 export async function setRetention(tx: Sql, input: { readonly tenantId: string; readonly days: number }): Promise<void> {
   await tx`update tenant set retention_days = ${input.days} where id = ${input.tenantId}`;
 }

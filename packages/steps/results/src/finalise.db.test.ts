@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BlobStore, diskBlobs } from "@slowboat/blob";
 import { createLogger } from "@slowboat/runtime";
-import { countBatchJobs } from "@slowboat/store";
+import { countBatchJobs, setRetention } from "@slowboat/store";
 import { seedTenant, type TestClock, type TestDatabase, testClock, testDatabase, testRng } from "@slowboat/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createFinaliser, type Finaliser, sweepRetention } from "./index.ts";
+import { createFinaliser, type Finaliser } from "./index.ts";
 import { type SeededLine, seedBatch } from "./testing/seed-batch.ts";
 
 const rng = testRng(9);
@@ -179,11 +179,13 @@ test("batches that wait for what is out keep no other from being ended", async (
   expect((await batchRow(ready))?.state).toBe("completed");
 });
 
-test("what has outlived its retention is forgotten, and the job's record stays", async () => {
-  await seed([{ state: "completed", answer: '{"secret":1}' }]);
-  clock.advance(86_400_001);
-  expect(await sweepRetention(database.store, clock.job())).toBe(1);
-  const [row] = await database.store.sql<{ body: string | null; answer: string | null; state: string }[]>`
-    select j.body, a.answer, j.state from job j join attempt a on a.job_id = j.id`;
-  expect(row).toEqual({ body: null, answer: null, state: "completed" });
+test.each([
+  [7, 7 * 86_400_000],
+  [0, 3_600_000],
+])("with a retention of %d days a batch's files expire that long after its end", async (days, keptMs) => {
+  await setRetention(database.store.sql, { tenantId: owner.tenantId, days });
+  const id = await seed([{ state: "completed", answer: "{}" }]);
+  await finaliser.finalise(id, AbortSignal.timeout(20_000));
+  const [file] = await database.store.sql<{ expires: number }[]>`select expires_at_ms as expires from file`;
+  expect(file?.expires).toBe(clock.job() + keptMs);
 });

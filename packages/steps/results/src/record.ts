@@ -4,6 +4,9 @@ import { mayKeep } from "@slowboat/reuse";
 import { type EndedJob, endJobs, keepReusable, type NewResult, type ReuseEntry, recordResults, type Sql, settleAttempts } from "@slowboat/store";
 import type { SettlementFacts } from "./outcome.ts";
 
+/** An answer is not given again in its last minutes, so that none is taken away between the hit and its settlement. */
+const REUSE_MARGIN_MS = 600_000;
+
 /**
  * Writes what the facts say about results and jobs: one result a job, the job's end by the legal transitions, the answer kept for exact
  * reuse where the job asked for it and the answer came to its natural end, the attempt closed. Returns the jobs that ended now.
@@ -20,14 +23,14 @@ export async function recordOutcomes(tx: Sql, facts: readonly SettlementFacts[],
   }));
   await recordResults(tx, results, nowMs);
   const kept: ReuseEntry[] = ends.flatMap(({ row, finish }) =>
-    row.reuseKey !== null && row.sourceAttemptId === null && mayKeep(row.endpoint as Endpoint, row.statusCode, finish)
+    row.reuseKey !== null && row.sourceAttemptId === null && row.retentionDays > 0 && mayKeep(row.endpoint as Endpoint, row.statusCode, finish)
       ? [
           {
             tenantId: row.tenantId,
             reuseKey: row.reuseKey,
             jobId: row.jobId,
             attemptId: row.attemptId,
-            expiresAtMs: nowMs + retentionMs(row.retentionDays),
+            expiresAtMs: nowMs + retentionMs(row.retentionDays) - REUSE_MARGIN_MS,
           },
         ]
       : [],
