@@ -13,3 +13,16 @@ create index webhook_ended on webhook_event (tenant_id, created_at_ms) where sta
 create index dispatch_ended on dispatch (ended_at_ms) where state in ('done', 'lost');
 drop index result_by_expiry;
 create index result_by_attempt on result (attempt_id);
+
+-- Deliveries are counted and paused by endpoint: the host and port of the address, a space, the tenant. In that order, since a host has many tenants.
+alter table webhook_event add column endpoint text, add column created_real_ms float8;
+update webhook_event set endpoint = lower(coalesce(substring(url from '^https?://([^/?#]+)'), url)) || ' ' || tenant_id;
+alter table webhook_event alter column endpoint set not null;
+create index webhook_by_endpoint on webhook_event (endpoint, next_try_real_ms) where state = 'pending';
+
+-- Endpoints whose last deliveries failed; one that works has no row.
+create table webhook_endpoint (
+  endpoint text primary key,
+  failures int not null,
+  paused_until_real_ms float8
+);

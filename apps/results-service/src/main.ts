@@ -29,7 +29,7 @@ const drain = async (signal: AbortSignal): Promise<void> => {
   while (!signal.aborted && (await settleChunk(deps)) > 0);
 };
 const deliver = async (signal: AbortSignal): Promise<void> => {
-  while (!signal.aborted && (await deliverer.deliverDue(signal)) > 0);
+  await deliverer.deliverDue(signal);
 };
 
 const retain = async (signal: AbortSignal): Promise<void> => {

@@ -109,9 +109,13 @@ export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
 export {
   announceEvents,
   claimEvents,
+  clearEndpoint,
+  countFailure,
   type DeliveryOutcome,
   type DueEvent,
+  type EventClaim,
   type NewEvent,
-  recordDeliveries,
+  pauseEndpoint,
+  recordDelivery,
   type WebhookEventRow,
 } from "./webhook-events.ts";

@@ -253,6 +253,14 @@ export const webhookEvent = pgTable("webhook_event", {
   tries: integer("tries").notNull().default(0),
   nextTryRealMs: instant("next_try_real_ms"),
   createdAtMs: instant("created_at_ms").notNull(),
+  endpoint: text("endpoint").notNull(),
+  createdRealMs: instant("created_real_ms"),
+});
+
+export const webhookEndpoint = pgTable("webhook_endpoint", {
+  endpoint: text("endpoint").primaryKey(),
+  failures: integer("failures").notNull(),
+  pausedUntilRealMs: instant("paused_until_real_ms"),
 });
 
 export const webhookDelivery = pgTable("webhook_delivery", {

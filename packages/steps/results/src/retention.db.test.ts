@@ -109,8 +109,8 @@ test("announcements go once they are delivered or given up, dispatches once they
   const { sql } = database.store;
   const { tenantId, keyId } = seeding.owner;
   for (const state of ["pending", "delivered", "dead"]) {
-    await sql`insert into webhook_event (id, tenant_id, key_id, subject_id, url, type, payload, state, created_at_ms)
-      values (${`evt_${state}`}, ${tenantId}, ${keyId}, ${state}, 'https://example.com/', 'job.completed', '{}', ${state}, ${clock.job()})`;
+    await sql`insert into webhook_event (id, tenant_id, key_id, subject_id, url, type, payload, endpoint, state, created_at_ms)
+      values (${`evt_${state}`}, ${tenantId}, ${keyId}, ${state}, 'https://example.com/', 'job.completed', '{}', 'example.com', ${state}, ${clock.job()})`;
     await sql`insert into webhook_delivery (id, event_id, tenant_id, try_no, at_real_ms, duration_ms)
       values (${`whd_${state}`}, ${`evt_${state}`}, ${tenantId}, 1, 0, 1)`;
   }
