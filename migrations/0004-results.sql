@@ -26,3 +26,11 @@ create table webhook_endpoint (
   failures int not null,
   paused_until_real_ms float8
 );
+
+-- Sweeps and pages that scanned.
+create index idempotency_by_age on idempotency (created_at_ms);
+create index file_going on file (least(deleted_at_ms, expires_at_ms)) where blob_key <> '';
+create index batch_reads_blob on batch (input_blob_key) where state in ('validating', 'in_progress', 'finalizing', 'cancelling');
+create index batch_by_created on batch (tenant_id, created_at_ms desc, id desc) where deleted_at_ms is null;
+create index job_by_accepted on job (tenant_id, accepted_at_ms);
+create index job_live_by_tenant on job (tenant_id) where state in ('accepted', 'placed');

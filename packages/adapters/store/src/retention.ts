@@ -92,17 +92,14 @@ async function forget(tx: Sql, ids: readonly string[]): Promise<void> {
 
 /** Drops announcements that are delivered or given up, with their deliveries; returns how many. */
 export async function forgetEvents(tx: Sql, { nowMs, limit }: RetentionBite): Promise<number> {
-  const rows = await tx<{ id: string }[]>`
-    with gone as (
-      delete from webhook_event where id in (
-        select x.id from tenant t cross join lateral (
-          select w.id from webhook_event w where w.tenant_id = t.id and w.state <> 'pending' and w.created_at_ms <= ${cutoff(tx, nowMs)}
-          order by w.created_at_ms limit ${limit}) x
-        limit ${limit})
-      returning id),
-    deliveries as (delete from webhook_delivery d using gone where d.event_id = gone.id)
-    select id from gone`;
-  return rows.length;
+  const old = await tx<{ id: string }[]>`
+    select x.id from tenant t cross join lateral (
+      select w.id from webhook_event w where w.tenant_id = t.id and w.state <> 'pending' and w.created_at_ms <= ${cutoff(tx, nowMs)}
+      order by w.created_at_ms limit ${limit}) x
+    limit ${limit}`;
+  const ids = tx`any(${old.map((row) => row.id)}::text[])`;
+  if (old.length > 0) await tx`with gone as (delete from webhook_event where id = ${ids}) delete from webhook_delivery where event_id = ${ids}`;
+  return old.length;
 }
 
 /** What dispatches tell of lanes is kept at least so long. */
@@ -110,10 +107,10 @@ const DISPATCH_KEPT_MS = 30 * 86_400_000;
 
 /** Drops dispatches that ended before the longest retention of any tenant, and before a month; returns how many. */
 export async function forgetDispatches(tx: Sql, { nowMs, limit }: RetentionBite): Promise<number> {
-  const done = await tx`
-    delete from dispatch where id in (
-      select id from dispatch where state in ('done', 'lost') and ended_at_ms <= ${nowMs}::float8 - greatest(${DISPATCH_KEPT_MS}::float8,
-        (select max(retention_days) from tenant) * 86400000::float8)
-      order by ended_at_ms limit ${limit})`;
-  return done.count;
+  const old = await tx<{ id: string }[]>`
+    select id from dispatch where state in ('done', 'lost') and ended_at_ms <= ${nowMs}::float8 - greatest(${DISPATCH_KEPT_MS}::float8,
+      (select max(retention_days) from tenant) * 86400000::float8)
+    order by ended_at_ms limit ${limit}`;
+  if (old.length > 0) await tx`delete from dispatch where id = any(${old.map((row) => row.id)}::text[])`;
+  return old.length;
 }
