@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BlobStore, diskBlobs } from "@slowboat/blob";
 import { createLogger } from "@slowboat/runtime";
-import { countBatchJobs, setRetention } from "@slowboat/store";
+import { countBatchJobs, readBatchLines, setRetention } from "@slowboat/store";
 import { seedTenant, type TestClock, type TestDatabase, testClock, testDatabase, testRng } from "@slowboat/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createFinaliser, type Finaliser } from "./index.ts";
@@ -170,6 +170,29 @@ test("a line answered while the files are written lands in exactly one of them, 
   expect((await linesOf(row?.error ?? null)).map((line) => (JSON.parse(line) as { custom_id: string }).custom_id)).toEqual(["c-3"]);
   const counts = (await countBatchJobs(sql, { tenantId: owner.tenantId, ids: [id] })).get(id);
   expect(counts).toEqual({ completed: 2, failed: 0, cancelled: 1, live: 0 });
+});
+
+test("lines are read by their bytes too: large answers come each once, in order", async () => {
+  const large = JSON.stringify({ vector: "0".repeat(3 * 1024 * 1024) });
+  const id = await seed([1, 2, 3, 4, 5].map((n) => ({ state: "completed", answer: n === 4 ? "{}" : large })));
+  const { sql } = database.store;
+  const numbers: number[] = [];
+  let held = 0;
+  let most = 0;
+  const counted = new Proxy(sql, {
+    apply: (target, self, args) => {
+      held = 0;
+      return Reflect.apply(target, self, args) as unknown;
+    },
+  });
+  for await (const line of readBatchLines(counted, { batchId: id, tenantId: owner.tenantId, which: "completed", page: 200 })) {
+    numbers.push(line.lineNo);
+    held += line.answer?.length ?? 0;
+    most = Math.max(most, held);
+  }
+  expect(numbers).toEqual([1, 2, 3, 4, 5]);
+  // Eight MiB, and the one answer that goes over it.
+  expect(most).toBeLessThan(12 * 1024 * 1024);
 });
 
 test("batches that wait for what is out keep no other from being ended", async () => {

@@ -135,6 +135,22 @@ test("no spelling of a private address is dialled", async () => {
   expect(errors.every((row) => /not a public address/.test(row.error))).toBe(true);
 });
 
+test("an IPv6 address on the allow-list is dialled", async () => {
+  const six = createServer((_req, res) => void res.writeHead(200).end());
+  const listening = await new Promise<boolean>((resolve) => six.once("error", () => resolve(false)).listen(0, "::1", () => resolve(true)));
+  // A machine without IPv6 refuses to listen; then the dial fails too, but not as a refusal of ours.
+  const at = listening ? (six.address() as AddressInfo).port : 9;
+  await deliverer.close();
+  deliverer = make([`[::1]:${at}`]);
+  const id = await announce(`http://[::1]:${at}/hook`);
+  await deliverer.deliverDue(signal);
+  const [row] = await database.store.sql<{ error: string | null }[]>`select error from webhook_delivery where event_id = ${id}`;
+  if (listening) expect(row?.error).toBeNull();
+  else expect(row?.error).not.toMatch(/not a public address/);
+  six.closeAllConnections();
+  await new Promise((resolve) => six.close(resolve));
+});
+
 test("a deliverer that died leaves its events to the next one", async () => {
   const id = await announce(`http://127.0.0.1:${port}/hook`);
   await database.store.sql`update webhook_event set next_try_real_ms = ${clock.real() + 60_000} where id = ${id}`;

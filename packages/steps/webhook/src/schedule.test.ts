@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { nextTry, restMs, retryAfterMs } from "./schedule.ts";
 
-const still = { float: () => 0, int: () => 0 } as never;
+const still = { float: () => 0, u32: () => 0 };
 
 test("Retry-After is read as seconds or as a date, and anything else is no wish", () => {
   const now = Date.UTC(2026, 10, 1);
