@@ -29,7 +29,12 @@ const drain = async (signal: AbortSignal): Promise<void> => {
   while (!signal.aborted && (await settleChunk(deps)) > 0);
 };
 const deliver = async (signal: AbortSignal): Promise<void> => {
-  while (!signal.aborted && (await deliverer.deliverDue(signal)) > 0);
+  await deliverer.deliverDue(signal);
+};
+
+const retain = async (signal: AbortSignal): Promise<void> => {
+  const gone = await sweepRetention({ store, blob }, clock.job(), signal);
+  if (Object.values(gone).some((count) => count > 0)) logger.info(gone, "content-forgotten");
 };
 
 /** The bells. What they miss is found by the sweeps below. */
@@ -66,7 +71,7 @@ await runServices(
     loop("settle-sweep", 500, drain, logger),
     loop("finalise-sweep", 1_000, (signal) => finaliser.sweep(signal), logger),
     loop("deliver-sweep", 1_000, deliver, logger),
-    loop("retention-sweep", 30_000, async () => void (await sweepRetention(store, clock.job())), logger),
+    loop("retention-sweep", 30_000, retain, logger),
     createAdmin(
       { store, clock, logger },
       {

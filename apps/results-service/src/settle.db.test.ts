@@ -3,8 +3,8 @@ import type { LaneId } from "@slowboat/contract";
 import { newId } from "@slowboat/kernel";
 import { loadPriceBook, STANDARD_PRICES, waterfallOf } from "@slowboat/pricing";
 import { createLogger } from "@slowboat/runtime";
-import { insertAttempts, insertJobs, type NewJob, readJobReceipt, saveAnswers } from "@slowboat/store";
-import { seedTenant, type TestDatabase, testClock, testDatabase, testQueue, testRng } from "@slowboat/testkit";
+import { claimAnswered, endBatch, insertAttempts, insertJobs, type NewJob, orm, readJobReceipt, saveAnswers, table } from "@slowboat/store";
+import { seedTenant, type TestDatabase, testClock, testDatabase, testQueue, testRng, until } from "@slowboat/testkit";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type SettleDeps, settleChunk } from "./settle.ts";
@@ -79,7 +79,7 @@ const job = (over: Partial<NewJob> = {}): NewJob => ({
 });
 
 /** An attempt of the job that has answered with this body. */
-async function answered(jobId: string, seq: number, lane: LaneId, body: string): Promise<string> {
+async function answered(jobId: string, seq: number, lane: LaneId, body: string, statusCode = 200): Promise<string> {
   const id = newId("attempt", clock.job(), rng);
   const sql = database.store.sql;
   await insertAttempts(
@@ -104,7 +104,7 @@ async function answered(jobId: string, seq: number, lane: LaneId, body: string):
     ],
     clock.real(),
   );
-  await saveAnswers(sql, [{ attemptId: id, statusCode: 200, body, requestId: "r", errorCode: null }], { nowMs: clock.job(), realMs: clock.real() });
+  await saveAnswers(sql, [{ attemptId: id, statusCode, body, requestId: "r", errorCode: null }], { nowMs: clock.job(), realMs: clock.real() });
   await sql`update job set attempt_id = ${id} where id = ${jobId}`;
   return id;
 }
@@ -159,6 +159,114 @@ test("a cancelled job is superseded by the answer that was paid for", async () =
   await settleChunk(deps);
   const [row] = await database.store.sql<{ state: string }[]>`select state from job where id = ${one.id}`;
   expect(row?.state).toBe("completed");
+});
+
+/** A batch of ours in this state. */
+async function batchIn(state: string): Promise<string> {
+  const id = newId("batch", clock.job(), rng);
+  const rest = { surface: "openai", endpoint: "/v1/chat/completions", inputBlobKey: "in", completionWindow: "24h", createdAtMs: clock.job() };
+  await orm(database.store.sql)
+    .insert(table.batch)
+    .values({ id, ...owner, ...rest, state, total: 1 });
+  return id;
+}
+
+const lineIn = async (state: string): Promise<NewJob> => {
+  const line = job({ state: "cancelled", batchId: await batchIn(state), lineNo: 1, surface: "openai", endedAtMs: clock.job() });
+  await insertJobs(database.store.sql, [line]);
+  return line;
+};
+
+const stateOf = async (jobId: string): Promise<string | undefined> =>
+  (await database.store.sql<{ state: string }[]>`select state from job where id = ${jobId}`)[0]?.state;
+
+test("an answer to a cancelled line supersedes the cancel while its batch is cancelling", async () => {
+  const line = await lineIn("cancelling");
+  await answered(line.id, 1, "openai", answer({ prompt: 10, cached: 0, output: 1 }, "default"));
+  await settleChunk(deps);
+  expect(await stateOf(line.id)).toBe("completed");
+});
+
+test("an answer to a cancelled line is waste once its batch has ended: what was told of the batch stays true, and what was paid is posted", async () => {
+  const line = await lineIn("cancelled");
+  await answered(line.id, 1, "openai", answer({ prompt: 1000, cached: 0, output: 100 }, "default"));
+  await settleChunk(deps);
+  expect(await stateOf(line.id)).toBe("cancelled");
+  expect(await database.store.sql`select 1 from result where job_id = ${line.id}`).toHaveLength(0);
+  const fold = waterfallOf(await ledgerOf(line.id));
+  expect(fold.paidNano).toBe(450_000n);
+  expect(fold.lines.find((one) => one.account === "waste")?.amountNano).toBe(-450_000n);
+});
+
+test("a cancelled batch does not end while one of its answers is being settled", async () => {
+  const line = await lineIn("cancelling");
+  const attemptId = await answered(line.id, 1, "openai", answer({ prompt: 10, cached: 0, output: 1 }, "default"));
+  const ending = { batchId: line.batchId ?? "", to: "cancelled" as const, outputFileId: null, errorFileId: null, nowMs: clock.job() };
+  const written = { completed: 0, others: 1 };
+  const claimed = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const settling = database.store.begin(async (tx) => {
+    await claimAnswered(tx, { limit: 10, maxBytes: 1000 });
+    claimed.resolve();
+    await go.promise;
+    await tx`update attempt set state = 'settled' where id = ${attemptId}`;
+    await tx`update job set state = 'completed' where id = ${line.id}`;
+  });
+  await claimed.promise;
+  const ended = database.store.begin((tx) => endBatch(tx, { ...ending, written }));
+  const { sql } = database.store;
+  await until(async () => (await sql`select 1 from pg_locks where not granted`).length > 0, "the end waits for the settlement");
+  go.resolve();
+  await settling;
+  expect(await ended).toBe("changed");
+  expect(await database.store.begin((tx) => endBatch(tx, { ...ending, written: { completed: 1, others: 0 } }))).toBe("ended");
+});
+
+test("a refusal of a cancelled job leaves it cancelled, without a result", async () => {
+  const one = job({ state: "cancelled" });
+  await insertJobs(database.store.sql, [one]);
+  const id = await answered(one.id, 1, "openai", '{"error":{"message":"no","type":"invalid_request_error"}}', 400);
+  await settleChunk(deps);
+  expect(await stateOf(one.id)).toBe("cancelled");
+  expect(await database.store.sql`select 1 from result where job_id = ${one.id}`).toHaveLength(0);
+  expect((await database.store.sql<{ state: string }[]>`select state from attempt where id = ${id}`)[0]?.state).toBe("settled");
+});
+
+test("an answer that comes after its job's content was forgotten is posted and not kept", async () => {
+  const one = job({ state: "completed", body: null, endedAtMs: clock.job() });
+  await insertJobs(database.store.sql, [one]);
+  const id = await answered(one.id, 1, "openai", answer({ prompt: 1000, cached: 0, output: 100 }, "default"));
+  await settleChunk(deps);
+  expect((await database.store.sql<{ answer: string | null }[]>`select answer from attempt where id = ${id}`)[0]?.answer).toBeNull();
+  expect(waterfallOf(await ledgerOf(one.id)).paidNano).toBe(450_000n);
+});
+
+test.each([
+  ["stop", true],
+  ["length", false],
+  ["content_filter", false],
+] as const)("an answer that ended by %s is kept for reuse: %s", async (finish, kept) => {
+  const one = job({ reuseKey: randomBytes(32) });
+  await insertJobs(database.store.sql, [one]);
+  const body = answer({ prompt: 10, cached: 0, output: 1 }, "default").replace('"finish_reason":"stop"', `"finish_reason":"${finish}"`);
+  await answered(one.id, 1, "openai", body);
+  await settleChunk(deps);
+  expect(await stateOf(one.id)).toBe("completed");
+  expect(await database.store.sql`select 1 from reuse_entry where job_id = ${one.id}`).toHaveLength(kept ? 1 : 0);
+});
+
+test("answers are settled by their bytes, not by their number", async () => {
+  const big = answer({ prompt: 10, cached: 0, output: 1 }, "default").replace('"yes"', JSON.stringify("y".repeat(400)));
+  for (let n = 0; n < 4; n++) {
+    const one = job();
+    await insertJobs(database.store.sql, [one]);
+    await answered(one.id, 1, "openai", big);
+  }
+  const claim = (maxBytes: number) => database.store.begin((tx) => claimAnswered(tx, { limit: 500, maxBytes }));
+  expect(await claim(1)).toHaveLength(1);
+  expect(await claim(big.length + 1)).toHaveLength(2);
+  expect(await claim(1_000_000)).toHaveLength(4);
+  while ((await settleChunk(deps)) > 0);
 });
 
 test("the receipt's waterfall equals the ledger to the nano-dollar for random usage, tiers and retries", async () => {

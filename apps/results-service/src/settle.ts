@@ -17,6 +17,8 @@ export interface SettleDeps {
 }
 
 const CHUNK = 500;
+/** Answers held in memory at a time: one of embeddings may have tens of megabytes. */
+const CHUNK_BYTES = 16 * 1024 * 1024;
 
 /**
  * The end of a job, in one function: a chunk of answered attempts becomes results, ledger entries, ended jobs and announcements in one
@@ -25,7 +27,7 @@ const CHUNK = 500;
 export async function settleChunk(deps: SettleDeps): Promise<number> {
   const nowMs = deps.clock.job();
   const { settled, batches, waiting, events } = await deps.store.begin(async (tx) => {
-    const rows = await claimAnswered(tx, { limit: CHUNK });
+    const rows = await claimAnswered(tx, { limit: CHUNK, maxBytes: CHUNK_BYTES });
     const facts = firstAnswerWins(rows.map((row) => outcomeOf(row, deps.book)));
     await postSettlements(tx, facts.flatMap(toSettlementRow(deps.book)), nowMs);
     const ended = await recordOutcomes(tx, facts, nowMs);

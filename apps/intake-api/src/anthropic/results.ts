@@ -6,7 +6,7 @@ import { resultLine, unreadLine } from "./result-line.ts";
 const PAGE_LINES = 200;
 const PIECE_CHARS = 65_536;
 
-/** The results of an ended batch as JSONL, read a page at a time at the client's pace: succeeded lines first, then the others. */
+/** The results of an ended batch as JSONL, in line order, read a page at a time at the client's pace. */
 export function resultsStream(from: { readonly sql: Sql; readonly blob: BlobStore }, batch: BatchRow): ReadableStream<Uint8Array> {
   return ReadableStream.from(pieces(from.sql, from.blob, batch)) as unknown as ReadableStream<Uint8Array>;
 }
@@ -25,11 +25,9 @@ async function* pieces(sql: Sql, blob: BlobStore, batch: BatchRow): AsyncGenerat
 
 async function* lines(sql: Sql, blob: BlobStore, batch: BatchRow): AsyncGenerator<string> {
   let told = 0;
-  for (const completed of [true, false]) {
-    for await (const line of readBatchLines(sql, { batchId: batch.id, tenantId: batch.tenantId, completed, page: PAGE_LINES })) {
-      told++;
-      yield resultLine(line);
-    }
+  for await (const line of readBatchLines(sql, { batchId: batch.id, tenantId: batch.tenantId, which: "all", page: PAGE_LINES })) {
+    told++;
+    yield resultLine(line);
   }
   // A batch that ended while its requests were still being read has rows for the first of them only; the rest are told from the body.
   if (told >= batch.total) return;

@@ -1,4 +1,4 @@
-import { fault, isId } from "@slowboat/kernel";
+import { fault, isId, retentionMs } from "@slowboat/kernel";
 import { type BatchCounts, type BatchRow, cancelBatch, countBatchJobs, deleteMessageBatch, listBatches, readBatch } from "@slowboat/store";
 import type { Context } from "hono";
 import type { App, AppDeps, AppEnv, Mount } from "../http/env.ts";
@@ -7,7 +7,6 @@ import { createBatch } from "./create-batch.ts";
 import { resultsStream } from "./results.ts";
 import { versionHeaders } from "./version.ts";
 
-const DAY_MS = 86_400_000;
 const LIST_MAX = 1000;
 const LIST_DEFAULT = 20;
 
@@ -116,9 +115,10 @@ function countsOf(row: BatchRow, lines: BatchCounts): MessageBatchCounts {
   };
 }
 
-/** Results are kept for the tenant's retention, counted from the batch's creation as the provider does; `null` while they are. */
+/** Results are kept for the tenant's retention, counted from the batch's end; `null` while they are. */
 function archivedAtMs(deps: AppDeps, c: Context<AppEnv>, row: BatchRow): number | null {
-  const atMs = row.createdAtMs + c.var.caller.retentionDays * DAY_MS;
+  if (row.endedAtMs === null || row.forgottenAtMs !== null) return row.forgottenAtMs;
+  const atMs = row.endedAtMs + retentionMs(c.var.caller.retentionDays);
   return atMs <= deps.clock.job() ? atMs : null;
 }
 

@@ -5,14 +5,39 @@ import ipaddr from "ipaddr.js";
 /** Azure's wire server: ipaddr.js counts it as unicast, yet it is inside. */
 const INSIDE = new Set(["168.63.129.16"]);
 
+/** The only IPv6 block that is given out for use between networks. What lies outside is not, IPv4-compatible `::7f00:1` among it. */
+const GLOBAL_IPV6 = ipaddr.parseCIDR("2000::/3");
+
 /** True when an address literal may be reached from anywhere: unicast, no private, loopback, link-local, mapped or tunnelled range. */
 export function isPublicAddress(address: string): boolean {
   try {
     const parsed = ipaddr.process(address);
-    return parsed.range() === "unicast" && !INSIDE.has(parsed.toString());
+    if (parsed.range() !== "unicast" || INSIDE.has(parsed.toString())) return false;
+    return parsed.kind() === "ipv4" || parsed.match(GLOBAL_IPV6);
   } catch {
     return false;
   }
+}
+
+/** A host as a URL spells it: lower case, an IPv6 address in its short form, without brackets. */
+function hostName(host: string): string {
+  const bare = host.replace(/^\[|\]$/g, "");
+  const text = `http://${bare.includes(":") ? `[${bare}]` : bare}/`;
+  return URL.canParse(text) ? new URL(text).hostname.replace(/^\[|\]$/g, "") : bare.toLowerCase();
+}
+
+/**
+ * The allow-list as both checks read it, at registration and at each dial: exact `host:port` pairs (`[::1]:8080` for IPv6), whatever their
+ * case. Returns whether it exempts a host, with or without brackets, on a port.
+ */
+export function exemptions(allowed: readonly string[]): (host: string, port: string) => boolean {
+  const pairs = new Set(
+    allowed.map((pair) => {
+      const cut = pair.lastIndexOf(":");
+      return `${hostName(pair.slice(0, cut))} ${pair.slice(cut + 1)}`;
+    }),
+  );
+  return (host, port) => pairs.has(`${hostName(host)} ${port}`);
 }
 
 /** A callback address that may be stored, in its normal form; or why not, in words for the caller. */
@@ -34,7 +59,7 @@ export function checkCallbackUrl(text: string, allowed: readonly string[]): Call
   if (url.protocol !== "https:" && url.protocol !== "http:") return { refused: "It must be an https address." };
   if (url.username !== "" || url.password !== "") return { refused: "It must not hold a user name or a password." };
   const port = url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port;
-  if (allowed.includes(`${url.hostname}:${port}`)) return { url: url.href };
+  if (exemptions(allowed)(url.hostname, port)) return { url: url.href };
   if (url.protocol !== "https:") return { refused: "It must be an https address." };
   if (port !== "443") return { refused: "It must use port 443." };
   const host = url.hostname.replace(/^\[|\]$/g, "");

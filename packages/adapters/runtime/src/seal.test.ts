@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkCallbackUrl, isPublicAddress } from "./callback-url.ts";
+import { checkCallbackUrl, exemptions, isPublicAddress } from "./callback-url.ts";
 import { newWebhookSecret, openSealed, openWebhookSecret, seal } from "./seal.ts";
 
 const SECRET = "ab".repeat(32);
@@ -69,6 +69,19 @@ describe("a callback address", () => {
     expect(checkCallbackUrl("http://u@127.0.0.1:8080/x", allowed)).toHaveProperty("refused");
   });
 
+  test.each([
+    ["[::1]:8080", "http://[::1]:8080/x"],
+    ["[0:0:0:0:0:0:0:1]:8080", "http://[::1]:8080/x"],
+    ["Hooks.Inside.Example:9000", "http://hooks.inside.example:9000/x"],
+    ["hooks.inside.example:9000", "http://HOOKS.inside.example:9000/x"],
+  ])("an allow-list entry %s lets %s through, at registration and at the dial", (pair, text) => {
+    expect(checkCallbackUrl(text, [pair])).toHaveProperty("url");
+    const { hostname, port } = new URL(text);
+    expect(exemptions([pair])(hostname, port)).toBe(true);
+    expect(exemptions([pair])(hostname.replace(/^\[|\]$/g, ""), port)).toBe(true);
+    expect(exemptions([pair])(hostname, "1")).toBe(false);
+  });
+
   test("public means reachable from anywhere", () => {
     for (const inside of [
       "10.0.0.1",
@@ -80,6 +93,11 @@ describe("a callback address", () => {
       "fd00::1",
       "64:ff9b::7f00:1",
       "2002:7f00:1::",
+      "::7f00:1",
+      "::127.0.0.1",
+      "::a00:1",
+      "fec0::1",
+      "4000::1",
       "::ffff:10.0.0.1",
       "0.0.0.0",
       "x",

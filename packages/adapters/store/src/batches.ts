@@ -74,14 +74,15 @@ export interface BatchCounts {
   readonly live: number;
 }
 
-/** Counts the lines of some batches of a tenant, from their jobs: there is no counter that could be wrong. */
+/**
+ * Counts the lines of some batches of a tenant from their jobs, where no counter could be wrong; those of an ended batch, which do not
+ * change any more, as they were counted with its end.
+ */
 export async function countBatchJobs(
   tx: Sql,
   input: { readonly tenantId: string; readonly ids: readonly string[] },
 ): Promise<Map<string, BatchCounts>> {
-  const rows = await tx<{ id: string; state: string; n: number }[]>`
-    select batch_id as id, state, count(*)::int as n from job where batch_id = any(${input.ids as string[]}::text[]) and tenant_id = ${input.tenantId}
-    group by batch_id, state`;
+  const rows = (await countLines(tx, input)).map(({ id, state, jobs }) => ({ id, state, n: jobs }));
   const of = (id: string, ...states: string[]): number =>
     rows.filter((row) => row.id === id && states.includes(row.state)).reduce((sum, row) => sum + row.n, 0);
   return new Map(
@@ -90,6 +91,26 @@ export async function countBatchJobs(
       { completed: of(id, "completed"), failed: of(id, "failed"), cancelled: of(id, "cancelled"), live: of(id, "accepted", "placed") },
     ]),
   );
+}
+
+/** Lines of a batch that stand alike: in one state, on one lane (`waiting` on none). */
+export interface LineCount {
+  readonly id: string;
+  readonly state: string;
+  readonly lane: string;
+  readonly jobs: number;
+}
+
+/** Counts the lines of a tenant's batches by state and lane. Reads every line of a batch that runs, and none of one that has ended. */
+export async function countLines(tx: Sql, input: { readonly tenantId: string; readonly ids: readonly string[] }): Promise<LineCount[]> {
+  const ended = await tx<{ id: string; lineCounts: string }[]>`
+    select id, line_counts as "lineCounts" from batch
+    where id = any(${input.ids as string[]}::text[]) and tenant_id = ${input.tenantId} and line_counts is not null`;
+  const known = new Set(ended.map((row) => row.id));
+  const counted = await tx<LineCount[]>`
+    select batch_id as id, state, coalesce(lane, 'waiting') as lane, count(*)::int as jobs
+    from job where batch_id = any(${input.ids.filter((id) => !known.has(id))}::text[]) and tenant_id = ${input.tenantId} group by 1, 2, 3 order by 3`;
+  return [...counted, ...ended.flatMap(({ id, lineCounts }) => (JSON.parse(lineCounts) as Omit<LineCount, "id">[]).map((one) => ({ id, ...one })))];
 }
 
 /** Token sums of a batch's answers, as the usage of its completed lines states them. */

@@ -1,3 +1,4 @@
+import { BATCH_TERMINAL } from "@slowboat/job";
 import type { Sql } from "./connect.ts";
 
 /** An answered attempt with what its settlement needs of its job. */
@@ -15,13 +16,18 @@ export interface AnsweredRow {
   readonly pricesVersion: string;
   readonly emulated: boolean;
   readonly statusCode: number;
-  readonly answer: string;
+  /** Raw text; `null` for a reuse hit, whose settlement needs the source's usage alone. */
+  readonly answer: string | null;
   readonly sourceAttemptId: string | null;
   /** Usage of the source attempt as stored JSON, for a reuse hit. */
   readonly sourceUsage: string | null;
   readonly answeredAtMs: number;
   readonly sentAtMs: number | null;
   readonly jobState: string;
+  /** True when the job's batch has ended: its files are written and its counts told. */
+  readonly batchEnded: boolean;
+  /** True when retention has taken the job's content already. */
+  readonly forgotten: boolean;
   readonly attempts: number;
   readonly deadlineAtMs: number | null;
   readonly callbackUrl: string | null;
@@ -32,19 +38,38 @@ export interface AnsweredRow {
 }
 
 /**
- * Takes answered attempts, oldest first, and locks them and their jobs until the transaction ends. A reuse hit comes with the
- * source's answer in place of its own.
+ * Takes answered attempts, oldest first, and locks them and their jobs until the transaction ends: at most `limit`, and about `maxBytes` of
+ * answers, whichever is less; one larger answer comes alone. A batch of a cancelled job is locked as well, so that it cannot end in between.
  */
-export async function claimAnswered(tx: Sql, input: { readonly limit: number }): Promise<AnsweredRow[]> {
+export async function claimAnswered(tx: Sql, input: { readonly limit: number; readonly maxBytes: number }): Promise<AnsweredRow[]> {
+  const answered = await tx<{ id: string; jobId: string; bytes: number }[]>`
+    select id, job_id as "jobId", coalesce(octet_length(answer), 0) as bytes from attempt where state = 'answered'
+    order by answered_real_ms, id limit ${input.limit} for update skip locked`;
+  const taken = fitting(answered, input.maxBytes);
+  if (taken.length === 0) return [];
+  await tx`
+    select from batch where id in (
+      select j.batch_id from job j where j.id = any(${taken.map((row) => row.jobId)}::text[]) and j.state = 'cancelled' and j.batch_id is not null)
+    order by id for share`;
   return await tx<AnsweredRow[]>`
-    with taken as (
-      select id, job_id, source_attempt_id from attempt where state = 'answered' order by answered_real_ms limit ${input.limit} for update skip locked)
     select a.id as "attemptId", a.job_id as "jobId", a.tenant_id as "tenantId", j.key_id as "keyId", j.batch_id as "batchId", j.custom_id as "customId",
       j.endpoint, a.lane, j.model, j.baseline_model as "baselineModel", a.prices_version as "pricesVersion", a.emulated,
-      coalesce(a.status_code, s.status_code) as "statusCode", coalesce(a.answer, s.answer) as answer, a.source_attempt_id as "sourceAttemptId",
-      s.usage as "sourceUsage", a.answered_at_ms as "answeredAtMs", a.sent_at_ms as "sentAtMs", j.state as "jobState", j.attempts,
+      coalesce(a.status_code, s.status_code) as "statusCode", a.answer, a.source_attempt_id as "sourceAttemptId",
+      s.usage as "sourceUsage", a.answered_at_ms as "answeredAtMs", a.sent_at_ms as "sentAtMs", j.state as "jobState",
+      coalesce(b.state = any(${BATCH_TERMINAL as string[]}::text[]), false) as "batchEnded", j.body is null and j.body_blob_key is null as forgotten, j.attempts,
       j.deadline_at_ms as "deadlineAtMs", j.callback_url as "callbackUrl", j.metadata, j.reuse_key as "reuseKey", j.version, n.retention_days as "retentionDays"
-    from taken t join attempt a on a.id = t.id join job j on j.id = t.job_id join tenant n on n.id = a.tenant_id
-      left join attempt s on s.id = t.source_attempt_id
-    for update of j`;
+    from attempt a join job j on j.id = a.job_id join tenant n on n.id = a.tenant_id
+      left join attempt s on s.id = a.source_attempt_id left join batch b on b.id = j.batch_id
+    where a.id = any(${taken.map((row) => row.id)}::text[])
+    order by a.answered_real_ms, a.id for update of j`;
+}
+
+/** The rows whose answers before them fit; the first always does. */
+function fitting<T extends { readonly bytes: number }>(rows: readonly T[], maxBytes: number): T[] {
+  let before = 0;
+  return rows.filter(({ bytes }) => {
+    const fits = before < maxBytes;
+    before += bytes;
+    return fits;
+  });
 }

@@ -76,7 +76,7 @@ export async function forgettableFiles(
 ): Promise<{ id: string; blobKey: string }[]> {
   return await tx<{ id: string; blobKey: string }[]>`
     select f.id, f.blob_key as "blobKey" from file f
-    where f.blob_key <> '' and (f.deleted_at_ms is not null or f.expires_at_ms <= ${input.nowMs}) and (${input.id ?? null}::text is null or f.id = ${input.id ?? null})
+    where f.blob_key <> '' and least(f.deleted_at_ms, f.expires_at_ms) <= ${input.nowMs}::float8 ${input.id === undefined ? tx`` : tx`and f.id = ${input.id}`}
       and not exists (select from batch b where b.input_blob_key = f.blob_key and b.state in ('validating', 'in_progress', 'finalizing', 'cancelling'))
     limit ${input.limit}`;
 }

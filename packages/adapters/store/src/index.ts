@@ -39,12 +39,14 @@ export { deleteFile, type FileRow, forgettableFiles, insertFile, listFiles, mark
 export {
   type BatchLine,
   beginFinalise,
+  type CancelGrace,
   endBatch,
   type FinalisingBatch,
   findFinalisable,
   leaseBatch,
   readBatchLines,
   renewBatchLease,
+  type WrittenLines,
 } from "./finalise-batch.ts";
 export { forgetEmulatedReuse } from "./forget-emulated.ts";
 export { claimIdempotency, findIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
@@ -90,7 +92,16 @@ export { type BatchOverview, type JobOverview, type LaneOverview, type Overview,
 export { findBatchTenant, type ReceiptFacts, readReceipt } from "./read-receipt.ts";
 export { type NewResult, recordResults } from "./record-results.ts";
 export { deferJobs, type ReplannedJob, replanJobs } from "./replan-jobs.ts";
-export { expireResults } from "./retention.ts";
+export {
+  type ForgettableBatch,
+  findForgettableBatches,
+  forgetDispatches,
+  forgetEvents,
+  forgetLines,
+  forgetSingles,
+  markForgotten,
+  type RetentionBite,
+} from "./retention.ts";
 export { findReusable, keepReusable, type ReuseEntry, type ReuseHit } from "./reuse-entries.ts";
 export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
 export * as table from "./schema.ts";
@@ -99,9 +110,13 @@ export { type ListedTenant, listTenants, setTenant } from "./tenants.ts";
 export {
   announceEvents,
   claimEvents,
+  clearEndpoint,
+  countFailure,
   type DeliveryOutcome,
   type DueEvent,
+  type EventClaim,
   type NewEvent,
-  recordDeliveries,
+  pauseEndpoint,
+  recordDelivery,
   type WebhookEventRow,
 } from "./webhook-events.ts";

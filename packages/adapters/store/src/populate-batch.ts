@@ -2,7 +2,7 @@ import type { BatchRow } from "./batches.ts";
 import type { Sql } from "./connect.ts";
 
 /** A batch under a populate lease; a write with another `leaseGen` is a late writer's and changes nothing. */
-export type PopulatingBatch = BatchRow & { readonly allowUnpriced: boolean };
+export type PopulatingBatch = Omit<BatchRow, "lineCounts" | "lookRealMs" | "forgottenAtMs"> & { readonly allowUnpriced: boolean };
 
 /** Takes a validating batch for `leaseMs` of machine time; `null` when it is not validating or another has it. */
 export async function leasePopulate(

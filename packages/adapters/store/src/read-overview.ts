@@ -1,3 +1,4 @@
+import { countLines } from "./batches.ts";
 import type { Sql } from "./connect.ts";
 
 /** A lane as the console shows it; jobs that no lane has yet stand under `waiting`. */
@@ -104,12 +105,12 @@ const BATCHES = 12;
  */
 export async function readOverview(tx: Sql, input: OverviewInput): Promise<Overview> {
   await tx`set transaction isolation level repeatable read read only`;
-  const [lanes, jobs, batches, sums, facts] = await Promise.all([
-    readLanes(tx, input),
+  const [counts, jobs, batches, sums, money] = await Promise.all([
+    readCounts(tx, input),
     readJobs(tx, input),
     readBatches(tx, input),
     readSums(tx, input),
-    readFacts(tx, input),
+    readMoney(tx, input),
   ]);
   const accounts = new Map<string, bigint>();
   const paid = new Map<string, bigint>();
@@ -120,23 +121,45 @@ export async function readOverview(tx: Sql, input: OverviewInput): Promise<Overv
     paid.set(lane, (paid.get(lane) ?? 0n) + amountNano);
     if (emulated) paidEmulatedNano += amountNano;
   }
+  const total = (of: keyof DeadlineCounts): number => counts.reduce((sum, row) => sum + row[of], 0);
   return {
-    lanes,
+    lanes: counts.map(({ lane, live, completed, failed, cancelled, oldestAtMs }) => ({ lane, live, completed, failed, cancelled, oldestAtMs })),
     jobs,
     batches,
     accounts: [...accounts].map(([account, amountNano]) => ({ account, amountNano })),
     paidByLane: [...paid].map(([lane, paidNano]) => ({ lane, paidNano })),
     paidEmulatedNano,
-    ...facts,
+    withDeadline: total("withDeadline"),
+    met: total("met"),
+    missed: total("missed"),
+    running: total("running"),
+    soon: total("soon"),
+    ...money,
   };
 }
 
-const readLanes = (tx: Sql, { tenantId, sinceMs }: OverviewInput): Promise<LaneOverview[]> => tx<LaneOverview[]>`
+type DeadlineCounts = Pick<OverviewFacts, "withDeadline" | "met" | "missed" | "running" | "soon">;
+
+/** Counts the window's jobs by lane in one pass over `job_by_accepted`, with the older ones that still run by `job_live_by_tenant`. */
+const readCounts = (tx: Sql, { tenantId, nowMs, sinceMs }: OverviewInput): Promise<(LaneOverview & DeadlineCounts)[]> => tx<
+  (LaneOverview & DeadlineCounts)[]
+>`
+  with mine as (
+    select lane, state, accepted_at_ms, deadline_at_ms, ended_at_ms from job where tenant_id = ${tenantId} and accepted_at_ms >= ${sinceMs}::float8
+    union all
+    select lane, state, accepted_at_ms, deadline_at_ms, ended_at_ms from job
+    where tenant_id = ${tenantId} and accepted_at_ms < ${sinceMs}::float8 and state in ('accepted', 'placed'))
   select coalesce(lane, 'waiting') as lane, count(*) filter (where state in ('accepted', 'placed'))::int as live,
     count(*) filter (where state = 'completed')::int as completed, count(*) filter (where state = 'failed')::int as failed,
     count(*) filter (where state = 'cancelled')::int as cancelled,
-    min(accepted_at_ms) filter (where state in ('accepted', 'placed')) as "oldestAtMs"
-  from job where tenant_id = ${tenantId} and (accepted_at_ms >= ${sinceMs}::float8 or state in ('accepted', 'placed')) group by 1 order by 1`;
+    min(accepted_at_ms) filter (where state in ('accepted', 'placed')) as "oldestAtMs",
+    count(deadline_at_ms)::int as "withDeadline",
+    count(*) filter (where state = 'completed' and ended_at_ms <= deadline_at_ms)::int as met,
+    count(*) filter (where coalesce(ended_at_ms, ${nowMs}::float8) > deadline_at_ms)::int as missed,
+    count(*) filter (where state in ('accepted', 'placed') and deadline_at_ms >= ${nowMs}::float8)::int as running,
+    count(*) filter (where state in ('accepted', 'placed') and deadline_at_ms >= ${nowMs}::float8
+      and deadline_at_ms - ${nowMs}::float8 < 0.1 * (deadline_at_ms - accepted_at_ms))::int as soon
+  from mine group by 1 order by 1`;
 
 const readJobs = (tx: Sql, { tenantId, rows, state, lane, batchId }: OverviewInput): Promise<JobOverview[]> => tx<JobOverview[]>`
   select id, batch_id as "batchId", custom_id as "customId", model, endpoint, state, lane, accepted_at_ms as "acceptedAtMs",
@@ -154,30 +177,22 @@ const readSums = (
   select t.lane, e.account, t.emulated, sum(e.amount_nano)::int8 as "amountNano" from ledger_txn t join ledger_entry e on e.txn_id = t.id
   where t.tenant_id = ${tenantId} and t.at_ms >= ${sinceMs}::float8 group by t.lane, e.account, t.emulated`;
 
-async function readFacts(tx: Sql, { tenantId, nowMs, sinceMs }: OverviewInput): Promise<OverviewFacts> {
-  const [row] = await tx<OverviewFacts[]>`
-    select d.*,
-      (select coalesce(bool_or(emulated), false) from ledger_txn where tenant_id = ${tenantId} and at_ms >= ${sinceMs}::float8) as emulated,
-      (select count(*)::int from ledger_txn where tenant_id = ${tenantId} and at_ms >= ${sinceMs}::float8 and not priced) as unpriced,
-      (select count(*)::int from attempt where tenant_id = ${tenantId} and state = 'unknown') as suspense,
-      (select coalesce(sum(estimate_nano), 0)::int8 from attempt where tenant_id = ${tenantId} and state = 'unknown') as "suspenseNano",
+async function readMoney(tx: Sql, { tenantId, sinceMs }: OverviewInput): Promise<Omit<OverviewFacts, keyof DeadlineCounts>> {
+  const [row] = await tx<Omit<OverviewFacts, keyof DeadlineCounts>[]>`
+    select coalesce(t.emulated, false) as emulated, t.unpriced, u.suspense, u."suspenseNano",
       (select count(*)::int from attempt where tenant_id = ${tenantId} and state = 'answered') as unsettled
     from (
-      select count(*)::int as "withDeadline",
-        count(*) filter (where state = 'completed' and ended_at_ms <= deadline_at_ms)::int as met,
-        count(*) filter (where coalesce(ended_at_ms, ${nowMs}::float8) > deadline_at_ms)::int as missed,
-        count(*) filter (where state in ('accepted', 'placed') and deadline_at_ms >= ${nowMs}::float8)::int as running,
-        count(*) filter (where state in ('accepted', 'placed') and deadline_at_ms >= ${nowMs}::float8
-          and deadline_at_ms - ${nowMs}::float8 < 0.1 * (deadline_at_ms - accepted_at_ms))::int as soon
-      from job where tenant_id = ${tenantId} and deadline_at_ms is not null and (accepted_at_ms >= ${sinceMs}::float8 or state in ('accepted', 'placed'))
-    ) d`;
+      select bool_or(emulated) as emulated, count(*) filter (where not priced)::int as unpriced from ledger_txn
+      where tenant_id = ${tenantId} and at_ms >= ${sinceMs}::float8) t,
+      (select count(*)::int as suspense, coalesce(sum(estimate_nano), 0)::int8 as "suspenseNano" from attempt
+      where tenant_id = ${tenantId} and state = 'unknown') u`;
   if (!row) throw new Error("a query without a where clause of its own returns one row");
   return row;
 }
 
 type BatchRow = Omit<BatchOverview, "completed" | "failed" | "cancelled" | "placed" | "accepted" | "lanes" | "phases">;
 
-/** Lines are counted for the listed batches alone, and asked about their dispatch only while they run. */
+/** Lines are counted for the listed batches alone and while they run, when their dispatch is asked about as well. */
 async function readBatches(tx: Sql, { tenantId }: OverviewInput): Promise<BatchOverview[]> {
   const batches = await tx<BatchRow[]>`
     select id, endpoint, state, model, total, deadline_at_ms as "deadlineAtMs", created_at_ms as "createdAtMs", ended_at_ms as "endedAtMs"
@@ -185,9 +200,7 @@ async function readBatches(tx: Sql, { tenantId }: OverviewInput): Promise<BatchO
   if (batches.length === 0) return [];
   const ids = batches.map((row) => row.id);
   const [counts, phases] = await Promise.all([
-    tx<{ id: string; state: string; lane: string; jobs: number }[]>`
-      select batch_id as id, state, coalesce(lane, 'waiting') as lane, count(*)::int as jobs
-      from job where batch_id = any(${ids}::text[]) and tenant_id = ${tenantId} group by 1, 2, 3 order by 3`,
+    countLines(tx, { tenantId, ids }),
     tx<(BatchPhase & { id: string })[]>`
       select j.batch_id as id, d.lane, d.state, d.provider_status as "providerStatus", count(*)::int as jobs
       from job j join attempt a on a.id = j.attempt_id join dispatch d on d.id = a.dispatch_id

@@ -97,6 +97,9 @@ export const batch = pgTable("batch", {
   endedAtMs: instant("ended_at_ms"),
   deletedAtMs: instant("deleted_at_ms"),
   version: integer("version").notNull().default(1),
+  lineCounts: text("line_counts"),
+  lookRealMs: instant("look_real_ms"),
+  forgottenAtMs: instant("forgotten_at_ms"),
 });
 
 export const job = pgTable("job", {
@@ -250,6 +253,14 @@ export const webhookEvent = pgTable("webhook_event", {
   tries: integer("tries").notNull().default(0),
   nextTryRealMs: instant("next_try_real_ms"),
   createdAtMs: instant("created_at_ms").notNull(),
+  endpoint: text("endpoint").notNull(),
+  createdRealMs: instant("created_real_ms"),
+});
+
+export const webhookEndpoint = pgTable("webhook_endpoint", {
+  endpoint: text("endpoint").primaryKey(),
+  failures: integer("failures").notNull(),
+  pausedUntilRealMs: instant("paused_until_real_ms"),
 });
 
 export const webhookDelivery = pgTable("webhook_delivery", {

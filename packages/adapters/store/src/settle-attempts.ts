@@ -1,3 +1,4 @@
+import { attemptSourcesOf } from "@slowboat/job";
 import type { Sql } from "./connect.ts";
 
 /** What settlement learned of an attempt. */
@@ -6,13 +7,17 @@ export interface SettledAttempt {
   /** Normalised usage as JSON; `null` when the answer carries none. */
   readonly usage: string | null;
   readonly tier: string | null;
+  /** False drops the answer: its job's content has been forgotten, or it was never asked for again. */
+  readonly keep: boolean;
 }
 
 /** Closes answered attempts. */
 export async function settleAttempts(tx: Sql, rows: readonly SettledAttempt[], nowMs: number): Promise<void> {
   if (rows.length === 0) return;
   await tx`
-    update attempt a set state = 'settled', usage = t.usage, tier = t.tier, settled_at_ms = ${nowMs}::float8
-    from unnest(${rows.map((x) => x.attemptId)}::text[], ${rows.map((x) => x.usage)}::text[], ${rows.map((x) => x.tier)}::text[]) as t (id, usage, tier)
-    where a.id = t.id and a.state = 'answered'`;
+    update attempt a set state = 'settled', usage = t.usage, tier = t.tier, settled_at_ms = ${nowMs}::float8,
+      answer = case when t.keep = 'true' then a.answer end
+    from unnest(${rows.map((x) => x.attemptId)}::text[], ${rows.map((x) => x.usage)}::text[], ${rows.map((x) => x.tier)}::text[],
+      ${rows.map((x) => String(x.keep))}::text[]) as t (id, usage, tier, keep)
+    where a.id = t.id and a.state = any(${attemptSourcesOf("settled")}::text[])`;
 }

@@ -23,3 +23,6 @@ export const ATTEMPT_TERMINAL: readonly AttemptState[] = ["settled", "void"];
 
 /** True when an attempt may go from `from` to `to`. */
 export const attemptMay = (from: AttemptState, to: AttemptState): boolean => NEXT[from].includes(to);
+
+/** The states from which `to` may be reached; what an UPDATE names in its WHERE. */
+export const attemptSourcesOf = (to: AttemptState): AttemptState[] => (Object.keys(NEXT) as AttemptState[]).filter((from) => attemptMay(from, to));

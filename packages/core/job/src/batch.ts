@@ -15,3 +15,6 @@ export const BATCH_TERMINAL: readonly BatchState[] = ["completed", "failed", "ca
 
 /** True when a batch may go from `from` to `to`. */
 export const batchMay = (from: BatchState, to: BatchState): boolean => NEXT[from].includes(to);
+
+/** The states from which `to` may be reached; what an UPDATE names in its WHERE. */
+export const batchSourcesOf = (to: BatchState): BatchState[] => (Object.keys(NEXT) as BatchState[]).filter((from) => batchMay(from, to));

@@ -11,5 +11,6 @@ export { ID_PREFIX, type IdKind, isId, newId } from "./ids.ts";
 export { depthOf, elementSpans, memberSpans, replaceSpans, type Span } from "./json-span.ts";
 export { LIMITS } from "./limits.ts";
 export { addNano, formatUsd, type NanoUsd, nano, type PicoUsd, parseUsd, priceTokens, ZERO } from "./money.ts";
+export { retentionMs } from "./retention.ts";
 export { type Rng, seededRng } from "./rng.ts";
 export { hexOf, sha256 } from "./sha256.ts";

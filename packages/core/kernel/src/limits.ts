@@ -29,6 +29,8 @@ export const LIMITS = {
   webhookTimeoutMs: 15_000,
   callbackUrlChars: 2048,
   listPage: 100,
+  /** The shortest time that content is kept after its end. */
+  retentionMinMs: 3_600_000,
   /** How far ahead a deadline may lie. */
   deadlineAheadMs: 30 * 24 * 3_600_000,
 } as const;

@@ -2,12 +2,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BlobStore, diskBlobs } from "@slowboat/blob";
-import { newId } from "@slowboat/kernel";
 import { createLogger } from "@slowboat/runtime";
-import { orm, table } from "@slowboat/store";
+import { countBatchJobs, readBatchLines } from "@slowboat/store";
 import { seedTenant, type TestClock, type TestDatabase, testClock, testDatabase, testRng } from "@slowboat/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createFinaliser, type Finaliser, sweepRetention } from "./index.ts";
+import { createFinaliser, type Finaliser } from "./index.ts";
+import { type SeededLine, seedBatch } from "./testing/seed-batch.ts";
 
 const rng = testRng(9);
 let database: TestDatabase;
@@ -30,80 +30,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-type End = {
-  readonly state: "completed" | "failed" | "cancelled" | "placed";
-  readonly status?: number;
-  readonly answer?: string;
-  readonly error?: string;
-};
-
-async function seedBatch(ends: readonly End[], state = "in_progress"): Promise<string> {
-  const batchId = newId("batch", clock.job(), rng);
-  const db = orm(database.store.sql);
-  await db.insert(table.batch).values({
-    id: batchId,
-    ...owner,
-    surface: "openai",
-    endpoint: "/v1/chat/completions",
-    state,
-    inputBlobKey: "in",
-    completionWindow: "24h",
-    callbackUrl: "https://example.com/hook",
-    total: ends.length,
-    createdAtMs: clock.job(),
-  });
-  for (const [index, end] of ends.entries()) {
-    const jobId = newId("job", clock.job(), rng);
-    const attemptId = newId("attempt", clock.job(), rng);
-    await db.insert(table.job).values({
-      id: jobId,
-      ...owner,
-      surface: "openai",
-      batchId,
-      lineNo: index + 1,
-      customId: `c-${index + 1}`,
-      endpoint: "/v1/chat/completions",
-      provider: "openai",
-      model: "gpt-5-mini",
-      baselineModel: "gpt-5-mini",
-      state: end.state,
-      body: "{}",
-      bodyBytes: 2,
-      inputTokensEst: 1,
-      outputTokensEst: 1,
-      acceptedAtMs: clock.job(),
-      error: end.error ?? null,
-    });
-    if (end.answer === undefined) continue;
-    await db.insert(table.attempt).values({
-      id: attemptId,
-      jobId,
-      tenantId: owner.tenantId,
-      seq: 1,
-      lane: "openai",
-      account: "a",
-      state: "settled",
-      role: "try",
-      decision: "{}",
-      pricesVersion: "v",
-      emulated: true,
-      answer: end.answer,
-      statusCode: end.status ?? 200,
-      requestId: "req_1",
-      createdAtMs: clock.job(),
-    });
-    await db.insert(table.result).values({
-      jobId,
-      tenantId: owner.tenantId,
-      attemptId,
-      source: "lane",
-      statusCode: end.status ?? 200,
-      createdAtMs: clock.job(),
-      expiresAtMs: clock.job() + 1000,
-    });
-  }
-  return batchId;
-}
+const seed = (lines: readonly SeededLine[], state = "in_progress"): Promise<string> =>
+  seedBatch({ sql: database.store.sql, clock, rng, owner }, lines, { state });
 
 async function linesOf(fileId: string | null): Promise<string[]> {
   if (fileId === null) return [];
@@ -123,7 +51,7 @@ test("answers go into the output file byte for byte, refusals and cancelled line
   const odd = '{"n":9007199254740993,"s":"\\u0000\\ud800","b":1.0}';
   const refusal = '{"error":{"message":"bad","type":"invalid_request_error","param":null,"code":null}}';
   const own = '{"code":"attempts-exhausted","message":"Every allowed attempt failed."}';
-  const id = await seedBatch([
+  const id = await seed([
     { state: "completed", answer: odd },
     { state: "failed", status: 400, answer: refusal },
     { state: "failed", error: own },
@@ -145,13 +73,13 @@ test("answers go into the output file byte for byte, refusals and cancelled line
 });
 
 test("a batch with a living job is not over", async () => {
-  const id = await seedBatch([{ state: "completed", answer: "{}" }, { state: "placed" }]);
+  const id = await seed([{ state: "completed", answer: "{}" }, { state: "placed" }]);
   expect(await finaliser.finalise(id, AbortSignal.timeout(20_000))).toBe(false);
   expect((await batchRow(id))?.state).toBe("in_progress");
 });
 
 test("finalising from many sides at once ends a batch once and announces it once", async () => {
-  const id = await seedBatch([{ state: "completed", answer: "{}" }]);
+  const id = await seed([{ state: "completed", answer: "{}" }]);
   const ended = await Promise.all([
     finaliser.finalise(id, AbortSignal.timeout(20_000)),
     finaliser.finalise(id, AbortSignal.timeout(20_000)),
@@ -165,18 +93,122 @@ test("finalising from many sides at once ends a batch once and announces it once
 });
 
 test("a cancelled batch is finalised too and hands out what was finished", async () => {
-  const id = await seedBatch([{ state: "completed", answer: "{}" }, { state: "cancelled" }], "cancelling");
+  const id = await seed([{ state: "completed", answer: "{}" }, { state: "cancelled" }], "cancelling");
   await finaliser.sweep(AbortSignal.timeout(20_000));
   const row = await batchRow(id);
   expect(row?.state).toBe("cancelled");
   expect(await linesOf(row?.output ?? null)).toHaveLength(1);
 });
 
-test("what has outlived its retention is forgotten, and the job's record stays", async () => {
-  await seedBatch([{ state: "completed", answer: '{"secret":1}' }]);
-  clock.advance(2000);
-  expect(await sweepRetention(database.store, clock.job())).toBe(1);
-  const [row] = await database.store.sql<{ body: string | null; answer: string | null; state: string }[]>`
-    select j.body, a.answer, j.state from job j join attempt a on a.job_id = j.id`;
-  expect(row).toEqual({ body: null, answer: null, state: "completed" });
+test.each(["sending", "placed", "answered"] as const)("a cancelled batch is not over while an attempt of its lines is %s", async (attempt) => {
+  const id = await seed(
+    [
+      { state: "completed", answer: "{}" },
+      { state: "cancelled", attempt },
+    ],
+    "cancelling",
+  );
+  expect(await finaliser.finalise(id, AbortSignal.timeout(20_000))).toBe(false);
+  expect((await batchRow(id))?.state).toBe("cancelling");
+  // What was out has come back, without an answer.
+  await database.store.sql`update attempt set state = 'void' where state = ${attempt}`;
+  expect(await finaliser.finalise(id, AbortSignal.timeout(20_000))).toBe(true);
+  expect((await batchRow(id))?.state).toBe("cancelled");
+});
+
+test("a line that was cancelled alone is waited for as well, and what was planned for it and never sent is voided", async () => {
+  const id = await seed([
+    { state: "completed", answer: "{}" },
+    { state: "cancelled", attempt: "sending" },
+    { state: "cancelled", attempt: "intent" },
+  ]);
+  expect(await finaliser.finalise(id, AbortSignal.timeout(20_000))).toBe(false);
+  expect((await batchRow(id))?.state).toBe("in_progress");
+  const states = await database.store.sql<{ state: string }[]>`select state from attempt where state <> 'settled' order by state`;
+  expect(states.map((row) => row.state)).toEqual(["sending", "void"]);
+});
+
+test("a call that never comes back is waited for ten minutes, a provider's batch for a day", async () => {
+  const call = await seed([{ state: "cancelled", attempt: "sending" }], "cancelling");
+  const batch = await seed([{ state: "cancelled", attempt: "placed" }], "cancelling");
+  clock.advance(9 * 60_000);
+  await finaliser.sweep(AbortSignal.timeout(20_000));
+  expect((await batchRow(call))?.state).toBe("cancelling");
+  clock.advance(2 * 60_000);
+  await finaliser.sweep(AbortSignal.timeout(20_000));
+  expect((await batchRow(call))?.state).toBe("cancelled");
+  clock.advance(23 * 3_600_000);
+  await finaliser.sweep(AbortSignal.timeout(20_000));
+  expect((await batchRow(batch))?.state).toBe("cancelling");
+  clock.advance(3 * 3_600_000);
+  await finaliser.sweep(AbortSignal.timeout(20_000));
+  expect((await batchRow(batch))?.state).toBe("cancelled");
+});
+
+test("a line answered while the files are written lands in exactly one of them, and the counts agree", async () => {
+  const { sql } = database.store;
+  const id = await seed([{ state: "completed", answer: "{}" }, { state: "cancelled", attempt: "unknown" }, { state: "cancelled" }], "cancelling");
+  // Between the two files the late answer of the second line is settled.
+  const between: BlobStore = {
+    ...blob,
+    put: async (key, chunks, maxBytes) => {
+      const stored = await blob.put(key, chunks, maxBytes);
+      if (key.endsWith("-output")) {
+        await sql`update attempt set state = 'settled', answer = '{"late":1}', status_code = 200 where state = 'unknown'`;
+        const [late] = await sql<{ id: string; job: string }[]>`select id, job_id as job from attempt where answer = '{"late":1}'`;
+        await sql`update job set state = 'completed' where id = ${late?.job ?? ""}`;
+        await sql`insert into result (job_id, tenant_id, attempt_id, source, status_code, created_at_ms, expires_at_ms)
+          values (${late?.job ?? ""}, ${owner.tenantId}, ${late?.id ?? ""}, 'lane', 200, 0, 0) on conflict do nothing`;
+      }
+      return stored;
+    },
+  };
+  const racing = createFinaliser({ store: database.store, blob: between, clock, rng, logger: createLogger("test", "silent") });
+  expect(await racing.finalise(id, AbortSignal.timeout(20_000))).toBe(true);
+  const row = await batchRow(id);
+  expect((await linesOf(row?.output ?? null)).map((line) => (JSON.parse(line) as { custom_id: string }).custom_id)).toEqual(["c-1", "c-2"]);
+  expect((await linesOf(row?.error ?? null)).map((line) => (JSON.parse(line) as { custom_id: string }).custom_id)).toEqual(["c-3"]);
+  const counts = (await countBatchJobs(sql, { tenantId: owner.tenantId, ids: [id] })).get(id);
+  expect(counts).toEqual({ completed: 2, failed: 0, cancelled: 1, live: 0 });
+});
+
+test("lines are read by their bytes too: large answers come each once, in order", async () => {
+  const large = JSON.stringify({ vector: "0".repeat(3 * 1024 * 1024) });
+  const id = await seed([1, 2, 3, 4, 5].map((n) => ({ state: "completed", answer: n === 4 ? "{}" : large })));
+  const { sql } = database.store;
+  const numbers: number[] = [];
+  let held = 0;
+  let most = 0;
+  const counted = new Proxy(sql, {
+    apply: (target, self, args) => {
+      held = 0;
+      return Reflect.apply(target, self, args) as unknown;
+    },
+  });
+  for await (const line of readBatchLines(counted, { batchId: id, tenantId: owner.tenantId, which: "completed", page: 200 })) {
+    numbers.push(line.lineNo);
+    held += line.answer?.length ?? 0;
+    most = Math.max(most, held);
+  }
+  expect(numbers).toEqual([1, 2, 3, 4, 5]);
+  // Eight MiB, and the one answer that goes over it.
+  expect(most).toBeLessThan(12 * 1024 * 1024);
+});
+
+test("batches that wait for what is out keep no other from being ended", async () => {
+  for (let waiting = 0; waiting < 25; waiting++) await seed([{ state: "cancelled", attempt: "placed" }], "cancelling");
+  const ready = await seed([{ state: "completed", answer: "{}" }]);
+  for (let round = 0; round < 2; round++) await finaliser.sweep(AbortSignal.timeout(20_000));
+  expect((await batchRow(ready))?.state).toBe("completed");
+});
+
+test.each([
+  [7, 7 * 86_400_000],
+  [0, 3_600_000],
+])("with a retention of %d days a batch's files expire that long after its end", async (days, keptMs) => {
+  await database.store.sql`update tenant set retention_days = ${days} where id = ${owner.tenantId}`;
+  const id = await seed([{ state: "completed", answer: "{}" }]);
+  await finaliser.finalise(id, AbortSignal.timeout(20_000));
+  const [file] = await database.store.sql<{ expires: number }[]>`select expires_at_ms as expires from file`;
+  expect(file?.expires).toBe(clock.job() + keptMs);
 });

@@ -5,4 +5,4 @@
 export { createFinaliser, type Finaliser } from "./finalise.ts";
 export { outcomeOf, type SettlementFacts } from "./outcome.ts";
 export { recordOutcomes } from "./record.ts";
-export { sweepRetention } from "./retention.ts";
+export { type Forgotten, sweepRetention } from "./retention.ts";

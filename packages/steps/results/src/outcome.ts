@@ -1,16 +1,23 @@
 import { type Endpoint, type LaneId, laneClass, laneProvider, type Usage } from "@slowboat/contract";
+import { type JobState, jobMay } from "@slowboat/job";
 import { type PriceBook, resolveModel, routeOn, type Settlement, settlement, type Tier, usageOf } from "@slowboat/pricing";
+import { finishOf } from "@slowboat/reuse";
 import type { AnsweredRow } from "@slowboat/store";
 
 /** What an answered attempt comes to: the job's end, the usage, and the money as data. */
 export interface SettlementFacts {
   readonly row: AnsweredRow;
-  /** `settle`: this answer ends the job. `waste`: the job has its answer already, and this one was paid for as well. */
+  /**
+   * `settle`: this answer ends the job, a cancelled one too. `waste`: it changes nothing for the job, which has its answer already, or whose batch has
+   * ended with the line as cancelled, or which was cancelled and is now refused. What it cost is posted all the same.
+   */
   readonly kind: "settle" | "waste";
   /** True for a 2xx answer; a refusal that is the caller's answer fails the job and costs nothing. */
   readonly ok: boolean;
   readonly usage: Usage | null;
   readonly tier: Tier | null;
+  /** Why the answer ended, in the provider's word; `null` where it has none or does not say. */
+  readonly finish: string | null;
   /** Why the usage could not be read, where it could not. */
   readonly quarantine: string | null;
   /** `null` when nothing is to be posted: a refusal, or a hit on a job that has ended. */
@@ -25,12 +32,15 @@ const UNPRICED: Settlement = { priced: false, entries: [], waterfall: null, esti
  */
 export function outcomeOf(row: AnsweredRow, book: PriceBook): SettlementFacts {
   const ok = row.statusCode >= 200 && row.statusCode < 300;
-  const kind = row.jobState === "completed" || row.jobState === "failed" ? "waste" : "settle";
-  const base = { row, kind, ok, usage: null, tier: null, quarantine: null, settlement: null } as const;
+  const kind = mayEnd(row, ok) ? "settle" : "waste";
+  const base = { row, kind, ok, usage: null, tier: null, finish: null, quarantine: null, settlement: null } as const;
   if (!ok) return base;
   if (row.sourceAttemptId !== null) return reuseOutcome(row, book, base);
-  const reading = usageOf(row.endpoint as Endpoint, parse(row.answer));
-  if (reading.usage === null) return { ...base, quarantine: reading.reason, settlement: UNPRICED };
+  const endpoint = row.endpoint as Endpoint;
+  const body = parse(row.answer ?? "");
+  const reading = usageOf(endpoint, body);
+  const finish = finishOf(endpoint, body);
+  if (reading.usage === null) return { ...base, finish, quarantine: reading.reason, settlement: UNPRICED };
   const lane = row.lane as LaneId;
   const route = routeOn(lane, resolveModel(book, row.model)?.candidates ?? [{ provider: laneProvider(lane), model: row.model }]);
   const tier = laneClass(lane) === "batch" ? "batch" : (reading.tier ?? route?.tier ?? "standard");
@@ -43,8 +53,11 @@ export function outcomeOf(row: AnsweredRow, book: PriceBook): SettlementFacts {
     usage: reading.usage,
   };
   const settled = kind === "waste" ? settlement({ kind, ...paid }) : settlement({ kind: "answer", baselineModel: row.baselineModel, ...paid });
-  return { ...base, usage: reading.usage, tier, settlement: settled };
+  return { ...base, usage: reading.usage, tier, finish, settlement: settled };
 }
+
+/** Whether the job may still be ended by this answer: a cancelled one by an answer that was paid for, while its batch's files are open. */
+const mayEnd = (row: AnsweredRow, ok: boolean): boolean => jobMay(row.jobState as JobState, ok ? "completed" : "failed") && !row.batchEnded;
 
 function reuseOutcome(row: AnsweredRow, book: PriceBook, base: Omit<SettlementFacts, "usage">): SettlementFacts {
   if (base.kind === "waste") return { ...base, usage: null };

@@ -1,11 +1,15 @@
+import type { Endpoint } from "@slowboat/contract";
+import { retentionMs } from "@slowboat/kernel";
+import { mayKeep } from "@slowboat/reuse";
 import { type EndedJob, endJobs, keepReusable, type NewResult, type ReuseEntry, recordResults, type Sql, settleAttempts } from "@slowboat/store";
 import type { SettlementFacts } from "./outcome.ts";
 
-const DAY_MS = 86_400_000;
+/** An answer is not given again in its last minutes, so that none is taken away between the hit and its settlement. */
+const REUSE_MARGIN_MS = 600_000;
 
 /**
  * Writes what the facts say about results and jobs: one result a job, the job's end by the legal transitions, the answer kept for exact
- * reuse where the job asked for it, the attempt closed. Returns the jobs that ended now.
+ * reuse where the job asked for it and the answer came to its natural end, the attempt closed. Returns the jobs that ended now.
  */
 export async function recordOutcomes(tx: Sql, facts: readonly SettlementFacts[], nowMs: number): Promise<{ id: string; batchId: string | null }[]> {
   const ends = facts.filter((fact) => fact.kind === "settle");
@@ -15,18 +19,18 @@ export async function recordOutcomes(tx: Sql, facts: readonly SettlementFacts[],
     attemptId: row.sourceAttemptId ?? row.attemptId,
     source: row.sourceAttemptId === null ? "lane" : "reuse",
     statusCode: row.statusCode,
-    expiresAtMs: nowMs + row.retentionDays * DAY_MS,
+    expiresAtMs: nowMs + retentionMs(row.retentionDays),
   }));
   await recordResults(tx, results, nowMs);
-  const kept: ReuseEntry[] = ends.flatMap(({ row, ok }) =>
-    ok && row.reuseKey !== null && row.sourceAttemptId === null
+  const kept: ReuseEntry[] = ends.flatMap(({ row, finish }) =>
+    row.reuseKey !== null && row.sourceAttemptId === null && row.retentionDays > 0 && mayKeep(row.endpoint as Endpoint, row.statusCode, finish)
       ? [
           {
             tenantId: row.tenantId,
             reuseKey: row.reuseKey,
             jobId: row.jobId,
             attemptId: row.attemptId,
-            expiresAtMs: nowMs + row.retentionDays * DAY_MS,
+            expiresAtMs: nowMs + retentionMs(row.retentionDays) - REUSE_MARGIN_MS,
           },
         ]
       : [],
@@ -36,7 +40,12 @@ export async function recordOutcomes(tx: Sql, facts: readonly SettlementFacts[],
   const done = await endJobs(tx, ended, nowMs);
   await settleAttempts(
     tx,
-    facts.map(({ row, usage, tier }) => ({ attemptId: row.attemptId, usage: usage === null ? null : JSON.stringify(usage), tier })),
+    facts.map(({ row, usage, tier }) => ({
+      attemptId: row.attemptId,
+      usage: usage === null ? null : JSON.stringify(usage),
+      tier,
+      keep: !row.forgotten,
+    })),
     nowMs,
   );
   return done;

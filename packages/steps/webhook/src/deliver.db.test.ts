@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { newId } from "@slowboat/kernel";
 import { createLogger, newWebhookSecret } from "@slowboat/runtime";
 import { announceEvents } from "@slowboat/store";
-import { seedTenant, type TestClock, type TestDatabase, testClock, testDatabase, testRng } from "@slowboat/testkit";
+import { seedTenant, type TestClock, type TestDatabase, testClock, testDatabase, testRng, until } from "@slowboat/testkit";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createDeliverer, type Deliverer } from "./index.ts";
@@ -135,6 +135,22 @@ test("no spelling of a private address is dialled", async () => {
   expect(errors.every((row) => /not a public address/.test(row.error))).toBe(true);
 });
 
+test("an IPv6 address on the allow-list is dialled", async () => {
+  const six = createServer((_req, res) => void res.writeHead(200).end());
+  const listening = await new Promise<boolean>((resolve) => six.once("error", () => resolve(false)).listen(0, "::1", () => resolve(true)));
+  // A machine without IPv6 refuses to listen; then the dial fails too, but not as a refusal of ours.
+  const at = listening ? (six.address() as AddressInfo).port : 9;
+  await deliverer.close();
+  deliverer = make([`[::1]:${at}`]);
+  const id = await announce(`http://[::1]:${at}/hook`);
+  await deliverer.deliverDue(signal);
+  const [row] = await database.store.sql<{ error: string | null }[]>`select error from webhook_delivery where event_id = ${id}`;
+  if (listening) expect(row?.error).toBeNull();
+  else expect(row?.error).not.toMatch(/not a public address/);
+  six.closeAllConnections();
+  await new Promise((resolve) => six.close(resolve));
+});
+
 test("a deliverer that died leaves its events to the next one", async () => {
   const id = await announce(`http://127.0.0.1:${port}/hook`);
   await database.store.sql`update webhook_event set next_try_real_ms = ${clock.real() + 60_000} where id = ${id}`;
@@ -142,3 +158,130 @@ test("a deliverer that died leaves its events to the next one", async () => {
   clock.advance(60_001);
   expect(await deliverer.deliverDue(signal)).toBe(1);
 });
+
+/** A receiver on a port of its own that holds its replies until told. */
+async function holdingServer(): Promise<{
+  port: number;
+  open: () => number;
+  most: () => number;
+  seen: string[];
+  release: () => void;
+  close: () => Promise<void>;
+}> {
+  const waiting: (() => void)[] = [];
+  const ids: string[] = [];
+  let most = 0;
+  let held = true;
+  const holding = createServer((req, res) => {
+    ids.push(String(req.headers["webhook-id"]));
+    req.resume();
+    const answer = (): void => void res.writeHead(200).end();
+    if (!held) return answer();
+    waiting.push(answer);
+    most = Math.max(most, waiting.length);
+  });
+  await new Promise<void>((resolve) => holding.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (holding.address() as AddressInfo).port,
+    open: () => waiting.length,
+    most: () => most,
+    seen: ids,
+    release: () => {
+      held = false;
+      for (const answer of waiting.splice(0)) answer();
+    },
+    close: async () => {
+      holding.closeAllConnections();
+      await new Promise((resolve) => holding.close(resolve));
+    },
+  };
+}
+
+const countIn = async (state: string): Promise<number> => (await database.store.sql`select 1 from webhook_event where state = ${state}`).length;
+
+test("a host that does not answer holds four deliveries at most, and the others' outcomes are written down meanwhile", async () => {
+  const stuck = await holdingServer();
+  await deliverer.close();
+  deliverer = make([`127.0.0.1:${port}`, `127.0.0.1:${stuck.port}`]);
+  for (let n = 0; n < 40; n++) await announce(`http://127.0.0.1:${stuck.port}/hook`);
+  for (let n = 0; n < 20; n++) await announce(`http://127.0.0.1:${port}/hook`);
+  const delivering = deliverer.deliverDue(signal);
+  await until(async () => (await countIn("delivered")) === 20, "the other host's events are delivered");
+  expect(stuck.most()).toBe(4);
+  // One that comes while the first host is stuck does not wait for it.
+  await announce(`http://127.0.0.1:${port}/late`);
+  const late = deliverer.deliverDue(signal);
+  await until(async () => (await countIn("delivered")) === 21, "the late event is delivered");
+  expect(stuck.open()).toBe(4);
+  stuck.release();
+  await Promise.all([delivering, late]);
+  expect(await countIn("delivered")).toBe(61);
+  expect(new Set(stuck.seen).size).toBe(stuck.seen.length);
+  await stuck.close();
+});
+
+test("no event is posted twice by calls that overlap, however long the posts take", async () => {
+  const stuck = await holdingServer();
+  await deliverer.close();
+  deliverer = make([`127.0.0.1:${stuck.port}`]);
+  for (let n = 0; n < 30; n++) await announce(`http://127.0.0.1:${stuck.port}/hook`);
+  const first = deliverer.deliverDue(signal);
+  await until(() => stuck.open() >= 4, "the first posts are under way");
+  clock.advance(61_000);
+  const second = deliverer.deliverDue(signal);
+  await announce(`http://127.0.0.1:${stuck.port}/more`);
+  stuck.release();
+  await Promise.all([first, second]);
+  await deliverer.deliverDue(signal);
+  expect(stuck.seen).toHaveLength(31);
+  expect(new Set(stuck.seen).size).toBe(31);
+  await stuck.close();
+});
+
+test("an endpoint rests after ten failures in a row without a try being used up, and delivers all once it works again", async () => {
+  reply = (req) => ({ status: req.url === "/bad" ? 500 : 200 });
+  for (let n = 0; n < 40; n++) await announce(`http://127.0.0.1:${port}/bad`);
+  await deliverer.deliverDue(signal);
+  // Up to three more were under way when the tenth failed.
+  expect(seen.length).toBeGreaterThanOrEqual(10);
+  expect(seen.length).toBeLessThanOrEqual(13);
+  const untried = async (): Promise<number> => (await database.store.sql`select 1 from webhook_event where tries = 0`).length;
+  expect(await untried()).toBe(40 - seen.length);
+  clock.advance(60_000);
+  expect(await deliverer.deliverDue(signal)).toBe(0);
+  // Broken still: one try, and it rests for longer.
+  clock.advance(3_600_000);
+  expect(await deliverer.deliverDue(signal)).toBe(1);
+  reply = () => ({ status: 200 });
+  for (let hour = 0; hour < 4; hour++) {
+    clock.advance(3_600_000);
+    await deliverer.deliverDue(signal);
+  }
+  expect(await countIn("delivered")).toBe(40);
+  expect(await database.store.sql`select 1 from webhook_endpoint`).toHaveLength(0);
+});
+
+test("one tenant's broken endpoint rests for that tenant alone", async () => {
+  reply = (req) => ({ status: req.url === "/bad" ? 500 : 200 });
+  for (let n = 0; n < 12; n++) await announce(`http://127.0.0.1:${port}/bad`);
+  await deliverer.deliverDue(signal);
+  const other = await seedTenant(database.store);
+  const { sealed } = newWebhookSecret(SECRET, other.keyId);
+  await database.store.sql`update api_key set webhook_secret_sealed = ${sealed} where id = ${other.keyId}`;
+  owner = other;
+  const id = await announce(`http://127.0.0.1:${port}/good`);
+  await deliverer.deliverDue(signal);
+  expect((await event(id))?.state).toBe("delivered");
+});
+
+test("what waits for an endpoint that never works again ends dead", async () => {
+  reply = () => ({ status: 500 });
+  for (let n = 0; n < 60; n++) await announce(`http://127.0.0.1:${port}/bad`);
+  for (let day = 0; day < 6; day++) {
+    for (let hour = 0; hour < 24; hour++) {
+      await deliverer.deliverDue(signal);
+      clock.advance(3_600_000);
+    }
+  }
+  expect(await countIn("dead")).toBe(60);
+}, 60_000);

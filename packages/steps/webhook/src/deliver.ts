@@ -1,106 +1,157 @@
 import { LIMITS, newId, type Rng } from "@slowboat/kernel";
-import { type Clock, type Logger, openWebhookSecret } from "@slowboat/runtime";
-import { claimEvents, type DeliveryOutcome, type DueEvent, recordDeliveries, type Store } from "@slowboat/store";
-import { Webhook } from "standardwebhooks";
-import { type Dispatcher, request } from "undici";
+import type { Clock, Logger } from "@slowboat/runtime";
+import {
+  claimEvents,
+  clearEndpoint,
+  countFailure,
+  type DeliveryOutcome,
+  type DueEvent,
+  pauseEndpoint,
+  recordDelivery,
+  type Store,
+} from "@slowboat/store";
 import { guardedAgent } from "./guarded-agent.ts";
-import { nextTry } from "./schedule.ts";
+import { type Posted, post } from "./post.ts";
+import { BROKEN_AFTER, GIVE_UP_MS, nextTry, restMs } from "./schedule.ts";
 
 export interface Deliverer {
-  /** Delivers everything that is due, at most `limit` events, and says how many it tried. */
-  deliverDue(signal: AbortSignal, limit?: number): Promise<number>;
+  /**
+   * Delivers what is due until nothing more can be, and says how many tries it took. One run at a time: whoever calls while one is under way waits for
+   * it, and it looks once more for what came meanwhile.
+   */
+  deliverDue(signal: AbortSignal): Promise<number>;
   close(): Promise<void>;
 }
 
-/** A claimed event comes back after this long if its deliverer dies. */
-const LEASE_MS = 60_000;
-const CONCURRENCY = 16;
+/** A claimed event comes back after this long if its deliverer dies; it is posted as soon as it is claimed, and a post is over long before. */
+const LEASE_MS = 4 * LIMITS.webhookTimeoutMs;
+const CONCURRENCY = 32;
+/** A host that does not answer holds no more of the slots than these. */
+const PER_HOST = 4;
 
-/**
- * Makes the deliverer. Each event is signed with the secret of the key that owns it (`secret` opens the seal) and posted once; only
- * 2xx counts, redirects are failures. Every try leaves a delivery row.
- */
-export function createDeliverer(deps: {
+interface DelivererDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly logger: Logger;
   readonly secret: string;
   readonly allow: readonly string[];
-}): Deliverer {
+}
+
+/**
+ * Makes the deliverer. Each event is signed with the secret of the key that owns it (`secret` opens the seal) and posted once; only
+ * 2xx counts, redirects are failures. Every try leaves a delivery row as it ends. An endpoint that fails ten times in a row rests.
+ */
+export function createDeliverer(deps: DelivererDeps): Deliverer {
   const agent = guardedAgent(deps.allow, LIMITS.webhookTimeoutMs);
+  const busy = new Map<string, DueEvent>();
+  let running: Promise<number> | null = null;
+  let again = false;
+  let wake = Promise.withResolvers<void>();
+
+  const deliver = async (event: DueEvent): Promise<void> => {
+    try {
+      const atRealMs = deps.clock.real();
+      const started = performance.now();
+      const posted = await post({ secret: deps.secret, agent, event, atRealMs });
+      await note(deps, event, posted, {
+        atRealMs,
+        durationMs: Math.round(performance.now() - started),
+        busy: [...busy.keys()].filter((id) => id !== event.id),
+      });
+    } finally {
+      busy.delete(event.id);
+      // Its slot, and its host's, may have become free after the last look.
+      again = true;
+    }
+  };
+
+  const run = async (signal: AbortSignal): Promise<number> => {
+    let tried = 0;
+    const under = new Set<Promise<void>>();
+    const errors: unknown[] = [];
+    const begin = (event: DueEvent): void => {
+      tried++;
+      busy.set(event.id, event);
+      const one: Promise<void> = deliver(event)
+        .catch((error: unknown) => void errors.push(error))
+        .finally(() => under.delete(one));
+      under.add(one);
+    };
+    try {
+      do {
+        again = false;
+        wake = Promise.withResolvers();
+        for (const event of await claim(deps, busy)) begin(event);
+        if (under.size > 0) await Promise.race([...under, wake.promise]);
+      } while ((under.size > 0 || again) && errors.length === 0 && !signal.aborted);
+    } finally {
+      await Promise.all(under);
+    }
+    if (errors.length > 0) throw errors[0];
+    return tried;
+  };
+
   return {
-    deliverDue: async (signal, limit = 200) => {
-      const due = await claimEvents(deps.store.sql, { realMs: deps.clock.real(), leaseMs: LEASE_MS, limit });
-      const outcomes: DeliveryOutcome[] = [];
-      const lane = async (): Promise<void> => {
-        for (let event = due.pop(); event && !signal.aborted; event = due.pop()) outcomes.push(await tryOnce(deps, agent, event));
-      };
-      await Promise.all(Array.from({ length: Math.min(CONCURRENCY, due.length) }, lane));
-      await recordDeliveries(deps.store.sql, outcomes);
-      return outcomes.length;
+    deliverDue: (signal) => {
+      again = true;
+      wake.resolve();
+      running ??= run(signal).finally(() => {
+        running = null;
+      });
+      return running;
     },
     close: () => agent.close(),
   };
 }
 
-async function tryOnce(deps: Parameters<typeof createDeliverer>[0], agent: Dispatcher, event: DueEvent): Promise<DeliveryOutcome> {
-  const atRealMs = deps.clock.real();
-  const started = performance.now();
+const claim = (deps: DelivererDeps, busy: ReadonlyMap<string, DueEvent>): Promise<DueEvent[]> =>
+  claimEvents(deps.store.sql, {
+    realMs: deps.clock.real(),
+    leaseMs: LEASE_MS,
+    limit: CONCURRENCY - busy.size,
+    perHost: PER_HOST,
+    brokenAfter: BROKEN_AFTER,
+    busy: [...busy.values()],
+  });
+
+/** Writes down how a try ended, for its event and for its endpoint, in one transaction. */
+async function note(
+  deps: DelivererDeps,
+  event: DueEvent,
+  { statusCode, retryAfterMs, error }: Posted,
+  at: { readonly atRealMs: number; readonly durationMs: number; readonly busy: readonly string[] },
+): Promise<void> {
+  const { clock, logger, rng, store } = deps;
+  const { endpoint } = event;
   const tryNo = event.tries + 1;
-  const { statusCode, retryAfterMs, error } = await post(deps.secret, agent, event, atRealMs);
   const delivered = statusCode !== null && statusCode >= 200 && statusCode < 300;
-  const pause = delivered ? null : nextTry(tryNo, statusCode, retryAfterMs, deps.rng);
+  const pause = delivered ? null : nextTry(tryNo, statusCode, retryAfterMs, rng);
+  const realMs = clock.real();
   const outcome: DeliveryOutcome = {
-    deliveryId: newId("delivery", atRealMs, deps.rng),
+    deliveryId: newId("delivery", at.atRealMs, rng),
     eventId: event.id,
     tenantId: event.tenantId,
     tryNo,
-    atRealMs,
-    durationMs: Math.round(performance.now() - started),
+    atRealMs: at.atRealMs,
+    durationMs: at.durationMs,
     statusCode,
     error,
     state: delivered ? "delivered" : pause === null ? "dead" : "pending",
-    nextTryRealMs: pause === null ? null : deps.clock.real() + pause,
+    nextTryRealMs: pause === null ? null : realMs + pause,
   };
-  deps.logger[delivered ? "debug" : "warn"](
-    { eventId: event.id, tenantId: event.tenantId, type: event.type, tryNo, statusCode, error, state: outcome.state },
+  const failures = await store.begin(async (tx) => {
+    await recordDelivery(tx, outcome);
+    // Gone is an answer about one event: it ends, and says nothing about the others.
+    if (statusCode === 410) return 0;
+    if (delivered) await clearEndpoint(tx, endpoint);
+    const inRow = delivered ? 0 : await countFailure(tx, endpoint);
+    const rest = { endpoint, untilRealMs: realMs + restMs(inRow), bornBeforeRealMs: realMs - GIVE_UP_MS, busy: at.busy };
+    if (inRow >= BROKEN_AFTER) await pauseEndpoint(tx, rest);
+    return inRow;
+  });
+  logger[delivered ? "debug" : "warn"](
+    { eventId: event.id, tenantId: event.tenantId, type: event.type, tryNo, statusCode, error, state: outcome.state, failures },
     "webhook-delivered",
   );
-  return outcome;
-}
-
-async function post(
-  secret: string,
-  agent: Dispatcher,
-  event: DueEvent,
-  atRealMs: number,
-): Promise<{ statusCode: number | null; retryAfterMs: number | null; error: string | null }> {
-  try {
-    const at = new Date(atRealMs);
-    const signature = new Webhook(openWebhookSecret(event.secretSealed, secret, event.keyId)).sign(event.id, at, event.payload);
-    const reply = await request(event.url, {
-      method: "POST",
-      dispatcher: agent,
-      signal: AbortSignal.timeout(LIMITS.webhookTimeoutMs),
-      headers: {
-        "content-type": "application/json",
-        "user-agent": "Slowboat-Webhooks/1",
-        "webhook-id": event.id,
-        "webhook-timestamp": String(Math.floor(atRealMs / 1000)),
-        "webhook-signature": signature,
-      },
-      body: event.payload,
-    });
-    await reply.body.dump({ limit: 65_536, signal: AbortSignal.timeout(LIMITS.webhookTimeoutMs) });
-    const after = Number(reply.headers["retry-after"]);
-    const failed = reply.statusCode < 200 || reply.statusCode > 299;
-    return {
-      statusCode: reply.statusCode,
-      retryAfterMs: Number.isFinite(after) ? after * 1000 : null,
-      error: failed ? `status ${reply.statusCode}` : null,
-    };
-  } catch (error) {
-    return { statusCode: null, retryAfterMs: null, error: error instanceof Error ? error.message.slice(0, 300) : "unknown error" };
-  }
 }

@@ -1,6 +1,6 @@
 import dns from "node:dns";
 import net from "node:net";
-import { isPublicAddress } from "@slowboat/runtime";
+import { exemptions, isPublicAddress } from "@slowboat/runtime";
 import { Agent, buildConnector } from "undici";
 
 const refusal = (what: string): Error => Object.assign(new Error(`refused ${what}: not a public address`), { code: "SSRF_BLOCKED" });
@@ -11,7 +11,7 @@ const refusal = (what: string): Error => Object.assign(new Error(`refused ${what
  * exact `host:port` pairs that are exempt.
  */
 export function guardedAgent(allow: readonly string[], timeoutMs: number): Agent {
-  const exempt = new Set(allow.map((pair) => pair.toLowerCase()));
+  const exempt = exemptions(allow);
   const lookup: net.LookupFunction = (host, options, callback) => {
     dns.lookup(host, { ...options, all: true }, (error, addresses) => {
       if (error) return callback(error, "", 0);
@@ -27,7 +27,7 @@ export function guardedAgent(allow: readonly string[], timeoutMs: number): Agent
     connect: (options, callback) => {
       const host = options.hostname.replace(/^\[|\]$/g, "");
       const port = options.port || (options.protocol === "https:" ? "443" : "80");
-      if (exempt.has(`${host}:${port}`.toLowerCase())) return open(options, callback);
+      if (exempt(host, port)) return open(options, callback);
       if (net.isIP(host) && !isPublicAddress(host)) return callback(refusal(`address ${host}`), null);
       return guarded(options, callback);
     },

@@ -17,3 +17,21 @@ export function nextTry(tryNo: number, statusCode: number | null, retryAfterMs: 
   const asked = Math.min(retryAfterMs ?? 0, 24 * H);
   return Math.round(Math.max(pause, asked) * (1 + 0.1 * rng.float()));
 }
+
+/** Failures of an endpoint in a row after which it is broken: paused, and then tried with one delivery at a time. */
+export const BROKEN_AFTER = 10;
+
+/** How long (machine ms) a broken endpoint rests after its failure number `failures` in a row: five minutes, doubling up to an hour. */
+export const restMs = (failures: number): number => Math.min(H, 5 * M * 2 ** Math.min(10, failures - BROKEN_AFTER));
+
+/** An event whose endpoint is broken is given up at this age (machine ms): longer than its own schedule. */
+export const GIVE_UP_MS = 5 * 24 * H;
+
+/** What a `Retry-After` header asks for in ms from `nowRealMs`, in seconds or as an HTTP date; `null` when it says neither. */
+export function retryAfterMs(header: string | undefined, nowRealMs: number): number | null {
+  if (header === undefined) return null;
+  const text = header.trim();
+  if (/^\d{1,9}$/.test(text)) return Number(text) * S;
+  const at = /^[A-Za-z]{3,9},? /.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(at) ? null : Math.max(0, at - nowRealMs);
+}

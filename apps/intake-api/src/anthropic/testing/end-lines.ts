@@ -56,7 +56,9 @@ export async function endLines(api: TestApi, batchId: string, ends: Readonly<Rec
 
 /** Ends a batch whose lines have ended. */
 export async function finish(api: TestApi, batchId: string): Promise<void> {
-  const batch = await beginFinalise(api.store.sql, { batchId, nowMs: Date.now() });
+  const grace = { callsSinceMs: Number.POSITIVE_INFINITY, batchesSinceMs: Number.POSITIVE_INFINITY };
+  const batch = await beginFinalise(api.store.sql, { batchId, nowMs: Date.now(), grace });
   if (batch === null) throw new Error("the batch has live lines");
-  await endBatch(api.store.sql, { batchId, to: batch.to, outputFileId: null, errorFileId: null, nowMs: Date.now() });
+  const files = { outputFileId: null, errorFileId: null, written: null };
+  await api.store.begin((tx) => endBatch(tx, { batchId, to: batch.to, ...files, nowMs: Date.now() }));
 }
