@@ -29,7 +29,8 @@ const lanes = createLanes({
   anthropic: config.ANTHROPIC_API_KEY ? { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } : undefined,
   compatible,
   poolUrl: config.SLOWBOAT_POOL_URL,
-  timeScale: clock.scale,
+  clock,
+  pace: { rng },
   emulated: config.SLOWBOAT_EMULATED,
 });
 const desk = openDesk({ store, queue, clock });

@@ -26,6 +26,8 @@ const TICK_MS = 200;
 /** A bell older than this that nobody answered is rung again. */
 const LOST_AFTER_MS = 5_000;
 const BATCHES_AT_ONCE = 4;
+/** What queued work may wait for its turn at a provider before it goes back to planning (machine ms). */
+const TURN_WAIT_MS = 30_000;
 /** Chunks of calls in hand, over all lanes: enough that a slow lane never keeps another waiting. */
 const CHUNKS_AT_ONCE = 16;
 /** Texts of a hundred tokens on two cores, as `npm run bench -- throughput` sees the pool; a cautious figure, since it only delays rescue. */
@@ -49,11 +51,18 @@ const lanes = createLanes({
   anthropic: config.ANTHROPIC_API_KEY ? { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } : undefined,
   compatible,
   poolUrl: config.SLOWBOAT_POOL_URL,
-  timeScale: clock.scale,
+  clock,
+  pace: { rng, waitMsMax: TURN_WAIT_MS },
   emulated: config.SLOWBOAT_EMULATED === "1",
 });
 const concurrency = (lane: LaneId): number => (laneClass(lane) === "batch" ? BATCHES_AT_ONCE : config.SLOWBOAT_CALL_CONCURRENCY);
-const offers: LaneOffer[] = [...lanes.values()].map(({ id, account, emulated }) => ({ id, account, emulated, concurrency: concurrency(id) }));
+const offers: LaneOffer[] = [...lanes.values()].map(({ id, account, emulated, pace }) => ({
+  id,
+  account,
+  emulated,
+  pace,
+  concurrency: concurrency(id),
+}));
 const meter = createMeter();
 const laneDeps: LaneDeps = { store, queue, blob, lanes, time: { clock, rng }, meter, logger };
 const planDeps: PlanDeps = {

@@ -14,6 +14,7 @@ const OPENAI_CODE: Partial<Record<FaultCode, string | null>> = {
   "missing-parameter": "missing_required_parameter",
   "invalid-request": null,
   "not-found": null,
+  "rate-limited": "rate_limit_exceeded",
 };
 
 /** The OpenAI error envelope; our own facts ride along as extra members, which its clients ignore. */
@@ -22,7 +23,7 @@ export function openaiError(err: Fault): Record<string, unknown> {
   return {
     error: {
       message: err.message,
-      type: err.status >= 500 ? "server_error" : "invalid_request_error",
+      type: err.status >= 500 ? "server_error" : err.status === 429 ? "rate_limit_error" : "invalid_request_error",
       param: err.detail.param ?? null,
       code: named === undefined ? err.code.replaceAll("-", "_") : named,
       ...(err.detail.line === undefined ? {} : { line: err.detail.line }),
@@ -50,11 +51,19 @@ export const anthropicError = (err: Fault, requestId: string): Record<string, un
   request_id: requestId,
 });
 
+/** Tells a caller when the same call may do better, in both headers that SDKs read. */
+export function retryAfter(c: Context<AppEnv>, ms: number | null): void {
+  if (ms === null) return;
+  c.header("retry-after", String(Math.ceil(ms / 1000)));
+  c.header("retry-after-ms", String(Math.ceil(ms)));
+}
+
 /** Turns whatever a route threw into the error shape of the API whose path was called; what is no fault is a bug, logged once and told as 500. */
 export function errorReply(thrown: unknown, c: Context<AppEnv>, logger: AppDeps["logger"]): Response {
   const err = isFault(thrown) ? thrown : fault("internal", { cause: thrown });
   const requestId = c.var.requestId ?? "";
   if (err.status >= 500) logger.error({ err: thrown, requestId, path: c.req.path, inside: err.detail.inside }, "request-failed");
+  retryAfter(c, err.detail.retryAfterMs ?? null);
   // SDKs retry every 409 and 5xx unless they are told; a fault knows whether trying again can help.
   if (err.status === 409 || err.status >= 500) c.header("x-should-retry", String(err.retryable));
   // The rest of a refused body is not read: the connection cannot carry another request.

@@ -6,6 +6,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { versionHeaders } from "../anthropic/version.ts";
 import { type App, type AppDeps, type AppEnv, EMULATED_LABEL, type Mount } from "../http/env.ts";
+import { retryAfter } from "../http/errors.ts";
 import { type JsonBody, readJsonBody } from "./read-body.ts";
 import { readWishes } from "./read-wishes.ts";
 import { sseBytes } from "./sse.ts";
@@ -95,12 +96,6 @@ function tellWho(c: Context<AppEnv>, reply: InteractiveReply): void {
   c.header("slowboat-lane", reply.lane);
   if (reply.kind === "answer" && reply.cachedFrom !== null) c.header("slowboat-cache", `hit; job=${reply.cachedFrom}`);
   if (reply.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
-}
-
-function retryAfter(c: Context<AppEnv>, ms: number | null): void {
-  if (ms === null) return;
-  c.header("retry-after", String(Math.ceil(ms / 1000)));
-  c.header("retry-after-ms", String(Math.ceil(ms)));
 }
 
 const raw = (c: Context<AppEnv>, status: number, body: string): Response =>

@@ -4,6 +4,7 @@ import { ANTHROPIC_VERSION, type AnthropicAccount } from "./anthropic-client.ts"
 import { anthropicAssembler } from "./anthropic-stream.ts";
 import { BOUNDS } from "./bounds.ts";
 import { callLane } from "./call-lane.ts";
+import { createPaces, type Paces } from "./paces.ts";
 import type { CallLane } from "./port.ts";
 import { poster } from "./poster.ts";
 import { createAgent } from "./wire.ts";
@@ -12,6 +13,8 @@ import { createAgent } from "./wire.ts";
 export interface AnthropicOptions extends AnthropicAccount {
   readonly timeoutMs?: number;
   readonly agent?: Agent;
+  /** Shared by every lane of the process; without it the lane paces itself alone. */
+  readonly paces?: Paces;
 }
 
 /** Anthropic in real time: messages. */
@@ -25,6 +28,7 @@ export function createAnthropicLane(options: AnthropicOptions): CallLane {
     endpoints: ["/v1/messages"],
     streaming: ["/v1/messages"],
     tier: null,
+    paces: options.paces ?? createPaces(),
     countPath: "/v1/messages/count_tokens",
     post: poster(options.baseURL, { "x-api-key": options.apiKey, "anthropic-version": ANTHROPIC_VERSION }),
     assembler: () => anthropicAssembler(),

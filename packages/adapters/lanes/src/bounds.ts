@@ -23,6 +23,12 @@ export const BOUNDS = {
   findPages: 50,
   /** Sockets to one origin. */
   connections: 256,
+  /** A real-time call waits for its turn, before it is sent. */
+  paceMs: 10_000,
+  /** Calls that wait for their turn at one model. */
+  pacedCalls: 10_000,
+  /** Models of one account whose pace is remembered. */
+  pacedModels: 1_000,
   /** A longer wish of the provider's is cut to this: the scheduler decides again long before. */
   retryAfterMs: 3_600_000,
 } as const;

@@ -6,10 +6,12 @@ import { BOUNDS } from "./bounds.ts";
 import { failed, requestIdOf } from "./classify.ts";
 import { outgoing } from "./edit.ts";
 import { parseObject } from "./json.ts";
-import type { CallLane, LaneAnswer, LaneRequest } from "./port.ts";
-import { type Reply, readText } from "./reply.ts";
+import { costOf, endOf, heldAnswer, limitsOf, providerNowMs } from "./paced-call.ts";
+import type { LanePace, Paces } from "./paces.ts";
+import type { CallLane, LaneAnswer, LaneRequest, LaneStream } from "./port.ts";
+import { type Reply, type ReplyHeaders, readText } from "./reply.ts";
 import { openStream } from "./stream.ts";
-import { type Limit, limit, openWire, type Wire } from "./wire.ts";
+import { isOk, type Limit, limit, openWire, type Wire } from "./wire.ts";
 
 /** What tells one real-time lane from another. */
 export interface CallParts {
@@ -21,6 +23,7 @@ export interface CallParts {
   /** Endpoints that can stream; the others answer at once when asked to. */
   readonly streaming: readonly Endpoint[];
   readonly tier: "flex" | null;
+  readonly paces: Paces;
   /** Path of the provider's token counter, where it has one. */
   readonly countPath?: string;
   /** Posts `body` as it is and gives back a 2xx reply; throws for anything else. */
@@ -40,23 +43,56 @@ function headersOf(request: LaneRequest): Record<string, string> {
 /** One request, one answer: the guarantees that every real-time lane shares, around one provider's way of posting. */
 export function callLane(agent: Agent, parts: CallParts): CallLane {
   const flex = parts.tier === "flex";
+  const { clock } = parts.paces.settings;
   const check = (request: LaneRequest): void => assert(parts.endpoints.includes(request.endpoint), `lane ${parts.id} serves ${request.endpoint}`);
+
+  const nowMs = (headers: ReplyHeaders | null): number => providerNowMs(headers, parts.emulated, clock);
 
   /** Posts and hands the 2xx reply to `read`; every failure on the way is an answer too. `read` says whether the limit is still needed. */
   async function exchange<T>(
     request: LaneRequest,
-    send: { readonly path: string; readonly body: string },
+    send: { readonly path: string; readonly body: string; readonly onHead?: (reply: Reply) => void },
     signal: AbortSignal,
     read: (response: Reply, bound: Limit) => Promise<T>,
   ): Promise<T | LaneAnswer> {
-    check(request);
-    const wire = openWire(agent);
+    const wire = openWire(agent, send.onHead);
     const bound = limit(signal, parts.timeoutMs);
     try {
       return await read(await parts.post(wire, send.path, send.body, { headers: headersOf(request), signal: bound.signal }), bound);
     } catch (error) {
       bound.clear();
-      return failed(request.attemptId, wire, bound, error, flex);
+      return failed(request.attemptId, wire, bound, error, { flex, nowMs: nowMs(wire.refusal?.headers ?? null) });
+    }
+  }
+
+  /** An exchange at the account's pace: it waits for its turn before anything is sent, and holds its place until the answer or the stream has ended. */
+  async function paced<T extends LaneAnswer | LaneStream>(
+    request: LaneRequest,
+    mode: "call" | "stream",
+    signal: AbortSignal,
+    read: (response: Reply, bound: Limit) => Promise<T>,
+  ): Promise<T | LaneAnswer> {
+    check(request);
+    const entered = parts.paces.gate(parts.account, request.model).enter(() => costOf(request), signal);
+    const pass = entered instanceof Promise ? await entered : entered;
+    if (pass.kind !== "go") return heldAnswer(request.attemptId, pass, clock.scale);
+    let heardOk = false;
+    let wishMs: number | null = null;
+    const end = (answer: LaneAnswer): void => pass.end(endOf(answer, { aborted: signal.aborted, heardOk, wishMs }));
+    const onHead = (reply: Reply): void => {
+      const limits = limitsOf(reply.headers, nowMs(reply.headers));
+      heardOk = isOk(reply);
+      wishMs = limits.wishMs;
+      pass.heard(heardOk, limits);
+    };
+    try {
+      const said = await exchange(request, { path: request.endpoint, body: outgoing(request, mode, parts.tier), onHead }, signal, read);
+      if (said.kind === "stream") void said.final.then(end);
+      else end(said);
+      return said;
+    } catch (error) {
+      pass.end({ outcome: "silent" });
+      throw error;
     }
   }
 
@@ -69,11 +105,11 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
     };
 
   const call = async (request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer> =>
-    exchange(request, { path: request.endpoint, body: outgoing(request, "call", parts.tier) }, signal, whole(request, isAnswerOf(request.endpoint)));
+    paced(request, "call", signal, whole(request, isAnswerOf(request.endpoint)));
 
   const stream: CallLane["stream"] = async (request, signal) => {
     if (!parts.streaming.includes(request.endpoint)) return call(request, signal);
-    return exchange(request, { path: request.endpoint, body: outgoing(request, "stream", parts.tier) }, signal, (response, bound) =>
+    return paced<LaneAnswer | LaneStream>(request, "stream", signal, (response, bound) =>
       response.headers.get("content-type")?.includes("application/json")
         ? whole(request, isAnswerOf(request.endpoint))(response, bound)
         : openStream(request.attemptId, response, parts.assembler(request), bound),
@@ -81,16 +117,21 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
   };
 
   const { countPath } = parts;
-  const count = async (request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer> =>
-    exchange(
+  // Counting is free and has a limit of its own.
+  const count = async (request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer> => {
+    check(request);
+    const send = { path: countPath ?? "", body: outgoing(request, "call", null) };
+    return exchange(
       request,
-      { path: countPath ?? "", body: outgoing(request, "call", null) },
+      send,
       signal,
       whole(request, (body) => typeof body["input_tokens"] === "number"),
     );
+  };
 
   const { id, account, emulated } = parts;
-  return { shape: "call", id, account, emulated, call, stream, ...(countPath === undefined ? {} : { count }) };
+  const pace = (): LanePace => parts.paces.view(account);
+  return { shape: "call", id, account, emulated, call, stream, pace, ...(countPath === undefined ? {} : { count }) };
 }
 
 /** The member that makes a body an answer of its endpoint. */

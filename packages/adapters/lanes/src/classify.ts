@@ -1,3 +1,4 @@
+import { goDurationMs, resetMs, retryAfterMs } from "@slowboat/pace";
 import { BOUNDS } from "./bounds.ts";
 import { asRecord, parseObject } from "./json.ts";
 import type { LaneAnswer } from "./port.ts";
@@ -37,13 +38,13 @@ function errorFacts(text: string): ErrorFacts | null {
 
 /**
  * Reads a refusal: `never` when the request itself is wrong, `park` for keys, quota and spend caps, `later` for rate,
- * overload and the provider's own failures (documented as not billed). `flex`: a 429 that is no rate limit is want of capacity.
+ * overload and the provider's own failures (documented as not billed). `nowMs` is the instant in the provider's time. `flex`: a 429 that is no rate limit is want of capacity.
  */
 export function classify(refusal: Refusal, nowMs: number, flex = false): Verdict {
   const facts = errorFacts(refusal.text);
   const { status } = refusal;
   const code = facts?.code ?? facts?.type ?? `http_${status}`;
-  const retryAfterMs = (): number | null => retryAfter(refusal.headers, facts?.message ?? "", nowMs);
+  const wishMs = (): number | null => retryAfter(refusal.headers, facts?.message ?? "", nowMs);
   if ([facts?.code, facts?.type].some((word) => word && PARKING.test(word)) || status === 402) return { code, retry: "park", retryAfterMs: null };
   if (status === 400 && facts?.type === "invalid_request_error" && PARKING_MESSAGE.test(facts.message)) {
     return { code: "spend_limit_reached", retry: "park", retryAfterMs: null };
@@ -55,9 +56,9 @@ export function classify(refusal: Refusal, nowMs: number, flex = false): Verdict
   if ((status === 404 || status === 405) && facts === null) return { code: "not_the_api", retry: "park", retryAfterMs: null };
   if (status === 429) {
     const unavailable = flex && facts?.code !== "rate_limit_exceeded";
-    return { code: unavailable ? "resource_unavailable" : code, retry: "later", retryAfterMs: retryAfterMs() };
+    return { code: unavailable ? "resource_unavailable" : code, retry: "later", retryAfterMs: wishMs() };
   }
-  if (status === 408 || status === 409 || status >= 500 || status < 400) return { code, retry: "later", retryAfterMs: retryAfterMs() };
+  if (status === 408 || status === 409 || status >= 500 || status < 400) return { code, retry: "later", retryAfterMs: wishMs() };
   return { code, retry: "never", retryAfterMs: null };
 }
 
@@ -70,8 +71,14 @@ export function refused(attemptId: string, refusal: Refusal, verdict: Verdict, r
 export const requestIdOf = (headers: ReplyHeaders | null): string | null => headers?.get("x-request-id") ?? headers?.get("request-id") ?? null;
 
 /** What a call that threw has come to: refused, never sent, or unknown. `error` is any error of either SDK or of the transport. */
-export function failed(attemptId: string, wire: Wire, bound: Limit, error: unknown, flex = false): LaneAnswer {
-  if (wire.refusal) return refused(attemptId, wire.refusal, classify(wire.refusal, Date.now(), flex));
+export function failed(
+  attemptId: string,
+  wire: Wire,
+  bound: Limit,
+  error: unknown,
+  at: { readonly flex: boolean; readonly nowMs: number },
+): LaneAnswer {
+  if (wire.refusal) return refused(attemptId, wire.refusal, classify(wire.refusal, at.nowMs, at.flex));
   const why = failureCode(bound, error);
   const message = messageOf(error);
   if (!wire.sent) return { kind: "void", attemptId, code: "unsent", message: `${why}: ${message}` };
@@ -98,35 +105,15 @@ export function messageOf(error: unknown): string {
   return first instanceof Error ? first.message : String(first);
 }
 
-const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** Reads `1s`, `6m0s`, `20ms`, `1h2m`; `null` when it is none of these. */
-function parseGoDuration(text: string): number | null {
-  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text)) return null;
-  let total = 0;
-  for (const part of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) total += Number(part[1]) * (UNIT_MS[part[2] ?? ""] ?? 0);
-  return total;
-}
-
 /** The provider's wish in ms, best source first: `retry-after-ms`, `retry-after`, the reset of an empty limit, the message. */
 function retryAfter(headers: ReplyHeaders | null, message: string, nowMs: number): number | null {
   const candidates = [
-    headerWish(headers, nowMs),
+    headers === null ? null : retryAfterMs((name) => headers.get(name), nowMs),
     resetWish(headers, nowMs),
-    parseGoDuration(/try again in ([\d.hms]+?)\.?(?:\s|$)/.exec(message)?.[1] ?? ""),
+    goDurationMs(/try again in ([\d.hms]+?)\.?(?:\s|$)/.exec(message)?.[1] ?? ""),
   ];
   const wish = candidates.find((ms) => ms !== null && Number.isFinite(ms) && ms >= 0);
   return wish === undefined || wish === null ? null : Math.min(BOUNDS.retryAfterMs, Math.ceil(wish));
-}
-
-function headerWish(headers: ReplyHeaders | null, nowMs: number): number | null {
-  const ms = headers?.get("retry-after-ms");
-  if (ms && Number.isFinite(Number(ms))) return Number(ms);
-  const after = headers?.get("retry-after");
-  if (!after) return null;
-  if (Number.isFinite(Number(after))) return Number(after) * 1000;
-  const at = Date.parse(after);
-  return Number.isFinite(at) ? Math.max(0, at - nowMs) : null;
 }
 
 /** The longest reset among the limits that have nothing left. */
@@ -135,9 +122,7 @@ function resetWish(headers: ReplyHeaders | null, nowMs: number): number | null {
   for (const [name, left] of headers ?? []) {
     const match = /^(x-ratelimit-)remaining-(.+)$|^(anthropic-(?:ratelimit|priority)-.+)-remaining$/.exec(name);
     if (!match || Number(left) > 0) continue;
-    const reset = headers?.get(match[1] ? `${match[1]}reset-${match[2]}` : `${match[3]}-reset`) ?? "";
-    const at = Date.parse(reset);
-    const wait = parseGoDuration(reset) ?? (Number.isFinite(at) ? Math.max(0, at - nowMs) : null);
+    const wait = resetMs(headers?.get(match[1] ? `${match[1]}reset-${match[2]}` : `${match[3]}-reset`) ?? null, nowMs);
     if (wait !== null) longest = Math.max(longest ?? 0, wait);
   }
   return longest;

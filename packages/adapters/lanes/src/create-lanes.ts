@@ -5,6 +5,8 @@ import { BOUNDS } from "./bounds.ts";
 import { createOpenAiLane } from "./openai.ts";
 import { createOpenAiBatchLane } from "./openai-batch.ts";
 import type { OpenAiAccount } from "./openai-client.ts";
+import { createPaces, type PaceSettings } from "./paces.ts";
+import { parking } from "./parking.ts";
 import { createPoolLane } from "./pool.ts";
 import type { Lane } from "./port.ts";
 import { createAgent } from "./wire.ts";
@@ -18,8 +20,10 @@ export interface LaneSettings {
   readonly poolUrl?: string | undefined;
   /** True when the base URLs are the emulator's. */
   readonly emulated: boolean;
-  /** Job ms in a machine ms: the emulator's hours pass so much faster, and so do the bounds on a call to it. */
-  readonly timeScale?: number;
+  /** Job time: the emulator's hours pass so much faster, and so do the bounds on a call to it. Without it, a real provider's. */
+  readonly clock?: PaceSettings["clock"];
+  /** How calls are paced; what is left out is bounded as `BOUNDS` has it. */
+  readonly pace?: Partial<Omit<PaceSettings, "clock">>;
 }
 
 /** A call's overhead on this machine does not shrink with the provider's time. */
@@ -28,7 +32,8 @@ const LEAST_MS = 30_000;
 /** The lanes of this installation, over one pool of sockets. A provider without a key has none. */
 export function createLanes(settings: LaneSettings): ReadonlyMap<LaneId, Lane> {
   const agent = createAgent();
-  const bound = (ms: number): number => Math.max(LEAST_MS, ms / (settings.timeScale ?? 1));
+  const paces = createPaces({ ...settings.pace, ...(settings.clock === undefined ? {} : { clock: settings.clock }) });
+  const bound = (ms: number): number => Math.max(LEAST_MS, ms / (settings.clock?.scale ?? 1));
   const lanes: Lane[] = [];
   if (settings.openai) {
     const account = {
@@ -36,11 +41,12 @@ export function createLanes(settings: LaneSettings): ReadonlyMap<LaneId, Lane> {
       baseURL: settings.openai.baseURL ?? "https://api.openai.com/v1",
       emulated: settings.emulated,
       agent,
+      paces,
     };
     lanes.push(
       createOpenAiLane({ ...account, timeoutMs: bound(BOUNDS.callMs) }),
       createOpenAiLane({ ...account, flex: true, timeoutMs: bound(BOUNDS.flexMs) }),
-      createOpenAiBatchLane(account),
+      parking(createOpenAiBatchLane(account), paces),
     );
   }
   if (settings.anthropic) {
@@ -49,14 +55,15 @@ export function createLanes(settings: LaneSettings): ReadonlyMap<LaneId, Lane> {
       baseURL: settings.anthropic.baseURL ?? "https://api.anthropic.com",
       emulated: settings.emulated,
       agent,
+      paces,
     };
-    lanes.push(createAnthropicLane({ ...account, timeoutMs: bound(BOUNDS.callMs) }), createAnthropicBatchLane(account));
+    lanes.push(createAnthropicLane({ ...account, timeoutMs: bound(BOUNDS.callMs) }), parking(createAnthropicBatchLane(account), paces));
   }
   for (const one of settings.compatible ?? []) {
-    const account = { ...one, emulated: false, agent };
+    const account = { ...one, emulated: false, agent, paces };
     lanes.push(createOpenAiLane(account));
-    if (one.batch) lanes.push(createOpenAiBatchLane(account));
+    if (one.batch) lanes.push(parking(createOpenAiBatchLane(account), paces));
   }
-  if (settings.poolUrl !== undefined) lanes.push(createPoolLane({ baseURL: settings.poolUrl, agent }));
+  if (settings.poolUrl !== undefined) lanes.push(createPoolLane({ baseURL: settings.poolUrl, agent, paces }));
   return new Map(lanes.map((lane) => [lane.id, lane]));
 }

@@ -5,6 +5,7 @@ import { callLane } from "./call-lane.ts";
 import { asksForUsage } from "./edit.ts";
 import { accountHeaders, type OpenAiAccount } from "./openai-client.ts";
 import { openAiAssembler } from "./openai-stream.ts";
+import { createPaces, type Paces } from "./paces.ts";
 import type { CallLane } from "./port.ts";
 import { poster } from "./poster.ts";
 import { createAgent } from "./wire.ts";
@@ -14,6 +15,8 @@ export interface OpenAiOptions extends OpenAiAccount {
   readonly flex?: boolean;
   readonly timeoutMs?: number;
   readonly agent?: Agent;
+  /** Shared by every lane of the process; without it the lane paces itself alone. */
+  readonly paces?: Paces;
 }
 
 /** OpenAI, or a provider that speaks its API, in real time: chat completions, responses and embeddings. */
@@ -30,6 +33,7 @@ export function createOpenAiLane(options: OpenAiOptions): CallLane {
     endpoints: ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"],
     streaming: ["/v1/chat/completions", "/v1/responses"],
     tier: flex ? "flex" : null,
+    paces: options.paces ?? createPaces(),
     // The account's base URL holds the version already.
     post: (wire, path, body, init) => below(wire, path.replace(/^\/v1/, ""), body, init),
     assembler: (request) => openAiAssembler(request.endpoint, asksForUsage(request.body)),

@@ -2,6 +2,7 @@ import type { Agent } from "undici";
 import { accountOf } from "./account.ts";
 import { BOUNDS } from "./bounds.ts";
 import { callLane } from "./call-lane.ts";
+import { createPaces, type Paces } from "./paces.ts";
 import type { CallLane } from "./port.ts";
 import { poster } from "./poster.ts";
 import { createAgent } from "./wire.ts";
@@ -11,6 +12,8 @@ export interface PoolOptions {
   readonly baseURL: string;
   readonly timeoutMs?: number;
   readonly agent?: Agent;
+  /** Shared by every lane of the process; without it the lane paces itself alone. */
+  readonly paces?: Paces;
 }
 
 /** The self-hosted pool: embeddings and zero-shot classification. It has no key, no streams and no provider to pay. */
@@ -24,6 +27,7 @@ export function createPoolLane(options: PoolOptions): CallLane {
     endpoints: ["/v1/embeddings", "/v1/classifications"],
     streaming: [],
     tier: null,
+    paces: options.paces ?? createPaces(),
     post: poster(base, {}),
     assembler: () => ({ push: () => true, end: () => ({ kind: "cut" }) }),
   });

@@ -1,4 +1,5 @@
 import type { Endpoint, LaneId } from "@slowboat/contract";
+import type { LanePace } from "./paces.ts";
 
 /** One request on its way to a lane: the caller's body, byte for byte but for what the lane must set. */
 export interface LaneRequest {
@@ -32,7 +33,10 @@ export type LaneAnswer =
       readonly requestId: string | null;
       readonly code: string;
       readonly retry: "never" | "later" | "park";
+      /** The provider's wish in its own time: job ms. */
       readonly retryAfterMs: number | null;
+      /** Never sent: the lane itself kept it back, at its pace (`paced`), behind an open breaker (`circuit_open`) or with its account parked (`account_parked`). */
+      readonly held?: true;
     }
   | {
       readonly kind: "void";
@@ -48,6 +52,8 @@ interface LaneBase {
   readonly account: string;
   /** True when the other end is the emulator: its answers and costs are labelled wherever they show. */
   readonly emulated: boolean;
+  /** How its account and models stand; absent where nothing is paced. */
+  pace?(): LanePace;
 }
 
 /** A lane that answers while we wait. `call` never throws for what the provider does; it throws only for our own bugs. */

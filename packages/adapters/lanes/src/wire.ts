@@ -92,8 +92,8 @@ class SentHandler extends DecoratorHandler {
   }
 }
 
-/** Opens the watch over one exchange on `agent`. */
-export function openWire(agent: Agent): Wire {
+/** Opens the watch over one exchange on `agent`. `onHead` sees the reply to a post as soon as its headers are there. */
+export function openWire(agent: Agent, onHead: (reply: Reply) => void = () => {}): Wire {
   const wire: Wire = { fetch: watched, post, sent: false, refusal: null };
   const onSent = (): void => {
     wire.sent = true;
@@ -106,7 +106,8 @@ export function openWire(agent: Agent): Wire {
   };
   async function post(target: Target, init: Parameters<Wire["post"]>[1]): Promise<Reply> {
     const reply = replyOf(await requested(watchedAgent(agent), { ...target, method: "POST", ...init, onSent }));
-    if (reply.status >= 200 && reply.status < 300) return reply;
+    onHead(reply);
+    if (isOk(reply)) return reply;
     await refuse(reply);
     throw new Error(`refused with status ${reply.status}`);
   }
@@ -120,6 +121,9 @@ export function openWire(agent: Agent): Wire {
   }
   return wire;
 }
+
+/** True for a 2xx. */
+export const isOk = (reply: Reply): boolean => reply.status >= 200 && reply.status < 300;
 
 /** The headers without those that spoke of the encoded body. */
 function plainHeaders(headers: Headers): [string, string][] {

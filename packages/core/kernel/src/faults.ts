@@ -29,6 +29,7 @@ export const FAULTS = {
   "key-missing": { status: 401, retryable: false, text: "No API key was given; send it as a bearer token or as x-api-key." },
   "key-invalid": { status: 401, retryable: false, text: "Incorrect API key provided." },
   "method-not-allowed": { status: 405, retryable: false, text: "This method is not allowed here." },
+  "rate-limited": { status: 429, retryable: true, text: "The provider's rate limit is reached; try again shortly." },
   "lane-unavailable": { status: 503, retryable: true, text: "The lane is not available right now." },
   "provider-refused": { status: 400, retryable: false, text: "The provider refused the request." },
   "provider-failed": { status: 502, retryable: true, text: "The provider failed to answer." },
@@ -51,6 +52,8 @@ export interface FaultDetail {
   readonly line?: number;
   /** Public extra members, such as `earliest_feasible_deadline`. */
   readonly extra?: Readonly<Record<string, string | number | boolean | null>>;
+  /** Machine ms after which the same call may do better; told as `Retry-After`. */
+  readonly retryAfterMs?: number;
   readonly inside?: unknown;
   readonly cause?: unknown;
 }

@@ -46,11 +46,12 @@ interface Context {
 }
 
 /** Why the job may not use a lane at all, whatever its price and speed; `null` when it may. */
-function barred(job: PlanJob, lane: LaneView, snapshot: Snapshot): { out: Out; why: string } | null {
+function barred(job: PlanJob, lane: LaneView, snapshot: Snapshot, model: string): { out: Out; why: string } | null {
   if (job.deny?.includes(lane.id) || (job.allow !== null && !job.allow.includes(lane.id)))
     return { out: "not-allowed", why: "not among the allowed lanes" };
   if (job.interactive && laneClass(lane.id) === "batch") return { out: "not-allowed", why: "a caller is waiting on the connection" };
   if (!lane.available || (lane.id === "pool" && snapshot.pool === null)) return { out: "unavailable", why: lane.away ?? "not available right now" };
+  if (lane.awayModels?.includes(model)) return { out: "unavailable", why: `its provider is failing for ${model}` };
   const tried = job.lanesTried.filter((t) => t.lane === lane.id);
   if (job.interactive && tried.some((t) => t.outcome === "parked")) return { out: "unavailable", why: "its quota or spend cap is reached" };
   if (laneClass(lane.id) === "batch" && tried.some((t) => t.outcome === "missed"))
@@ -81,7 +82,7 @@ export function options(job: PlanJob, snapshot: Snapshot, nowMs: number): Option
   for (const lane of snapshot.lanes) {
     const served = lane.id === "cache" ? null : servable(job, snapshot, lane.id);
     if (served === null) continue;
-    const bar = barred(job, lane, snapshot);
+    const bar = barred(job, lane, snapshot, served.model);
     const cost = quote(snapshot.book, job, lane.id, nowMs);
     const price = cost.unpriced ? null : cost.nano;
     // A known model without a price for this tier is not sold there: the lane does not serve it.
@@ -110,7 +111,8 @@ const left = (lane: LaneId, model: string, priceNano: bigint | null, out: Out, w
 function rescueFor(job: PlanJob, snapshot: Snapshot, nowMs: number): Rescue | null {
   let best: Rescue | null = null;
   for (const view of snapshot.lanes) {
-    if (laneClass(view.id) !== "realtime" || servable(job, snapshot, view.id) === null || barred(job, view, snapshot) !== null) continue;
+    const served = laneClass(view.id) === "realtime" ? servable(job, snapshot, view.id) : null;
+    if (served === null || barred(job, view, snapshot, served.model) !== null) continue;
     const cost = quote(snapshot.book, job, view.id, nowMs);
     if (cost.unpriced || (job.maxCostNano !== null && cost.nano > job.maxCostNano)) continue;
     if (best === null || queueMs(view, job.outputTokens, snapshot.scale) < queueMs(best.view, job.outputTokens, snapshot.scale))

@@ -47,6 +47,8 @@ export interface LaneView {
   readonly available: boolean;
   /** Why it is not available, where that is known. */
   readonly away?: string;
+  /** Models that it does not serve right now, though it may serve others. */
+  readonly awayModels?: readonly string[];
   /** Calls that may run at once; for a batch lane, batches. */
   readonly concurrency: number;
   /** Calls waiting for or running on it, rescues counted in. */

@@ -1,5 +1,6 @@
 import type { LaneId } from "@slowboat/contract";
 import type { Rng } from "@slowboat/kernel";
+import type { LanePace } from "@slowboat/lanes";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import type { Clock, Logger } from "@slowboat/runtime";
@@ -13,6 +14,8 @@ export interface LaneOffer {
   readonly emulated: boolean;
   /** Calls at a time; for a batch lane, batches. */
   readonly concurrency: number;
+  /** How its account and models stand now; absent where nothing is paced here. */
+  readonly pace?: (() => LanePace) | undefined;
 }
 
 /** What planning needs of the world. */

@@ -1,6 +1,7 @@
 import type { Snapshot } from "@slowboat/plan";
 import { readBacklog, readParked, type Sql } from "@slowboat/store";
 import type { PlanDeps } from "./planner-deps.ts";
+import { standingOf } from "./standing.ts";
 
 /** A typical request's tokens, to turn the pool's backlog of jobs into tokens. */
 const TOKENS_PER_POOL_JOB = 300;
@@ -17,8 +18,8 @@ export async function readSnapshot(deps: PlanDeps, tx: Sql, nowMs: number): Prom
       return {
         id: lane.id,
         emulated: lane.emulated,
-        available: code === undefined,
-        ...(code === undefined ? {} : { away: `its account refuses everything (${code})` }),
+        ...standingOf(lane.pace?.()),
+        ...(code === undefined ? {} : { available: false, away: `its account refuses everything (${code})` }),
         concurrency: lane.concurrency,
         callMs: (deps.meter.callMs(lane.id) ?? 0) * deps.time.clock.scale,
         queued: backlog.get(lane.id) ?? 0,

@@ -29,7 +29,8 @@ export async function takeAnswers(
       });
     } else unanswered.set(answer.attemptId, answer);
   }
-  const parking = [...unanswered.values()].find((answer) => answer.kind === "refused" && answer.retry === "park");
+  // What the lane held back says nothing that was not heard before.
+  const parking = [...unanswered.values()].find((answer) => answer.kind === "refused" && answer.retry === "park" && !answer.held);
   return await deps.store.begin(async (tx) => {
     const taken = await saveAnswers(tx, saved, { nowMs, realMs: deps.time.clock.real() });
     if (parking) await parkLane(tx, { ...from, code: parking.code, nowMs });

@@ -52,6 +52,8 @@ export async function startApi(options: { readonly emulator?: EmulatorOptions; r
     openai: { apiKey: "sk-test", baseURL: `${emulator.url}/v1` },
     anthropic: { apiKey: "sk-ant-test", baseURL: emulator.url },
     emulated: true,
+    clock,
+    pace: { rng },
     ...options.lanes,
   };
   const lanes = createLanes(settings);

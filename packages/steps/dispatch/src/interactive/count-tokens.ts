@@ -20,13 +20,17 @@ export interface CountReply {
 }
 
 /** Passes a count on to the provider that knows; a fault where this installation has none. */
-export async function countTokens(lanes: ReadonlyMap<LaneId, Lane>, request: CountRequest, id: string): Promise<CountReply> {
+export async function countTokens(
+  lanes: ReadonlyMap<LaneId, Lane>,
+  request: CountRequest,
+  call: { readonly id: string; readonly scale: number },
+): Promise<CountReply> {
   const lane = lanes.get("anthropic");
   if (lane?.shape !== "call" || lane.count === undefined) {
     throw fault("lane-unavailable", { message: "Tokens are counted by the provider, and this installation has no Anthropic account." });
   }
-  const answer = await lane.count({ attemptId: id, endpoint: "/v1/messages", ...request }, new AbortController().signal);
-  const ending = endingOf(answer);
+  const answer = await lane.count({ attemptId: call.id, endpoint: "/v1/messages", ...request }, new AbortController().signal);
+  const ending = endingOf(answer, call.scale);
   // Nothing was charged, so a lost answer may simply be asked for again.
   if (ending.fault !== null) throw answer.kind === "unknown" ? fault("provider-failed", { inside: answer.code }) : ending.fault;
   return { statusCode: ending.statusCode, body: ending.body, emulated: lane.emulated, retryAfterMs: ending.retryAfterMs };

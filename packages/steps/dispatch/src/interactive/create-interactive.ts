@@ -46,7 +46,8 @@ export function createInteractive(deps: InteractiveDeps): Interactive {
     track,
   };
   const run = async (request: InteractiveRequest, signal: AbortSignal): Promise<InteractiveReply> => {
-    if (house.board.inFlight() >= CALLS_MAX) throw fault("lane-unavailable", { message: "Too many calls are open; try again shortly." });
+    if (house.board.inFlight() >= CALLS_MAX)
+      throw fault("lane-unavailable", { message: "Too many calls are open; try again shortly.", retryAfterMs: 1_000 });
     const opened = await openCall(house, request);
     return "reply" in opened ? opened.reply : await pursue(house, opened.course, signal);
   };
@@ -56,7 +57,7 @@ export function createInteractive(deps: InteractiveDeps): Interactive {
       track(work);
       return work;
     },
-    count: (request) => countTokens(deps.lanes, request, newId("request", clock.real(), rng)),
+    count: (request) => countTokens(deps.lanes, request, { id: newId("request", clock.real(), rng), scale: clock.scale }),
     inFlight: () => house.board.inFlight(),
     close: async () => {
       while (running.size > 0) await Promise.all(running);

@@ -6,6 +6,7 @@ export interface Ending {
   readonly statusCode: number;
   readonly body: string;
   readonly requestId: string | null;
+  /** The provider's wish, in the caller's time: machine ms. */
   readonly retryAfterMs: number | null;
   /** Thrown instead of the body where the provider said nothing that is for the caller. */
   readonly fault: Fault | null;
@@ -15,8 +16,9 @@ export interface Ending {
 /**
  * A provider's answer or refusal is the caller's, word for word. What concerns our account there (keys, quota), what is no
  * error of the API's shape, and an outcome that nobody heard, become faults of our own.
+ * `scale`: job ms in a machine ms.
  */
-export function endingOf(answer: LaneAnswer): Ending {
+export function endingOf(answer: LaneAnswer, scale: number): Ending {
   const failed = (error: Fault): Ending => ({
     statusCode: error.status,
     body: "",
@@ -29,17 +31,29 @@ export function endingOf(answer: LaneAnswer): Ending {
     case "answered":
       return { statusCode: answer.statusCode, body: answer.body, requestId: answer.requestId, retryAfterMs: null, fault: null, error: null };
     case "refused": {
+      const after = answer.retryAfterMs === null ? null : Math.ceil(answer.retryAfterMs / scale);
+      const later = after === null ? {} : { retryAfterMs: after };
+      if (answer.code === "paced" && answer.held) return failed(fault("rate-limited", later));
       if (answer.retry === "park")
         return failed(
-          fault("lane-unavailable", { message: "The provider does not serve this installation's account at the moment.", inside: answer.code }),
+          fault("lane-unavailable", {
+            message: "The provider does not serve this installation's account at the moment.",
+            inside: answer.code,
+            ...later,
+          }),
         );
-      if (!isApiError(answer.body) || answer.statusCode < 400) return failed(fault("provider-failed", { inside: `status ${answer.statusCode}` }));
-      const { statusCode, body, requestId, retryAfterMs } = answer;
+      if (answer.held)
+        return failed(
+          fault("lane-unavailable", { message: "The provider is failing; it is left alone for a moment.", inside: answer.code, ...later }),
+        );
+      if (!isApiError(answer.body) || answer.statusCode < 400)
+        return failed(fault("provider-failed", { inside: `status ${answer.statusCode}`, ...later }));
+      const { statusCode, body, requestId } = answer;
       return {
         statusCode,
         body,
         requestId,
-        retryAfterMs,
+        retryAfterMs: after,
         fault: null,
         error: { code: "provider-refused", message: `The provider refused the request with status ${statusCode}.` },
       };

@@ -3,36 +3,35 @@ import type { Lane } from "@slowboat/lanes";
 import type { LaneView, PoolView, Snapshot } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Clock } from "@slowboat/runtime";
+import { backInMs, standingOf } from "../standing.ts";
 
 /** Calls that may be open at once in this process; more are refused before anything is written. */
 export const CALLS_MAX = 1000;
 const CONCURRENCY = 256;
 const POOL_CONCURRENCY = 16;
-/** A lane whose account refuses everything is left alone for this long (machine ms). */
-const PARKED_MS = 60_000;
 /** Until a call was measured; below what one core embeds. */
 const POOL_TOKENS_PER_SECOND = 2_000;
 const POOL_MEMORY = 0.8;
 
-/** What this process knows of its lanes: calls in flight, refusing accounts, the pool's measured rate. */
+/** What this process knows of its lanes: how their accounts stand, calls in flight, the pool's measured rate. */
 export interface LaneBoard {
   snapshot(): Snapshot;
   /** Counts a call; the returned function ends it. */
   enter(lane: LaneId, tokens: number): () => void;
-  park(lane: LaneId): void;
+  /** Machine ms until the first lane that is away may be back; `null` when none is. */
+  backInMs(): number | null;
   inFlight(): number;
 }
 
 export function laneBoard(lanes: ReadonlyMap<LaneId, Lane>, book: PriceBook, clock: Clock): LaneBoard {
   const open = new Map<LaneId, number>();
-  const parkedUntil = new Map<LaneId, number>();
   let total = 0;
   let poolRate = POOL_TOKENS_PER_SECOND;
   let poolTokens = 0;
   const view = (lane: Lane): LaneView => ({
     id: lane.id,
     emulated: lane.emulated,
-    available: (parkedUntil.get(lane.id) ?? 0) <= clock.real(),
+    ...standingOf(lane.pace?.()),
     concurrency: lane.id === "pool" ? POOL_CONCURRENCY : CONCURRENCY,
     queued: open.get(lane.id) ?? 0,
   });
@@ -61,7 +60,7 @@ export function laneBoard(lanes: ReadonlyMap<LaneId, Lane>, book: PriceBook, clo
         poolRate = POOL_MEMORY * poolRate + (1 - POOL_MEMORY) * ((ahead + tokens) / seconds);
       };
     },
-    park: (lane) => void parkedUntil.set(lane, clock.real() + PARKED_MS),
+    backInMs: () => backInMs(lanes.values()),
     inFlight: () => total,
   };
 }

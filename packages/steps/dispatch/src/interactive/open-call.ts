@@ -19,7 +19,8 @@ export async function openCall(house: CallHouse, request: InteractiveRequest): P
   if (verdict.kind === "refuse") {
     const earliest = verdict.earliestFeasibleAtMs;
     const extra = earliest === null ? {} : { earliest_feasible_deadline: new Date(earliest).toISOString() };
-    throw fault(verdict.code, { message: verdict.message, extra });
+    const backMs = verdict.code === "lane-unavailable" ? house.board.backInMs() : null;
+    throw fault(verdict.code, { message: verdict.message, extra, ...(backMs === null ? {} : { retryAfterMs: backMs }) });
   }
   const { decision } = verdict;
   if (decision.lane === "cache") {

@@ -10,6 +10,8 @@ import { followStream } from "./stream.ts";
 
 /** Second and third tries of a call that names no deadline. */
 const RETRIES_WITHOUT_DEADLINE = 2;
+/** Machine ms that a call without a deadline is kept waiting for another try: a longer wish of the provider's is told to the caller instead. */
+const PATIENCE_MS = 30_000;
 
 /** Sends attempt after attempt until there is something to say to the caller. */
 export async function pursue(house: CallHouse, course: Course, signal: AbortSignal): Promise<InteractiveReply> {
@@ -51,11 +53,10 @@ async function answerOrRetry(
   const final = answer.kind === "answered" || (answer.kind === "refused" && answer.retry === "never");
   if (final) await save(house, course, answer);
   else {
-    if (answer.kind === "refused" && answer.retry === "park") house.board.park(lane.id);
     if (answer.kind !== "unknown" && (await openNext(house, course, lane, answer, signal))) return null;
     await fail(house, course, lane, answer);
   }
-  return replyOf(course, lane, endingOf(answer));
+  return replyOf(course, lane, endingOf(answer, house.time.clock.scale));
 }
 
 type Saved = Extract<LaneAnswer, { kind: "answered" | "refused" }>;
@@ -79,7 +80,7 @@ async function fail(house: CallHouse, course: Course, lane: CallLane, answer: Un
   await house.write({
     kind: "fail",
     ended: { ...endedAs(answer), attemptId: attempt.id },
-    job: { jobId: job.id, state: "failed", error: JSON.stringify(endingOf(answer).error) },
+    job: { jobId: job.id, state: "failed", error: JSON.stringify(endingOf(answer, house.time.clock.scale).error) },
   });
   house.logger.warn({ jobId: job.id, attemptId: attempt.id, lane: lane.id, outcome: answer.kind, code: answer.code }, "call-failed");
 }
@@ -133,7 +134,7 @@ function nextDecision(
   // Flex refuses for want of capacity, which lasts: a caller who waits is served in real time at once.
   const flexLeft = lane.id === "openai-flex";
   const afterMs = flexLeft ? 0 : plan.afterMs;
-  if (request.deadlineAtMs !== null && nowMs + afterMs >= request.deadlineAtMs) return null;
+  if (nowMs + afterMs >= (request.deadlineAtMs ?? nowMs + PATIENCE_MS * house.time.clock.scale)) return null;
   const wish = flexLeft ? { ...request, deny: [...(request.deny ?? []), "openai-flex" as const] } : request;
   const verdict = decide(planJobOf(wish, job, { cached: false, attempts: attempt.seq, tried }), house.board.snapshot(), nowMs + afterMs);
   return verdict.kind === "place" ? { decision: verdict.decision, afterMs } : null;
@@ -147,7 +148,7 @@ function streamReply(house: CallHouse, course: Course, lane: CallLane, stream: L
       if (answer.kind === "answered") await save(house, course, answer);
       // Output had begun: a refusal after that may have been charged as well.
       else await fail(house, course, lane, answer.kind === "refused" ? { ...answer, kind: "unknown", message: "refused after it began" } : answer);
-      return endingOf(answer);
+      return endingOf(answer, house.time.clock.scale);
     } catch (error) {
       house.logger.error({ err: error, jobId: course.job.id, attemptId: course.attempt.id }, "call-unsaved");
       throw error;

@@ -44,7 +44,13 @@ export async function openWorld(emulatorOptions: EmulatorOptions = {}): Promise<
   const folder = await mkdtemp(join(tmpdir(), "slowboat-dispatch-"));
   const emulator = await startEmulator({ latency: "instant", ...emulatorOptions, clock: clock.job });
   const account = { apiKey: "sk-test", baseURL: `${emulator.url}/v1` };
-  const lanes = createLanes({ openai: account, anthropic: { apiKey: "sk-test", baseURL: emulator.url }, emulated: true });
+  const lanes = createLanes({
+    openai: account,
+    anthropic: { apiKey: "sk-test", baseURL: emulator.url },
+    emulated: true,
+    clock,
+    pace: { rng: testRng(6), nowMs: clock.real, waitMsMax: 0 },
+  });
   const logger = createLogger("test", "silent");
   const rng = testRng(5);
   const meter = createMeter();
@@ -54,6 +60,7 @@ export async function openWorld(emulatorOptions: EmulatorOptions = {}): Promise<
     account: lane.account,
     emulated: true,
     concurrency: laneClass(lane.id) === "batch" ? 4 : 16,
+    pace: lane.pace,
   }));
   const planDeps: PlanDeps = {
     store: database.store,
