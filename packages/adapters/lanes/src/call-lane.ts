@@ -3,7 +3,7 @@ import { assert } from "@slowboat/kernel";
 import type { Agent } from "undici";
 import type { Assembler } from "./assemble.ts";
 import { BOUNDS } from "./bounds.ts";
-import { failed, requestIdOf } from "./classify.ts";
+import { failed, limitsOf, requestIdOf } from "./classify.ts";
 import { outgoing } from "./edit.ts";
 import { parseObject } from "./json.ts";
 import type { CallLane, LaneAnswer, LaneRequest } from "./port.ts";
@@ -112,7 +112,14 @@ function answered(request: LaneRequest, response: Reply, text: string, isAnswer:
   const { attemptId } = request;
   const body = parseObject(text);
   if (body && isAnswer(body))
-    return { kind: "answered", attemptId, statusCode: response.status, body: text, requestId: requestIdOf(response.headers) };
+    return {
+      kind: "answered",
+      attemptId,
+      statusCode: response.status,
+      body: text,
+      requestId: requestIdOf(response.headers),
+      limits: limitsOf(response.headers),
+    };
   return {
     kind: "unknown",
     attemptId,

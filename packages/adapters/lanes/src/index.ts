@@ -17,4 +17,5 @@ export {
   type LaneProgress,
   type LaneRequest,
   type LaneStream,
+  type LimitHeaders,
 } from "./port.ts";

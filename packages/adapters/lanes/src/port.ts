@@ -23,7 +23,14 @@ export interface LaneRequest {
  *   request has the attemptId ""
  */
 export type LaneAnswer =
-  | { readonly kind: "answered"; readonly attemptId: string; readonly statusCode: number; readonly body: string; readonly requestId: string | null }
+  | {
+      readonly kind: "answered";
+      readonly attemptId: string;
+      readonly statusCode: number;
+      readonly body: string;
+      readonly requestId: string | null;
+      readonly limits?: LimitHeaders;
+    }
   | {
       readonly kind: "refused";
       readonly attemptId: string;
@@ -33,6 +40,7 @@ export type LaneAnswer =
       readonly code: string;
       readonly retry: "never" | "later" | "park";
       readonly retryAfterMs: number | null;
+      readonly limits?: LimitHeaders;
     }
   | {
       readonly kind: "void";
@@ -41,6 +49,9 @@ export type LaneAnswer =
       readonly message: string;
     }
   | { readonly kind: "unknown"; readonly attemptId: string; readonly code: string; readonly message: string };
+
+/** What a reply's headers said of the provider's limits, by their lower-case names: `x-ratelimit-*`, or `anthropic-ratelimit-*` and `anthropic-priority-*`. */
+export type LimitHeaders = Readonly<Record<string, string>>;
 
 interface LaneBase {
   readonly id: LaneId;
@@ -67,6 +78,7 @@ export interface LaneStream {
   readonly events: AsyncIterable<string>;
   /** Resolves after `events` ended: `answered` with a non-streaming body assembled from the events, or `unknown` when it was cut. */
   readonly final: Promise<LaneAnswer>;
+  readonly limits: LimitHeaders;
 }
 
 /** Where a provider's batch stands; `ended` when its lines can be collected, whatever they say. */
