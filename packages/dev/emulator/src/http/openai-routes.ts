@@ -48,6 +48,10 @@ export function modelList(provider: "openai" | "anthropic", id?: string): Json {
           max_input_tokens: facts?.contextTokens ?? null,
           max_tokens: facts?.maxOutputTokens ?? null,
           capabilities: null,
+          lifecycle: "active",
+          line: /^claude-([a-z]+)-/.exec(name)?.[1] ?? null,
+          deprecated_at: null,
+          retires_at: null,
         };
   };
   if (id !== undefined) {
