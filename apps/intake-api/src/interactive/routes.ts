@@ -1,11 +1,12 @@
 import type { Endpoint } from "@slowboat/contract";
 import type { Interactive, InteractiveReply } from "@slowboat/dispatch";
 import { chooseModel } from "@slowboat/intake";
-import { fault, isFault } from "@slowboat/kernel";
+import { fault, isFault, memberSpans, replaceSpans } from "@slowboat/kernel";
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { versionHeaders } from "../anthropic/version.ts";
 import { type App, type AppDeps, type AppEnv, EMULATED_LABEL, type Mount } from "../http/env.ts";
+import { speaksAnthropic } from "../http/surface.ts";
 import { type JsonBody, readJsonBody } from "./read-body.ts";
 import { readWishes } from "./read-wishes.ts";
 import { sseBytes } from "./sse.ts";
@@ -29,6 +30,7 @@ export const interactiveRoutes =
       const counted = await interactive.count({ model: model.model, body: body.text, headers });
       if (counted.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
       retryAfter(c, counted.retryAfterMs);
+      tellLimits(c, counted.limits);
       return raw(c, counted.statusCode, counted.body);
     });
   };
@@ -94,7 +96,15 @@ function tellWho(c: Context<AppEnv>, reply: InteractiveReply): void {
   c.header("slowboat-job-id", reply.jobId);
   c.header("slowboat-lane", reply.lane);
   if (reply.kind === "answer" && reply.cachedFrom !== null) c.header("slowboat-cache", `hit; job=${reply.cachedFrom}`);
+  if (reply.requestId !== null) c.header("slowboat-provider-request-id", reply.requestId);
   if (reply.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
+  tellLimits(c, reply.limits);
+}
+
+/** Passes the provider's limits on where they are of the API that was called; of another API's provider the caller's client knows no names. */
+function tellLimits(c: Context<AppEnv>, limits: Readonly<Record<string, string>>): void {
+  const family = speaksAnthropic(c) ? "anthropic-" : "x-ratelimit-";
+  for (const [name, value] of Object.entries(limits)) if (name.startsWith(family)) c.header(name, value);
 }
 
 function retryAfter(c: Context<AppEnv>, ms: number | null): void {
@@ -104,4 +114,12 @@ function retryAfter(c: Context<AppEnv>, ms: number | null): void {
 }
 
 const raw = (c: Context<AppEnv>, status: number, body: string): Response =>
-  c.body(body, status as ContentfulStatusCode, { "content-type": "application/json" });
+  c.body(status >= 400 && speaksAnthropic(c) ? withRequestId(body, c.var.requestId) : body, status as ContentfulStatusCode, {
+    "content-type": "application/json",
+  });
+
+/** A provider's refusal names its own request; the caller knows ours, which the header says as well. Every other character stays. */
+function withRequestId(body: string, requestId: string): string {
+  const span = memberSpans(body).get("request_id");
+  return span ? replaceSpans(body, [{ span, with: JSON.stringify(requestId) }]) : body;
+}
