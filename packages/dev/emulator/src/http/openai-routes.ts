@@ -10,7 +10,7 @@ import { generate, meetFault } from "./generate.ts";
 
 const frame = (payload: Json): string => {
   const type = payload["type"];
-  const named = typeof type === "string" && type.startsWith("response.") ? `event: ${type}\n` : "";
+  const named = typeof type === "string" && (type === "error" || type.startsWith("response.")) ? `event: ${type}\n` : "";
   return `${named}data: ${JSON.stringify(payload)}\n\n`;
 };
 
