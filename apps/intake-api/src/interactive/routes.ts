@@ -7,6 +7,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { versionHeaders } from "../anthropic/version.ts";
 import { type App, type AppDeps, type AppEnv, EMULATED_LABEL, type Mount } from "../http/env.ts";
 import { speaksAnthropic } from "../http/surface.ts";
+import { callPrint, isClientRetry, type LeftCalls, leftCalls } from "./left-calls.ts";
 import { type JsonBody, readJsonBody } from "./read-body.ts";
 import { readWishes } from "./read-wishes.ts";
 import { sseBytes } from "./sse.ts";
@@ -17,7 +18,8 @@ const SYNCHRONOUS: readonly Endpoint[] = ["/v1/chat/completions", "/v1/responses
 export const interactiveRoutes =
   (interactive: Interactive): Mount =>
   (app: App, deps: AppDeps): void => {
-    for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer(interactive, deps, c, endpoint));
+    const calls = { interactive, left: leftCalls() };
+    for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer(calls, deps, c, endpoint));
     app.post("/v1/messages/count_tokens", async (c) => {
       const headers = versionHeaders(c.req.raw.headers);
       const body = await readJsonBody(c.env.incoming);
@@ -35,7 +37,12 @@ export const interactiveRoutes =
     });
   };
 
-async function answer(interactive: Interactive, deps: AppDeps, c: Context<AppEnv>, endpoint: Endpoint): Promise<Response> {
+async function answer(
+  calls: { readonly interactive: Interactive; readonly left: LeftCalls },
+  deps: AppDeps,
+  c: Context<AppEnv>,
+  endpoint: Endpoint,
+): Promise<Response> {
   const surface = endpoint === "/v1/messages" ? "anthropic" : "openai";
   const headers = surface === "anthropic" ? versionHeaders(c.req.raw.headers) : undefined;
   const body = await readJsonBody(c.env.incoming);
@@ -43,22 +50,31 @@ async function answer(interactive: Interactive, deps: AppDeps, c: Context<AppEnv
   const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
   refuseBackground(endpoint, body);
   const wishes = readWishes(c.req.raw.headers, body, deps.clock.job());
-  const reply = await interactive.run(
-    {
-      tenantId,
-      keyId,
-      allowUnpriced,
-      surface,
-      endpoint,
-      model,
-      ...(headers === undefined ? {} : { headers }),
-      value: body.value,
-      ...wishes,
-      maxOutputTokens: outputBound(body),
-      stream: body.value["stream"] === true,
-    },
-    c.req.raw.signal,
-  );
+  const { signal, headers: sent } = c.req.raw;
+  const print = (): string => callPrint({ keyId, endpoint, headers: sent, body: body.text });
+  const taken = isClientRetry(sent) ? await calls.left.take(print()) : null;
+  const run = (): Promise<InteractiveReply> =>
+    calls.interactive.run(
+      {
+        tenantId,
+        keyId,
+        allowUnpriced,
+        surface,
+        endpoint,
+        model,
+        ...(headers === undefined ? {} : { headers }),
+        value: body.value,
+        ...wishes,
+        maxOutputTokens: outputBound(body),
+        stream: body.value["stream"] === true,
+      },
+      signal,
+    );
+  const replying = taken === null ? run() : Promise.resolve(taken);
+  calls.left.watch(print, signal, replying);
+  const reply = await replying;
+  // Nobody is there; the stream is kept for the retry, and its reader's alone.
+  if (reply.kind === "stream" && signal.aborted) return c.body(null);
   tellWho(c, reply);
   if (reply.kind === "failed") throw reply.fault;
   if (reply.kind === "answer") {
