@@ -23,7 +23,7 @@ export async function startEmulated(): Promise<Target> {
     },
     faults: emulator.addFaults,
     calm: async () => void (await fetch(`${emulator.url}/emulator/faults`, { method: "DELETE" })),
-    charges: async () => (await emulator.invoice()).lines.length,
+    charges: async () => (await emulator.invoice()).lines.filter((line) => line.batchId === null).length,
     stop: emulator.stop,
   };
 }

@@ -16,22 +16,22 @@ export type Script = (heard: Heard, res: ServerResponse) => void;
 export interface Relay {
   readonly url: string;
   readonly heard: Heard[];
-  /** Answers the next request to `path` itself. */
-  answerNext(path: string, script: Script): void;
+  /** Answers the next request itself whose method and path, as `GET /v1/models`, match. */
+  answerNext(call: RegExp, script: Script): void;
   close(): Promise<void>;
 }
 
 /** Opens a relay to the provider at `upstream` on a free port of the loopback. */
 export async function openRelay(upstream: string): Promise<Relay> {
   const heard: Heard[] = [];
-  const scripts: { path: string; script: Script }[] = [];
+  const scripts: { call: RegExp; script: Script }[] = [];
   const server = createServer((req, res) => {
     const chunks: Buffer[] = [];
     req.on("data", (chunk: Buffer) => chunks.push(chunk));
     req.on("end", () => {
       const one: Heard = { method: req.method ?? "", path: req.url ?? "", headers: req.headers, body: Buffer.concat(chunks) };
       heard.push(one);
-      const at = scripts.findIndex((entry) => entry.path === one.path);
+      const at = scripts.findIndex((entry) => entry.call.test(`${one.method} ${one.path}`));
       if (at >= 0) scripts.splice(at, 1)[0]?.script(one, res);
       else forward(upstream, one, res);
     });
@@ -40,7 +40,7 @@ export async function openRelay(upstream: string): Promise<Relay> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     heard,
-    answerNext: (path, script) => void scripts.push({ path, script }),
+    answerNext: (call, script) => void scripts.push({ call, script }),
     close: () =>
       new Promise((done) => {
         server.close(() => done());

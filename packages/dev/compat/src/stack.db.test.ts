@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { startStack } from "./stack.ts";
+import { type Stack, startStack } from "./stack.ts";
+import { bytesSuite } from "./suite/own-bytes.conformance.ts";
+import { refusalsSuite } from "./suite/own-refusals.conformance.ts";
+import { retriesSuite } from "./suite/own-retries.conformance.ts";
 import { everySuite } from "./suite.ts";
-import type { Target } from "./target.ts";
 
-let target: Target;
+let target: Stack;
 beforeAll(async () => {
   target = await startStack();
 });
@@ -16,6 +18,9 @@ afterAll(async () => {
 });
 
 everySuite(() => target);
+bytesSuite(() => target);
+refusalsSuite(() => target);
+retriesSuite(() => target);
 
 test("hundreds of bodies were held against their schemas", () => {
   expect(target.witness.checked()).toBeGreaterThan(400);

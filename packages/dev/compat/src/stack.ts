@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { startEmulator } from "@slowboat/emulator";
 import { createKey, createTenant } from "@slowboat/intake";
 import { systemRng } from "@slowboat/runtime";
-import { type Store, writeClock } from "@slowboat/store";
+import { writeClock } from "@slowboat/store";
 import { testDatabase, until } from "@slowboat/testkit";
 import { openRelay, type Relay } from "./relay.ts";
 import { type Target, witnessOf } from "./target.ts";
@@ -15,7 +15,8 @@ import { type Target, witnessOf } from "./target.ts";
 export interface Stack extends Target {
   /** What went to the provider, and its place to be taken. */
   readonly provider: Relay;
-  readonly store: Store;
+  /** Job time against machine time. */
+  readonly scale: number;
   /** Another tenant's key. */
   newKey(): Promise<string>;
 }
@@ -69,12 +70,12 @@ export async function startStack(): Promise<Stack> {
     key: await newKey(),
     witness: witnessOf("slowboat"),
     provider,
-    store: database.store,
+    scale: SCALE,
     newKey,
     passUntil: (done, what) => until(done, what, PASS_MS),
     faults: emulator.addFaults,
     calm: async () => void (await fetch(`${emulator.url}/emulator/faults`, { method: "DELETE" })),
-    charges: async () => (await emulator.invoice()).lines.length,
+    charges: async () => (await emulator.invoice()).lines.filter((line) => line.batchId === null).length,
     stop: async () => {
       await Promise.all(apps.map((app) => app.stop()));
       await provider.close();

@@ -18,7 +18,7 @@ export interface Target {
   faults(...rules: FaultRule[]): void;
   /** Forgets what was scripted and has not happened. */
   calm(): Promise<void>;
-  /** What the provider has charged for: its answers so far. */
+  /** How many synchronous answers the provider has charged for so far. */
   charges(): Promise<number>;
   stop(): Promise<void>;
 }

@@ -19,7 +19,7 @@ export function createWitness(ours: boolean): Witness {
   const watched: typeof fetch = async (input, init) => {
     // The clients try their `fetch` out on a data address.
     if (String(input).startsWith("data:")) return await fetch(input, init);
-    const request = new Request(input, init);
+    const request = { method: init?.method ?? "GET", url: String(input), headers: new Headers(init?.headers) };
     const response = await fetch(input, init);
     const copy = response.clone();
     const note = (text: string): void => void wrong.push(`${request.method} ${new URL(request.url).pathname} ${response.status}: ${text}`);
@@ -44,12 +44,18 @@ export function createWitness(ours: boolean): Witness {
   };
 }
 
+interface Asked {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Headers;
+}
+
 interface Verdict {
   readonly bodies: number;
   readonly wrong: string[];
 }
 
-async function judge(check: WireCheck, request: Request, response: Response): Promise<Verdict> {
+async function judge(check: WireCheck, request: Asked, response: Response): Promise<Verdict> {
   const path = new URL(request.url).pathname;
   const surface: Surface = path.startsWith("/v1/messages") || request.headers.has("anthropic-version") ? "anthropic" : "openai";
   const wrong: string[] = [];

@@ -84,6 +84,23 @@ export const openAiErrorsSuite = (at: () => Target, version: OpenAiVersion): voi
       else expect(whole.startsWith(await read())).toBe(true);
     });
 
+    test.each(["eof", "half-line", "reset", "error"] as const)("a response's stream that ends early (%s) is never whole", async (end) => {
+      at().faults({ match: { path: "/v1/responses" }, stream: { afterEvents: 6, end } });
+      const types: string[] = [];
+      const read = async (): Promise<void> => {
+        const stream = await client().responses.create({ model: MODEL, input: LONG.messages[0]?.content ?? "", stream: true });
+        for await (const event of stream) types.push(event.type);
+      };
+      const error = await read().then(
+        () => null,
+        (thrown: unknown) => thrown,
+      );
+      expect(types).not.toContain("response.completed");
+      // The provider's own error event goes through as it is: the older client hands it out, the newer one raises it.
+      if (end === "error") expect(version === "openai 6" ? types.at(-1) : error).toEqual(version === "openai 6" ? "error" : expect.any(SDK.APIError));
+      else if (at().name === "slowboat") expect(error).toBeInstanceOf(SDK.APIError);
+    });
+
     test("a stream that said how it ended is whole, also without its closing mark", async () => {
       at().faults({ match: { path: PATH }, stream: { afterEvents: 100_000, end: "eof" } });
       const final = await client().chat.completions.stream(ask("unmarked")).finalChatCompletion();
