@@ -2,8 +2,9 @@ import { newId } from "@slowboat/kernel";
 import { Hono } from "hono";
 import type { App, AppDeps, AppEnv, Mount } from "./http/env.ts";
 import { EMULATED_LABEL } from "./http/env.ts";
-import { errorReply, isAnthropicPath } from "./http/errors.ts";
+import { errorReply } from "./http/errors.ts";
 import { refuseTheRest } from "./http/paths.ts";
+import { speaksAnthropic } from "./http/surface.ts";
 import { nativeRoutes } from "./native/routes.ts";
 import { openaiRoutes } from "./openai/routes.ts";
 
@@ -17,7 +18,7 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
   app.use(async (c, next) => {
     const requestId = newId("request", deps.clock.real(), deps.rng);
     c.set("requestId", requestId);
-    c.header(isAnthropicPath(c.req.path) ? "request-id" : "x-request-id", requestId);
+    c.header(speaksAnthropic(c) ? "request-id" : "x-request-id", requestId);
     if (deps.house.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
     await next();
   });

@@ -4,11 +4,9 @@ import type { Context } from "hono";
 import type { App, AppDeps, AppEnv, Mount } from "../http/env.ts";
 import { type MessageBatchCounts, messageBatchObject, processingStatus } from "./batch-object.ts";
 import { createBatch } from "./create-batch.ts";
+import { listLimit } from "./list-limit.ts";
 import { resultsStream } from "./results.ts";
 import { versionHeaders } from "./version.ts";
-
-const LIST_MAX = 1000;
-const LIST_DEFAULT = 20;
 
 /** The Message Batches API: create, list, retrieve, cancel, delete and results, in Anthropic's shapes. */
 export const anthropicRoutes: Mount = (app: App, deps: AppDeps): void => {
@@ -73,7 +71,7 @@ export const anthropicRoutes: Mount = (app: App, deps: AppDeps): void => {
     if (processingStatus(row.state) !== "ended" || archivedAtMs(deps, c, row) !== null) {
       throw fault("not-found", { message: `Message Batch ${row.id} has no available results.` });
     }
-    return new Response(resultsStream({ sql: deps.store.sql, blob: deps.blob }, row), { headers: { "content-type": "application/x-jsonl" } });
+    return c.body(resultsStream({ sql: deps.store.sql, blob: deps.blob }, row), 200, { "content-type": "application/x-jsonl" });
   });
 };
 
@@ -126,13 +124,6 @@ function archivedAtMs(deps: AppDeps, c: Context<AppEnv>, row: BatchRow): number 
 function originOf(c: Context<AppEnv>): string {
   const url = new URL(c.req.url);
   return c.req.header("x-forwarded-proto") === "https" ? `https://${url.host}` : url.origin;
-}
-
-function listLimit(text: string | undefined): number {
-  if (text === undefined) return LIST_DEFAULT;
-  const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > LIST_MAX) throw fault("invalid-request", { param: "limit", message: `limit: Input should be between 1 and ${LIST_MAX}` });
-  return limit;
 }
 
 function cursor(id: string | undefined, param: string): string | undefined {

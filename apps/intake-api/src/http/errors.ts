@@ -2,9 +2,7 @@ import { type Fault, type FaultCode, fault, isFault } from "@slowboat/kernel";
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { AppDeps, AppEnv } from "./env.ts";
-
-/** True for the paths of the Anthropic-compatible API, which has its own error shape and request-id header. */
-export const isAnthropicPath = (path: string): boolean => path === "/v1/messages" || path.startsWith("/v1/messages/");
+import { speaksAnthropic } from "./surface.ts";
 
 /** Fault codes that OpenAI's clients know under another name; `null` where that API sends no code. */
 const OPENAI_CODE: Partial<Record<FaultCode, string | null>> = {
@@ -68,6 +66,6 @@ export function errorReply(thrown: unknown, c: Context<AppEnv>, logger: AppDeps[
   if (err.status === 409 || err.status >= 500) c.header("x-should-retry", String(err.retryable));
   // The rest of a refused body is not read: the connection cannot carry another request.
   if (err.status === 413) c.header("connection", "close");
-  const body = isAnthropicPath(c.req.path) ? anthropicError(err, requestId) : openaiError(err);
+  const body = speaksAnthropic(c) ? anthropicError(err, requestId) : openaiError(err);
   return c.json(body, err.status as ContentfulStatusCode);
 }

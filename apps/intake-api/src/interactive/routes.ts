@@ -1,12 +1,14 @@
 import type { Endpoint } from "@slowboat/contract";
 import type { Interactive, InteractiveReply } from "@slowboat/dispatch";
 import { chooseModel } from "@slowboat/intake";
-import { fault, isFault } from "@slowboat/kernel";
+import { fault, isFault, memberSpans, replaceSpans } from "@slowboat/kernel";
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { versionHeaders } from "../anthropic/version.ts";
 import { type App, type AppDeps, type AppEnv, EMULATED_LABEL, type Mount } from "../http/env.ts";
 import { retryAfter } from "../http/errors.ts";
+import { speaksAnthropic } from "../http/surface.ts";
+import { callPrint, isClientRetry, type LeftCalls, leftCalls } from "./left-calls.ts";
 import { type JsonBody, readJsonBody } from "./read-body.ts";
 import { readWishes } from "./read-wishes.ts";
 import { sseBytes } from "./sse.ts";
@@ -17,7 +19,8 @@ const SYNCHRONOUS: readonly Endpoint[] = ["/v1/chat/completions", "/v1/responses
 export const interactiveRoutes =
   (interactive: Interactive): Mount =>
   (app: App, deps: AppDeps): void => {
-    for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer(interactive, deps, c, endpoint));
+    const calls = { interactive, left: leftCalls() };
+    for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer(calls, deps, c, endpoint));
     app.post("/v1/messages/count_tokens", async (c) => {
       const headers = versionHeaders(c.req.raw.headers);
       const body = await readJsonBody(c.env.incoming);
@@ -30,11 +33,17 @@ export const interactiveRoutes =
       const counted = await interactive.count({ model: model.model, body: body.text, headers });
       if (counted.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
       retryAfter(c, counted.retryAfterMs);
+      tellLimits(c, counted.limits);
       return raw(c, counted.statusCode, counted.body);
     });
   };
 
-async function answer(interactive: Interactive, deps: AppDeps, c: Context<AppEnv>, endpoint: Endpoint): Promise<Response> {
+async function answer(
+  calls: { readonly interactive: Interactive; readonly left: LeftCalls },
+  deps: AppDeps,
+  c: Context<AppEnv>,
+  endpoint: Endpoint,
+): Promise<Response> {
   const surface = endpoint === "/v1/messages" ? "anthropic" : "openai";
   const headers = surface === "anthropic" ? versionHeaders(c.req.raw.headers) : undefined;
   const body = await readJsonBody(c.env.incoming);
@@ -42,22 +51,31 @@ async function answer(interactive: Interactive, deps: AppDeps, c: Context<AppEnv
   const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
   refuseBackground(endpoint, body);
   const wishes = readWishes(c.req.raw.headers, body, deps.clock.job());
-  const reply = await interactive.run(
-    {
-      tenantId,
-      keyId,
-      allowUnpriced,
-      surface,
-      endpoint,
-      model,
-      ...(headers === undefined ? {} : { headers }),
-      value: body.value,
-      ...wishes,
-      maxOutputTokens: outputBound(body),
-      stream: body.value["stream"] === true,
-    },
-    c.req.raw.signal,
-  );
+  const { signal, headers: sent } = c.req.raw;
+  const print = (): string => callPrint({ keyId, endpoint, headers: sent, body: body.text });
+  const taken = isClientRetry(sent) ? await calls.left.take(print()) : null;
+  const run = (): Promise<InteractiveReply> =>
+    calls.interactive.run(
+      {
+        tenantId,
+        keyId,
+        allowUnpriced,
+        surface,
+        endpoint,
+        model,
+        ...(headers === undefined ? {} : { headers }),
+        value: body.value,
+        ...wishes,
+        maxOutputTokens: outputBound(body),
+        stream: body.value["stream"] === true,
+      },
+      signal,
+    );
+  const replying = taken === null ? run() : Promise.resolve(taken);
+  calls.left.watch(print, signal, replying);
+  const reply = await replying;
+  // Nobody is there; the stream is kept for the retry, and its reader's alone.
+  if (reply.kind === "stream" && signal.aborted) return c.body(null);
   tellWho(c, reply);
   if (reply.kind === "failed") throw reply.fault;
   if (reply.kind === "answer") {
@@ -95,8 +113,24 @@ function tellWho(c: Context<AppEnv>, reply: InteractiveReply): void {
   c.header("slowboat-job-id", reply.jobId);
   c.header("slowboat-lane", reply.lane);
   if (reply.kind === "answer" && reply.cachedFrom !== null) c.header("slowboat-cache", `hit; job=${reply.cachedFrom}`);
+  if (reply.requestId !== null) c.header("slowboat-provider-request-id", reply.requestId);
   if (reply.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
+  tellLimits(c, reply.limits);
+}
+
+/** Passes the provider's limits on where they are of the API that was called; of another API's provider the caller's client knows no names. */
+function tellLimits(c: Context<AppEnv>, limits: Readonly<Record<string, string>>): void {
+  const family = speaksAnthropic(c) ? "anthropic-" : "x-ratelimit-";
+  for (const [name, value] of Object.entries(limits)) if (name.startsWith(family)) c.header(name, value);
 }
 
 const raw = (c: Context<AppEnv>, status: number, body: string): Response =>
-  c.body(body, status as ContentfulStatusCode, { "content-type": "application/json" });
+  c.body(status >= 400 && speaksAnthropic(c) ? withRequestId(body, c.var.requestId) : body, status as ContentfulStatusCode, {
+    "content-type": "application/json",
+  });
+
+/** A provider's refusal names its own request; the caller knows ours, which the header says as well. Every other character stays. */
+function withRequestId(body: string, requestId: string): string {
+  const span = memberSpans(body).get("request_id");
+  return span ? replaceSpans(body, [{ span, with: JSON.stringify(requestId) }]) : body;
+}

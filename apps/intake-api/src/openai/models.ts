@@ -1,7 +1,9 @@
 import { unknownModel } from "@slowboat/intake";
 import { fault } from "@slowboat/kernel";
 import type { ResolvedModel } from "@slowboat/pricing";
+import { answersMessages, claudeObject, claudePage } from "../anthropic/models.ts";
 import type { AppDeps, Mount } from "../http/env.ts";
+import { speaksAnthropic } from "../http/surface.ts";
 
 const modelObject = (name: string, model: ResolvedModel): Record<string, unknown> => ({
   id: name,
@@ -15,16 +17,27 @@ const modelObject = (name: string, model: ResolvedModel): Record<string, unknown
 const reachable = (deps: AppDeps, model: ResolvedModel): boolean =>
   model.candidates.some(({ provider }) => deps.house.lanes.some((lane) => lane === provider || lane.startsWith(`${provider}-`)));
 
-/** The models of the price book that this installation can reach. */
+/** The models of the price book that this installation can reach, in the shape of the API whose client asks. */
 export const modelRoutes: Mount = (app, deps) => {
   app.get("/v1/models", (c) => {
-    const data = [...deps.book.names].filter(([, model]) => reachable(deps, model)).map(([name, model]) => modelObject(name, model));
-    return c.json({ object: "list", data });
+    const models = [...deps.book.names].filter(([, model]) => reachable(deps, model));
+    if (speaksAnthropic(c))
+      return c.json(
+        claudePage(
+          c,
+          models.flatMap(([name, model]) => (answersMessages(model) ? [name] : [])),
+        ),
+      );
+    return c.json({ object: "list", data: models.map(([name, model]) => modelObject(name, model)) });
   });
 
   app.get("/v1/models/:model", (c) => {
     const name = c.req.param("model");
     const model = deps.book.names.get(name);
+    if (speaksAnthropic(c)) {
+      if (model && answersMessages(model) && reachable(deps, model)) return c.json(claudeObject(name));
+      throw fault("not-found", { param: "model", message: `model: ${name.slice(0, 200)}` });
+    }
     if (model && reachable(deps, model)) return c.json(modelObject(name, model));
     if (model)
       throw fault("unknown-model", { param: "model", message: `The model '${name}' is known, but no lane of this installation leads to it.` });

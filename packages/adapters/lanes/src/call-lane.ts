@@ -3,7 +3,7 @@ import { assert } from "@slowboat/kernel";
 import type { Agent } from "undici";
 import type { Assembler } from "./assemble.ts";
 import { BOUNDS } from "./bounds.ts";
-import { failed, requestIdOf } from "./classify.ts";
+import { failed, limitHeadersOf, requestIdOf } from "./classify.ts";
 import { outgoing } from "./edit.ts";
 import { parseObject } from "./json.ts";
 import { costOf, endOf, heldAnswer, limitsOf, providerNowMs } from "./paced-call.ts";
@@ -153,7 +153,14 @@ function answered(request: LaneRequest, response: Reply, text: string, isAnswer:
   const { attemptId } = request;
   const body = parseObject(text);
   if (body && isAnswer(body))
-    return { kind: "answered", attemptId, statusCode: response.status, body: text, requestId: requestIdOf(response.headers) };
+    return {
+      kind: "answered",
+      attemptId,
+      statusCode: response.status,
+      body: text,
+      requestId: requestIdOf(response.headers),
+      limits: limitHeadersOf(response.headers),
+    };
   return {
     kind: "unknown",
     attemptId,

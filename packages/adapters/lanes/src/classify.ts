@@ -1,7 +1,7 @@
 import { goDurationMs, resetMs, retryAfterMs } from "@slowboat/pace";
 import { BOUNDS } from "./bounds.ts";
 import { asRecord, parseObject } from "./json.ts";
-import type { LaneAnswer } from "./port.ts";
+import type { LaneAnswer, LimitHeaders } from "./port.ts";
 import type { ReplyHeaders } from "./reply.ts";
 import type { Limit, Refusal, Wire } from "./wire.ts";
 
@@ -64,7 +64,24 @@ export function classify(refusal: Refusal, nowMs: number, flex = false): Verdict
 
 /** A refusal as the answer to one request. */
 export function refused(attemptId: string, refusal: Refusal, verdict: Verdict, requestId: string | null = requestIdOf(refusal.headers)): LaneAnswer {
-  return { kind: "refused", attemptId, statusCode: refusal.status, body: refusal.text, requestId, ...verdict };
+  return {
+    kind: "refused",
+    attemptId,
+    statusCode: refusal.status,
+    body: refusal.text,
+    requestId,
+    ...verdict,
+    limits: limitHeadersOf(refusal.headers),
+  };
+}
+
+const LIMIT = /^(?:x-ratelimit|anthropic-ratelimit|anthropic-priority)-/;
+
+/** The headers about the provider's limits. */
+export function limitHeadersOf(headers: ReplyHeaders | null): LimitHeaders {
+  const limits: Record<string, string> = {};
+  for (const [name, value] of headers ?? []) if (LIMIT.test(name)) limits[name] = value;
+  return limits;
 }
 
 /** OpenAI's or Anthropic's request id. */

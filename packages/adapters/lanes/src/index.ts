@@ -18,4 +18,5 @@ export {
   type LaneProgress,
   type LaneRequest,
   type LaneStream,
+  type LimitHeaders,
 } from "./port.ts";

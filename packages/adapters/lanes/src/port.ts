@@ -24,7 +24,14 @@ export interface LaneRequest {
  *   request has the attemptId ""
  */
 export type LaneAnswer =
-  | { readonly kind: "answered"; readonly attemptId: string; readonly statusCode: number; readonly body: string; readonly requestId: string | null }
+  | {
+      readonly kind: "answered";
+      readonly attemptId: string;
+      readonly statusCode: number;
+      readonly body: string;
+      readonly requestId: string | null;
+      readonly limits?: LimitHeaders;
+    }
   | {
       readonly kind: "refused";
       readonly attemptId: string;
@@ -37,6 +44,7 @@ export type LaneAnswer =
       readonly retryAfterMs: number | null;
       /** Never sent: the lane itself kept it back, at its pace (`paced`), behind an open breaker (`circuit_open`) or with its account parked (`account_parked`). */
       readonly held?: true;
+      readonly limits?: LimitHeaders;
     }
   | {
       readonly kind: "void";
@@ -45,6 +53,9 @@ export type LaneAnswer =
       readonly message: string;
     }
   | { readonly kind: "unknown"; readonly attemptId: string; readonly code: string; readonly message: string };
+
+/** What a reply's headers said of the provider's limits, by their lower-case names: `x-ratelimit-*`, or `anthropic-ratelimit-*` and `anthropic-priority-*`. */
+export type LimitHeaders = Readonly<Record<string, string>>;
 
 interface LaneBase {
   readonly id: LaneId;
@@ -73,6 +84,7 @@ export interface LaneStream {
   readonly events: AsyncIterable<string>;
   /** Resolves after `events` ended: `answered` with a non-streaming body assembled from the events, or `unknown` when it was cut. */
   readonly final: Promise<LaneAnswer>;
+  readonly limits: LimitHeaders;
 }
 
 /** Where a provider's batch stands; `ended` when its lines can be collected, whatever they say. */

@@ -1,6 +1,6 @@
 import type { Assembler } from "./assemble.ts";
 import { BOUNDS } from "./bounds.ts";
-import { classify, failureCode, messageOf, refused, requestIdOf } from "./classify.ts";
+import { classify, failureCode, limitHeadersOf, messageOf, refused, requestIdOf } from "./classify.ts";
 import type { LaneAnswer, LaneStream } from "./port.ts";
 import { type Reply, textOf } from "./reply.ts";
 import { type SseEvent, sseEvents } from "./sse.ts";
@@ -68,7 +68,7 @@ export async function openStream(attemptId: string, response: Reply, assembler: 
       if (!settled) void drain();
     }
   };
-  return { kind: "stream", events: events(), final };
+  return { kind: "stream", events: events(), final, limits: limitHeadersOf(response.headers) };
 }
 
 function endOf(attemptId: string, assembler: Assembler, requestId: string | null, bound: Limit, failure: unknown): LaneAnswer {

@@ -57,8 +57,8 @@ export function fileRoutes(face: Face): Hono<Env> {
     const purpose = c.req.query("purpose");
     const nowMs = core.nowMs();
     const files = [...world.files.values()].filter((file) => (purpose ?? file.purpose) === file.purpose && isLive(file, nowMs));
-    files.sort((a, b) => b.createdMs - a.createdMs);
-    if (c.req.query("order") === "asc") files.reverse();
+    // They are kept in the order of their creation, also those of one millisecond.
+    if (c.req.query("order") !== "asc") files.reverse();
     const after = c.req.query("after");
     const from = after === undefined ? 0 : files.findIndex((file) => file.id === after) + 1;
     const page = files.slice(from, from + limit);

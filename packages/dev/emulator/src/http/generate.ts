@@ -138,7 +138,7 @@ function streamed(
       return;
     }
     if (cut?.end === "half-line") controller.enqueue(text.encode((frames[at] ?? endpoint.frame({ id: "cut" })).slice(0, -12)));
-    else if (cut?.end === "error") controller.enqueue(text.encode(endpoint.frame(streamError(c.get("provider")))));
+    else if (cut?.end === "error") controller.enqueue(text.encode(endpoint.frame(streamError(c.get("provider"), endpoint.path, at))));
     else if (cut === undefined) controller.enqueue(text.encode(endpoint.closing));
     controller.close();
   };

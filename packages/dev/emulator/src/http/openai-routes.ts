@@ -10,7 +10,7 @@ import { generate, meetFault } from "./generate.ts";
 
 const frame = (payload: Json): string => {
   const type = payload["type"];
-  const named = typeof type === "string" && type.startsWith("response.") ? `event: ${type}\n` : "";
+  const named = typeof type === "string" && (type === "error" || type.startsWith("response.")) ? `event: ${type}\n` : "";
   return `${named}data: ${JSON.stringify(payload)}\n\n`;
 };
 
@@ -48,6 +48,10 @@ export function modelList(provider: "openai" | "anthropic", id?: string): Json {
           max_input_tokens: facts?.contextTokens ?? null,
           max_tokens: facts?.maxOutputTokens ?? null,
           capabilities: null,
+          lifecycle: "active",
+          line: /^claude-([a-z]+)-/.exec(name)?.[1] ?? null,
+          deprecated_at: null,
+          retires_at: null,
         };
   };
   if (id !== undefined) {

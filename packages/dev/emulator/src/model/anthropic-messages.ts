@@ -192,7 +192,7 @@ function speak(asking: Asking, body: Json): Spoken {
   const content: Json =
     tool === null
       ? { type: "text", text: said.text, citations: null }
-      : { type: "tool_use", id: `toolu_${asking.serial}`, name: tool["name"], input: cut ? {} : JSON.parse(text) };
+      : { type: "tool_use", id: `toolu_${asking.serial}`, caller: { type: "direct" }, name: tool["name"], input: cut ? {} : JSON.parse(text) };
   const stopReason = cut ? "max_tokens" : tool !== null ? "tool_use" : stopSequence !== null ? "stop_sequence" : "end_turn";
   return { content: [content], tokens: said.tokens, stopReason, stopSequence: cut ? null : stopSequence };
 }
@@ -218,6 +218,9 @@ export function answerMessages(asking: Asking, body: Json, version: string): Ans
     content: spoken.content,
     stop_reason: spoken.stopReason,
     stop_sequence: spoken.stopSequence,
+    stop_details: null,
+    container: null,
+    diagnostics: null,
     usage,
   };
   return {
@@ -239,7 +242,16 @@ const usageOf = (rest: number, split: CacheSplit, output: number, inBatch: boole
   server_tool_use: null,
   service_tier: inBatch ? "batch" : "standard",
   inference_geo: "not_available",
+  speed: null,
 });
+
+/** What the last event of a stream says of the usage; the rest of it came with the first one. */
+const runningTotals = (usage: Json): Json =>
+  Object.fromEntries(
+    ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens", "output_tokens_details", "server_tool_use"].map(
+      (name) => [name, usage[name]],
+    ),
+  );
 
 /** The same message as the events of a stream, a ping among them. */
 export function messageEvents(answer: Json): Json[] {
@@ -262,7 +274,11 @@ export function messageEvents(answer: Json): Json[] {
     events.push({ type: "content_block_stop", index });
   });
   events.push(
-    { type: "message_delta", delta: { stop_reason: answer["stop_reason"], stop_sequence: answer["stop_sequence"] }, usage },
+    {
+      type: "message_delta",
+      delta: { stop_reason: answer["stop_reason"], stop_sequence: answer["stop_sequence"], stop_details: null, container: null },
+      usage: runningTotals(usage),
+    },
     { type: "message_stop" },
   );
   return events;

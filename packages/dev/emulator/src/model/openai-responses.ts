@@ -56,10 +56,9 @@ export function answerResponses(asking: Asking, body: Json): Answered {
     effort: prompt.facts.reasons ? textOf(objectOf(body["reasoning"])["effort"]) || null : null,
     choice: 0,
   });
-  const writes = prompt.facts.cache === "breakpoint" ? { cache_write_tokens: prompt.written } : {};
   const usage: Json = {
     input_tokens: prompt.tokens,
-    input_tokens_details: { cached_tokens: prompt.cached, ...writes },
+    input_tokens_details: { cached_tokens: prompt.cached, cache_write_tokens: prompt.facts.cache === "breakpoint" ? prompt.written : 0 },
     output_tokens: said.tokens,
     output_tokens_details: { reasoning_tokens: said.reasoningTokens },
     total_tokens: prompt.tokens + said.tokens,
@@ -74,6 +73,7 @@ export function answerResponses(asking: Asking, body: Json): Answered {
   const answer: Json = {
     id: `resp_${asking.serial}`,
     object: "response",
+    access_programs: null,
     created_at: Math.floor(asking.nowMs / 1000),
     status: said.cut ? "incomplete" : "completed",
     background: false,

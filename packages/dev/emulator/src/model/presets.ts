@@ -111,15 +111,16 @@ export function faultReply(provider: Provider, effect: FaultEffect): Reply | nul
   };
 }
 
-/** The payload of an error inside a stream that began with status 200. */
-export const streamError = (provider: Provider): Json =>
-  provider === "openai"
-    ? {
-        error: {
-          message: "The server is currently overloaded. Please try again later.",
-          type: "server_error",
-          param: null,
-          code: "server_is_overloaded",
-        },
-      }
-    : { type: "error", error: { type: "overloaded_error", message: "Overloaded" } };
+const OVERLOADED = {
+  message: "The server is currently overloaded. Please try again later.",
+  type: "server_error",
+  param: null,
+  code: "server_is_overloaded",
+};
+
+/** The payload of an error inside a stream that began with status 200 and has had so many events; the responses API says it flat. */
+export function streamError(provider: Provider, path: string, events: number): Json {
+  if (provider === "anthropic") return { type: "error", error: { type: "overloaded_error", message: "Overloaded" } };
+  if (path !== "/v1/responses") return { error: OVERLOADED };
+  return { ...OVERLOADED, type: "error", sequence_number: events };
+}

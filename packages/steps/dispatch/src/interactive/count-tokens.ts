@@ -1,6 +1,6 @@
 import type { LaneId } from "@slowboat/contract";
 import { fault } from "@slowboat/kernel";
-import type { Lane } from "@slowboat/lanes";
+import type { Lane, LimitHeaders } from "@slowboat/lanes";
 import { endingOf } from "./ending.ts";
 
 /** A message whose tokens are to be counted. */
@@ -17,6 +17,7 @@ export interface CountReply {
   readonly body: string;
   readonly emulated: boolean;
   readonly retryAfterMs: number | null;
+  readonly limits: LimitHeaders;
 }
 
 /** Passes a count on to the provider that knows; a fault where this installation has none. */
@@ -33,5 +34,6 @@ export async function countTokens(
   const ending = endingOf(answer, call.scale);
   // Nothing was charged, so a lost answer may simply be asked for again.
   if (ending.fault !== null) throw answer.kind === "unknown" ? fault("provider-failed", { inside: answer.code }) : ending.fault;
-  return { statusCode: ending.statusCode, body: ending.body, emulated: lane.emulated, retryAfterMs: ending.retryAfterMs };
+  const { statusCode, body, retryAfterMs, limits } = ending;
+  return { statusCode, body, emulated: lane.emulated, retryAfterMs, limits };
 }

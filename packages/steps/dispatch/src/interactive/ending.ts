@@ -1,5 +1,5 @@
 import { type Fault, fault } from "@slowboat/kernel";
-import type { LaneAnswer } from "@slowboat/lanes";
+import type { LaneAnswer, LimitHeaders } from "@slowboat/lanes";
 
 /** How a call ends for its caller, and what its job remembers of a failure. */
 export interface Ending {
@@ -8,6 +8,8 @@ export interface Ending {
   readonly requestId: string | null;
   /** The provider's wish, in the caller's time: machine ms. */
   readonly retryAfterMs: number | null;
+  /** What the provider said of its limits, also with an answer that is not for the caller. */
+  readonly limits: LimitHeaders;
   /** Thrown instead of the body where the provider said nothing that is for the caller. */
   readonly fault: Fault | null;
   readonly error: { readonly code: string; readonly message: string } | null;
@@ -24,12 +26,21 @@ export function endingOf(answer: LaneAnswer, scale: number): Ending {
     body: "",
     requestId: null,
     retryAfterMs: null,
+    limits: "limits" in answer ? (answer.limits ?? {}) : {},
     fault: error,
     error: { code: error.code, message: error.message },
   });
   switch (answer.kind) {
     case "answered":
-      return { statusCode: answer.statusCode, body: answer.body, requestId: answer.requestId, retryAfterMs: null, fault: null, error: null };
+      return {
+        statusCode: answer.statusCode,
+        body: answer.body,
+        requestId: answer.requestId,
+        retryAfterMs: null,
+        limits: answer.limits ?? {},
+        fault: null,
+        error: null,
+      };
     case "refused": {
       const after = answer.retryAfterMs === null ? null : Math.ceil(answer.retryAfterMs / scale);
       const later = after === null ? {} : { retryAfterMs: after };
@@ -48,12 +59,13 @@ export function endingOf(answer: LaneAnswer, scale: number): Ending {
         );
       if (!isApiError(answer.body) || answer.statusCode < 400)
         return failed(fault("provider-failed", { inside: `status ${answer.statusCode}`, ...later }));
-      const { statusCode, body, requestId } = answer;
+      const { statusCode, body, requestId, limits = {} } = answer;
       return {
         statusCode,
         body,
         requestId,
         retryAfterMs: after,
+        limits,
         fault: null,
         error: { code: "provider-refused", message: `The provider refused the request with status ${statusCode}.` },
       };

@@ -49,5 +49,16 @@ async function giveAgain(house: CallHouse, job: NewJob, decision: Course["decisi
   await house.write({ kind: "open", job: { ...job, lane: "cache", attemptId: attempt.id }, attempt });
   house.settleSoon();
   const { answer: body, statusCode, requestId, emulated } = hit;
-  return { kind: "answer", jobId: job.id, lane: "cache", emulated, requestId, statusCode, body, cachedFrom: hit.jobId, retryAfterMs: null };
+  return {
+    kind: "answer",
+    jobId: job.id,
+    lane: "cache",
+    emulated,
+    requestId,
+    statusCode,
+    body,
+    cachedFrom: hit.jobId,
+    retryAfterMs: null,
+    limits: {},
+  };
 }

@@ -22,7 +22,7 @@ async function* from(...items: (string | Error)[]): AsyncGenerator<string> {
   }
 }
 
-const whole: Ending = { statusCode: 200, body: "{}", requestId: null, retryAfterMs: null, fault: null, error: null };
+const whole: Ending = { statusCode: 200, body: "{}", requestId: null, retryAfterMs: null, limits: {}, fault: null, error: null };
 const cut: Ending = { ...whole, fault: fault("outcome-unknown"), error: { code: "outcome-unknown", message: "" } };
 
 describe("a stream is read ahead of its reader", () => {

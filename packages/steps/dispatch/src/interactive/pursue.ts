@@ -163,13 +163,14 @@ function streamReply(house: CallHouse, course: Course, lane: CallLane, stream: L
     lane: lane.id,
     emulated: lane.emulated,
     requestId: null,
+    limits: stream.limits,
     events: followStream(stream.events, commit),
   };
 }
 
 function replyOf(course: Course, lane: CallLane, ending: Ending): InteractiveReply {
-  const { statusCode, body, requestId, retryAfterMs } = ending;
-  const who = { jobId: course.job.id, lane: lane.id, emulated: lane.emulated, requestId };
+  const { statusCode, body, requestId, retryAfterMs, limits } = ending;
+  const who = { jobId: course.job.id, lane: lane.id, emulated: lane.emulated, requestId, limits };
   if (ending.fault !== null) return { kind: "failed", ...who, fault: ending.fault };
   return { kind: "answer", ...who, statusCode, body, cachedFrom: null, retryAfterMs };
 }

@@ -1,5 +1,6 @@
 import type { Endpoint, LaneId, Surface } from "@slowboat/contract";
 import type { Fault } from "@slowboat/kernel";
+import type { LimitHeaders } from "@slowboat/lanes";
 import type { ResolvedModel } from "@slowboat/pricing";
 import type { ReuseMode } from "@slowboat/reuse";
 
@@ -36,6 +37,8 @@ interface Answered {
   readonly emulated: boolean;
   /** The provider's own request id. */
   readonly requestId: string | null;
+  /** The provider's headers about its limits; empty where it was not asked. */
+  readonly limits: LimitHeaders;
 }
 
 /**
