@@ -273,3 +273,15 @@ export const webhookDelivery = pgTable("webhook_delivery", {
   statusCode: integer("status_code"),
   error: text("error"),
 });
+
+export const laneParking = pgTable(
+  "lane_parking",
+  {
+    lane: text("lane").notNull(),
+    account: text("account").notNull(),
+    code: text("code").notNull(),
+    untilMs: instant("until_ms").notNull(),
+    times: integer("times").notNull(),
+  },
+  (row) => [primaryKey({ columns: [row.lane, row.account] })],
+);
