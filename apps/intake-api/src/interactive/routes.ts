@@ -6,6 +6,8 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { versionHeaders } from "../anthropic/version.ts";
 import { type App, type AppDeps, type AppEnv, EMULATED_LABEL, type Mount } from "../http/env.ts";
+import { idempotencyOf } from "../http/idempotency.ts";
+import { type RunOnce, runOnce } from "./once.ts";
 import { type JsonBody, readJsonBody } from "./read-body.ts";
 import { readWishes } from "./read-wishes.ts";
 import { sseBytes } from "./sse.ts";
@@ -16,7 +18,8 @@ const SYNCHRONOUS: readonly Endpoint[] = ["/v1/chat/completions", "/v1/responses
 export const interactiveRoutes =
   (interactive: Interactive): Mount =>
   (app: App, deps: AppDeps): void => {
-    for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer(interactive, deps, c, endpoint));
+    const once = runOnce(deps);
+    for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer({ ...deps, interactive, once }, c, endpoint));
     app.post("/v1/messages/count_tokens", async (c) => {
       const headers = versionHeaders(c.req.raw.headers);
       const body = await readJsonBody(c.env.incoming);
@@ -33,30 +36,41 @@ export const interactiveRoutes =
     });
   };
 
-async function answer(interactive: Interactive, deps: AppDeps, c: Context<AppEnv>, endpoint: Endpoint): Promise<Response> {
+type AnswerDeps = AppDeps & { readonly interactive: Interactive; readonly once: RunOnce };
+
+async function answer(deps: AnswerDeps, c: Context<AppEnv>, endpoint: Endpoint): Promise<Response> {
   const surface = endpoint === "/v1/messages" ? "anthropic" : "openai";
   const headers = surface === "anthropic" ? versionHeaders(c.req.raw.headers) : undefined;
   const body = await readJsonBody(c.env.incoming);
   const { tenantId, keyId, allowUnpriced } = c.var.caller;
-  const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
-  refuseBackground(endpoint, body);
-  const wishes = readWishes(c.req.raw.headers, body, deps.clock.job());
-  const reply = await interactive.run(
-    {
-      tenantId,
-      keyId,
-      allowUnpriced,
-      surface,
-      endpoint,
-      model,
-      ...(headers === undefined ? {} : { headers }),
-      value: body.value,
-      ...wishes,
-      maxOutputTokens: outputBound(body),
-      stream: body.value["stream"] === true,
-    },
-    c.req.raw.signal,
-  );
+  const { signal } = c.req.raw;
+  const stream = body.value["stream"] === true;
+  // Judged only where it is run: the same call again gets its answer although its deadline has passed since.
+  const run = (): Promise<InteractiveReply> => {
+    const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
+    refuseBackground(endpoint, body);
+    const wishes = readWishes(c.req.raw.headers, body, deps.clock.job());
+    return deps.interactive.run(
+      {
+        tenantId,
+        keyId,
+        allowUnpriced,
+        surface,
+        endpoint,
+        model,
+        ...(headers === undefined ? {} : { headers }),
+        value: body.value,
+        ...wishes,
+        maxOutputTokens: outputBound(body),
+        stream,
+      },
+      signal,
+    );
+  };
+  const keyed = idempotencyOf(c, body.text);
+  const call = keyed && { ...keyed, tenantId, route: `POST ${endpoint}`, requestId: c.var.requestId, stream, signal };
+  const { reply, replayed } = call === null ? { reply: await run(), replayed: false } : await deps.once(call, async () => await run());
+  if (replayed) c.header("idempotent-replayed", "true");
   tellWho(c, reply);
   if (reply.kind === "failed") throw reply.fault;
   if (reply.kind === "answer") {

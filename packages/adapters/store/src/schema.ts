@@ -50,6 +50,7 @@ export const idempotency = pgTable(
     fingerprint: text("fingerprint").notNull(),
     responseId: text("response_id"),
     createdAtMs: instant("created_at_ms").notNull(),
+    leaseUntilRealMs: instant("lease_until_real_ms"),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.route, t.key] })],
 );
@@ -97,6 +98,7 @@ export const batch = pgTable("batch", {
   endedAtMs: instant("ended_at_ms"),
   deletedAtMs: instant("deleted_at_ms"),
   version: integer("version").notNull().default(1),
+  outputLifeMs: instant("output_life_ms"),
 });
 
 export const job = pgTable("job", {
