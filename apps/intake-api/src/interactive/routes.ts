@@ -7,8 +7,10 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { versionHeaders } from "../anthropic/version.ts";
 import { type App, type AppDeps, type AppEnv, EMULATED_LABEL, type Mount } from "../http/env.ts";
 import { retryAfter } from "../http/errors.ts";
+import { idempotencyOf } from "../http/idempotency.ts";
 import { speaksAnthropic } from "../http/surface.ts";
 import { callPrint, isClientRetry, type LeftCalls, leftCalls } from "./left-calls.ts";
+import { type RunOnce, runOnce } from "./once.ts";
 import { type JsonBody, readJsonBody } from "./read-body.ts";
 import { readWishes } from "./read-wishes.ts";
 import { sseBytes } from "./sse.ts";
@@ -19,8 +21,8 @@ const SYNCHRONOUS: readonly Endpoint[] = ["/v1/chat/completions", "/v1/responses
 export const interactiveRoutes =
   (interactive: Interactive): Mount =>
   (app: App, deps: AppDeps): void => {
-    const calls = { interactive, left: leftCalls() };
-    for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer(calls, deps, c, endpoint));
+    const calls = { ...deps, interactive, once: runOnce(deps), left: leftCalls() };
+    for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer(calls, c, endpoint));
     app.post("/v1/messages/count_tokens", async (c) => {
       const headers = versionHeaders(c.req.raw.headers);
       const body = await readJsonBody(c.env.incoming);
@@ -38,24 +40,21 @@ export const interactiveRoutes =
     });
   };
 
-async function answer(
-  calls: { readonly interactive: Interactive; readonly left: LeftCalls },
-  deps: AppDeps,
-  c: Context<AppEnv>,
-  endpoint: Endpoint,
-): Promise<Response> {
+type AnswerDeps = AppDeps & { readonly interactive: Interactive; readonly once: RunOnce; readonly left: LeftCalls };
+
+async function answer(deps: AnswerDeps, c: Context<AppEnv>, endpoint: Endpoint): Promise<Response> {
   const surface = endpoint === "/v1/messages" ? "anthropic" : "openai";
   const headers = surface === "anthropic" ? versionHeaders(c.req.raw.headers) : undefined;
   const body = await readJsonBody(c.env.incoming);
   const { tenantId, keyId, allowUnpriced } = c.var.caller;
-  const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
-  refuseBackground(endpoint, body);
-  const wishes = readWishes(c.req.raw.headers, body, deps.clock.job());
   const { signal, headers: sent } = c.req.raw;
-  const print = (): string => callPrint({ keyId, endpoint, headers: sent, body: body.text });
-  const taken = isClientRetry(sent) ? await calls.left.take(print()) : null;
-  const run = (): Promise<InteractiveReply> =>
-    calls.interactive.run(
+  const stream = body.value["stream"] === true;
+  // Judged only where it is run: the same call again gets its answer although its deadline has passed since.
+  const run = async (): Promise<InteractiveReply> => {
+    const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
+    refuseBackground(endpoint, body);
+    const wishes = readWishes(sent, body, deps.clock.job());
+    return await deps.interactive.run(
       {
         tenantId,
         keyId,
@@ -67,15 +66,19 @@ async function answer(
         value: body.value,
         ...wishes,
         maxOutputTokens: outputBound(body),
-        stream: body.value["stream"] === true,
+        stream,
       },
       signal,
     );
-  const replying = taken === null ? run() : Promise.resolve(taken);
-  calls.left.watch(print, signal, replying);
-  const reply = await replying;
+  };
+  const keyed = idempotencyOf(c, body.text);
+  const call = keyed && { ...keyed, tenantId, route: `POST ${endpoint}`, requestId: c.var.requestId, stream, signal };
+  const print = (): string => callPrint({ keyId, endpoint, headers: sent, body: body.text });
+  const { reply, replayed } =
+    call === null ? { reply: await runOrTake(deps.left, sent, signal, print, run), replayed: false } : await deps.once(call, run);
+  if (replayed) c.header("idempotent-replayed", "true");
   // Nobody is there; the stream is kept for the retry, and its reader's alone.
-  if (reply.kind === "stream" && signal.aborted) return c.body(null);
+  if (call === null && reply.kind === "stream" && signal.aborted) return c.body(null);
   tellWho(c, reply);
   if (reply.kind === "failed") throw reply.fault;
   if (reply.kind === "answer") {
@@ -91,6 +94,20 @@ async function answer(
   c.header("cache-control", "no-cache");
   c.header("x-accel-buffering", "no");
   return c.body(ReadableStream.from(sseBytes(reply.events, { endpoint, requestId, onError })) as unknown as ReadableStream<Uint8Array>);
+}
+
+/** Runs the call, or gives a client's own retry the reply of the call that it left. */
+async function runOrTake(
+  left: LeftCalls,
+  headers: Headers,
+  signal: AbortSignal,
+  print: () => string,
+  run: () => Promise<InteractiveReply>,
+): Promise<InteractiveReply> {
+  const taken = isClientRetry(headers) ? await left.take(print()) : null;
+  const replying = taken === null ? run() : Promise.resolve(taken);
+  left.watch(print, signal, replying);
+  return await replying;
 }
 
 /** A background response is fetched later by an id of the provider's, which a job here does better. */
