@@ -30,7 +30,7 @@ export function costOf(request: LaneRequest): Cost {
 }
 
 /** What an answer's usage says it took: tokens read from Anthropic's cache are counted apart there, and do not count. */
-export function spentOf(body: string): { input: number; output: number } | null {
+function spentOf(body: string): { input: number; output: number } | null {
   const usage = asRecord(parseObject(body)?.["usage"]);
   if (!usage) return null;
   const count = (...names: string[]): number | null => {
