@@ -190,7 +190,7 @@ export const batchesSuite = (at: () => Target, version: OpenAiVersion): void => 
       expect(await thrown(create({ input_file_id: "file-x", endpoint: "/v1/nothing", completion_window: "24h" }))).toMatchObject({ status: 400 });
       const metadata = { key: "v".repeat(513) };
       const wrong = { input_file_id: "file-x", endpoint: "/v1/chat/completions", completion_window: "24h", metadata };
-      expect(await thrown(create(wrong))).toMatchObject({ status: 400, param: "metadata" });
+      expect(await thrown(create(wrong))).toMatchObject({ status: 400, param: expect.stringMatching(/^metadata/) });
     });
   });
 };
