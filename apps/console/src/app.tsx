@@ -123,7 +123,7 @@ function Body({ overview, filters, setFilter }: { overview: Overview; filters: U
   const idle = overview.lanes.length === 0 && overview.batches.length === 0 && overview.receipt.list_nano_usd === "0";
   return (
     <>
-      <WindowSwitch overview={overview} choose={(key) => setFilter("window", key)} />
+      <WindowSwitch overview={overview} wish={filters.get("window")} choose={(key) => setFilter("window", key)} />
       {idle ? (
         <EmptyWindow overview={overview} showAll={() => setFilter("window", "all")} />
       ) : (

@@ -20,7 +20,7 @@ interface PanelProps {
 export function BatchPanel({ apiKey, apiUrl, id, nowMs, emulated, showJobs, close, refused }: PanelProps) {
   const { detail: batch, trouble } = useDetail(fetchBatch, { apiKey, id, refused });
   return (
-    <Panel kind="Batch" id={id} emulated={emulated && !batch?.receipt?.emulated} close={close}>
+    <Panel kind="Batch" id={id} emulated={batch?.receipt?.emulated ?? emulated} close={close}>
       {trouble === null ? null : (
         <p className="alarm" role="alert">
           {trouble}

@@ -29,13 +29,14 @@ export const count = (number: number): string => String(number).replace(/\B(?=(\
 /** `"1 batch"`, `"2 batches"`. */
 export const counted = (number: number, one: string, many = `${one}s`): string => `${count(number)} ${number === 1 ? one : many}`;
 
-/** A length of time in words, its two largest units: `"3 h 20 min"`. */
+/** A length of time in words, its two largest units: `"3 h 20 min"`, `"2 d"`. */
 export function length(ms: number): string {
   const minutes = Math.round(Math.abs(ms) / 60_000);
   if (minutes < 1) return "under a minute";
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  const [large, small] = hours < 48 ? [`${hours} h`, `${minutes % 60} min`] : [`${Math.floor(hours / 24)} d`, `${hours % 24} h`];
+  return small.startsWith("0 ") ? large : `${large} ${small}`;
 }
 
 /** An instant relative to now. */

@@ -22,7 +22,7 @@ export function JobPanel({ apiKey, apiUrl, id, nowMs, emulated, open, close, ref
   const decision = job?.attempts.at(-1)?.decision ?? null;
   const curl = `curl ${apiUrl ?? "http://127.0.0.1:8787"}/v1/jobs/${id} \\\n  -H "authorization: Bearer $SLOWBOAT_API_KEY"`;
   return (
-    <Panel kind="Job" id={id} emulated={emulated && !job?.receipt?.emulated} close={close}>
+    <Panel kind="Job" id={id} emulated={job?.receipt?.emulated ?? job?.attempts.at(-1)?.emulated ?? emulated} close={close}>
       {trouble === null ? null : (
         <p className="alarm" role="alert">
           {trouble}

@@ -122,10 +122,7 @@ export const instant = (atMs: number | null, nowMs: number): ReactNode =>
 export function ReceiptPart({ receipt, ended }: { receipt: Receipt | null; ended: boolean }) {
   return (
     <section aria-labelledby="receipt-title">
-      <header className="row">
-        <h3 id="receipt-title">Receipt</h3>
-        {receipt?.emulated ? <Emulated /> : null}
-      </header>
+      <h3 id="receipt-title">Receipt</h3>
       {receipt === null ? (
         <p className="quiet">{ended ? "Nothing was charged." : "Nothing is settled yet."}</p>
       ) : receipt.priced ? (

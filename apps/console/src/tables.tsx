@@ -1,3 +1,4 @@
+import type { MouseEvent } from "react";
 import { Copy } from "./copy.tsx";
 import { count, counted, deadlineWords, decimalsOf, exact, length, relative, shortId, usd, words } from "./format.ts";
 import type { Batch, Job, Overview } from "./overview.ts";
@@ -18,15 +19,22 @@ export const Head = ({ columns }: { columns: readonly string[] }) => (
 /** A state as a word with a colour. */
 export const State = ({ state }: { state: string }) => <span className={`state ${state}`}>{words(state)}</span>;
 
-/** An id that opens its panel, and can be copied; its row is part of the button. */
+/** An id that opens its panel, and can be copied. */
 const OpenId = ({ id, open }: { id: string; open: (id: string) => void }) => (
   <span className="open-id">
-    <button type="button" className="link id open" title={id} aria-haspopup="dialog" onClick={() => open(id)}>
+    <button type="button" className="link id" title={id} aria-haspopup="dialog" onClick={() => open(id)}>
       {shortId(id)}
     </button>
     <Copy text={id} what={id} />
   </span>
 );
+
+/** Opens a panel by a click anywhere in a row, but on its buttons or to select text; by the keyboard the id does so. */
+const rowClick =
+  (open: () => void) =>
+  (event: MouseEvent<HTMLElement>): void => {
+    if (event.target instanceof Element && event.target.closest("button") === null && getSelection()?.isCollapsed !== false) open();
+  };
 
 export function Lanes({ overview, chosen, choose }: { overview: Overview; chosen: string; choose: (lane: string) => void }) {
   const paid = new Map(overview.paid_by_lane.map((row) => [row.lane, BigInt(row.nano_usd)]));
@@ -34,7 +42,7 @@ export function Lanes({ overview, chosen, choose }: { overview: Overview; chosen
   return (
     <section aria-labelledby="lanes-title">
       <h2 id="lanes-title">Lanes</h2>
-      <table className="cards">
+      <table className="cards short">
         <Head columns={["lane", "#live", "#completed", "#failed", "#oldest waiting", "#paid"]} />
         <tbody>
           {overview.lanes.map((lane) => (
@@ -121,11 +129,11 @@ export function Batches({ overview, open }: { overview: Overview; open: (id: str
         <Head columns={["batch", "state", "progress", "deadline", "model", "endpoint"]} />
         <tbody>
           {overview.batches.map((batch) => (
-            <tr key={batch.id}>
+            <tr key={batch.id} onClick={rowClick(() => open(batch.id))}>
               <th scope="row">
                 <OpenId id={batch.id} open={open} />
               </th>
-              <td data-label="state">
+              <td className="standing">
                 <State state={batch.state} />
               </td>
               <Progress batch={batch} />
@@ -155,11 +163,11 @@ function JobRows({ overview, open }: { overview: Overview; open: (id: string) =>
       <Head columns={["job", "state", "lane", "model", ...(named ? ["custom id"] : []), "accepted", "deadline", "#paid"]} />
       <tbody>
         {overview.jobs.map((job) => (
-          <tr key={job.id}>
+          <tr key={job.id} onClick={rowClick(() => open(job.id))}>
             <th scope="row">
               <OpenId id={job.id} open={open} />
             </th>
-            <td data-label="state">
+            <td className="standing">
               <State state={job.state} />
             </td>
             <td data-label="lane">{job.lane ?? <span className="quiet">none yet</span>}</td>
@@ -201,7 +209,7 @@ export function Jobs({
   };
   return (
     <section aria-labelledby="jobs-title">
-      <header className="row">
+      <header className="row filters">
         <h2 id="jobs-title">Jobs</h2>
         {batch === "" ? null : (
           <button type="button" title="show the jobs of every batch" onClick={() => setFilter("batch", "")}>

@@ -1,3 +1,4 @@
+import type { ReactNode } from "react";
 import { count, counted, decimalsOf, exact, length, percent, usd } from "./format.ts";
 import type { Overview, WindowKey } from "./overview.ts";
 
@@ -11,7 +12,7 @@ const WINDOWS: readonly { readonly key: WindowKey; readonly label: string; reado
 export const windowWords = (key: WindowKey): string => WINDOWS.find((one) => one.key === key)?.words ?? key;
 
 /** Chooses what the totals are of, and says it in words. */
-export function WindowSwitch({ overview, choose }: { overview: Overview; choose: (key: WindowKey) => void }) {
+export function WindowSwitch({ overview, wish, choose }: { overview: Overview; wish: string | null; choose: (key: WindowKey) => void }) {
   const { window: shown, newest_at_ms: newestAtMs } = overview;
   const widened = !shown.chosen && shown.key !== "24h" && newestAtMs !== null;
   return (
@@ -27,7 +28,7 @@ export function WindowSwitch({ overview, choose }: { overview: Overview; choose:
         <legend className="hidden">Window of the totals, in job time</legend>
         {WINDOWS.map(({ key, label }) => (
           <label key={key}>
-            <input type="radio" name="window" value={key} checked={shown.key === key} onChange={() => choose(key)} />
+            <input type="radio" name="window" value={key} checked={(wish ?? shown.key) === key} onChange={() => choose(key)} />
             <span>{label}</span>
           </label>
         ))}
@@ -37,17 +38,25 @@ export function WindowSwitch({ overview, choose }: { overview: Overview; choose:
 }
 
 /** What is not as it should be stands first; "none missed" only where no job and no batch was late. */
-function deadlineNote({ deadlines: d }: Overview): string {
+function DeadlineNote({ deadlines: d }: { deadlines: Overview["deadlines"] }) {
   const unanswered = d.with_deadline - d.met - d.missed - d.running;
-  const parts = [
-    d.missed > 0 ? `${count(d.missed)} missed` : "",
-    d.late_batches > 0 ? `${counted(d.late_batches, "batch", "batches")} late` : "",
-    d.missed === 0 && d.late_batches === 0 && d.met > 0 ? "none missed" : "",
-    d.running > 0 ? `${count(d.running)} running${d.soon > 0 ? `, ${count(d.soon)} of them close` : ""}` : "",
-    unanswered > 0 ? `${count(unanswered)} without an answer` : "",
+  const late = [
+    ...(d.missed > 0 ? [`${count(d.missed)} missed`] : []),
+    ...(d.late_batches > 0 ? [`${counted(d.late_batches, "batch", "batches")} late`] : []),
   ];
-  const said = parts.filter((part) => part !== "").join(" · ");
-  return said === "" ? "no job has one" : said;
+  const others = [
+    ...(late.length === 0 && d.met > 0 ? ["none missed"] : []),
+    ...(d.running > 0 ? [`${count(d.running)} running${d.soon > 0 ? `, ${count(d.soon)} of them close` : ""}`] : []),
+    ...(unanswered > 0 ? [`${count(unanswered)} without an answer`] : []),
+  ];
+  if (late.length + others.length === 0) return "no job has one";
+  return (
+    <>
+      {late.length === 0 ? null : <strong className="bad">{late.join(" · ")}</strong>}
+      {late.length > 0 && others.length > 0 ? " · " : ""}
+      {others.join(" · ")}
+    </>
+  );
 }
 
 /** The figures that matter first. All money has one number of decimals. */
@@ -57,9 +66,8 @@ export function Tiles({ overview }: { overview: Overview }) {
   const decimals = decimalsOf([list, paid]);
   const live = overview.lanes.reduce((sum, lane) => sum + lane.live, 0);
   const oldest = overview.lanes.flatMap((lane) => (lane.oldestAtMs === null ? [] : [lane.oldestAtMs]));
-  const { missed, met, late_batches: late } = overview.deadlines;
   const money = overview.emulated ? "emulated: no money is spent" : "owed to providers";
-  const tiles: { name: string; value: string; note: string; tone?: string }[] = [
+  const tiles: { name: string; value: string; note: ReactNode; tone?: string }[] = [
     {
       name: "Saved",
       value: usd(list - paid, decimals),
@@ -68,7 +76,7 @@ export function Tiles({ overview }: { overview: Overview }) {
     },
     { name: "Paid", value: usd(paid, decimals), note: money },
     { name: "List price", value: usd(list, decimals), note: "same models, real time" },
-    { name: "Deadlines met", value: count(met), note: deadlineNote(overview), ...(missed + late > 0 ? { tone: "bad" } : {}) },
+    { name: "Deadlines met", value: count(overview.deadlines.met), note: <DeadlineNote deadlines={overview.deadlines} /> },
     {
       name: "In flight",
       value: count(live),
