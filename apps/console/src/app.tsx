@@ -1,100 +1,25 @@
-import { type FormEvent, useCallback, useEffect, useState } from "react";
-import { exact, length, percent, usd } from "./format.ts";
-import { fetchOverview, KeyRefused, type Overview } from "./overview.ts";
+import { useCallback, useEffect, useState } from "react";
+import { fetchOverview, KeyRefused } from "./ask.ts";
+import { BatchPanel } from "./batch-panel.tsx";
+import { Empty, EmptyWindow } from "./empty.tsx";
+import { counted, exact, usd } from "./format.ts";
+import { JobPanel } from "./job-panel.tsx";
+import { Login, Logo } from "./login.tsx";
+import type { Overview } from "./overview.ts";
+import { Emulated } from "./panel.tsx";
 import { Batches, Jobs, Lanes } from "./tables.tsx";
+import { Tiles, WindowSwitch } from "./totals.tsx";
 import { Waterfall } from "./waterfall.tsx";
 
 const POLL_MS = 2_000;
 const KEY = "slowboat.key";
+const FILTERS = ["window", "state", "lane", "batch"];
 
-function AskKey({ refused, onKey }: { refused: boolean; onKey: (key: string) => void }) {
-  const submit = (event: FormEvent<HTMLFormElement>): void => {
-    event.preventDefault();
-    const key = new FormData(event.currentTarget).get("key");
-    if (typeof key === "string" && key.trim() !== "") onKey(key.trim());
-  };
-  return (
-    <form className="ask" onSubmit={submit}>
-      <h1>Slowboat</h1>
-      <label htmlFor="key">API key</label>
-      <input id="key" name="key" type="password" autoComplete="off" required />
-      {refused ? (
-        <p className="alarm" role="alert">
-          This key is not known here, or it was revoked.
-        </p>
-      ) : null}
-      <button type="submit">Show my jobs</button>
-      <p className="quiet">The key was printed once when Slowboat first started. It stays in this tab.</p>
-    </form>
-  );
-}
+type SetFilter = (name: string, value: string) => void;
 
-function Tiles({ overview }: { overview: Overview }) {
-  const list = BigInt(overview.receipt.list_nano_usd);
-  const paid = BigInt(overview.receipt.paid_nano_usd);
-  const live = overview.lanes.reduce((sum, lane) => sum + lane.live, 0);
-  const oldest = overview.lanes.flatMap((lane) => (lane.oldestAtMs === null ? [] : [lane.oldestAtMs]));
-  const { met, missed, running } = overview.deadlines;
-  const tiles: [string, string, string][] = [
-    ["in flight", String(live), oldest.length === 0 ? "nothing waits" : `oldest for ${length(overview.now_ms - Math.min(...oldest))}`],
-    ["deadlines", `${met} met`, missed > 0 ? `${missed} missed, ${running} running` : `none missed, ${running} running`],
-    ["list price", usd(list), "same models, real time"],
-    ["paid", usd(paid), overview.emulated ? "emulated: no money" : `last ${overview.hours} h`],
-    ["saved", usd(list - paid), percent(list - paid, list)],
-  ];
-  return (
-    <dl className="tiles">
-      {tiles.map(([name, value, note]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-          <dd className="quiet">{note}</dd>
-        </div>
-      ))}
-    </dl>
-  );
-}
-
-function Empty({ apiUrl }: { apiUrl: string | null }) {
-  const base = apiUrl ?? "http://127.0.0.1:8787";
-  return (
-    <section>
-      <h2>Nothing here yet</h2>
-      <p>One of these fills the page:</p>
-      <pre>{`npm start
-npx slowboat submit requests.jsonl --deadline 06:00
-curl ${base}/v1/jobs -H "authorization: Bearer $SLOWBOAT_API_KEY" -H "content-type: application/json" \\
-  -d '{"endpoint":"/v1/chat/completions","deadline":"4h","body":{"model":"gpt-5-mini","messages":[{"role":"user","content":"Hello"}]}}'`}</pre>
-    </section>
-  );
-}
-
-function Notices({ overview, stale }: { overview: Overview; stale: string | null }) {
-  return (
-    <>
-      {stale === null ? null : (
-        <p className="alarm" role="status">
-          {stale}
-        </p>
-      )}
-      {overview.unpriced > 0 ? <p className="alarm">{overview.unpriced} answers have no price and stand in no sum.</p> : null}
-      {overview.suspense.attempts > 0 ? (
-        <p className="alarm">
-          {overview.suspense.attempts} attempts are in suspense: up to {usd(BigInt(overview.suspense.nano_usd))} may have been charged without an
-          answer.
-        </p>
-      ) : null}
-    </>
-  );
-}
-
-export function App() {
-  const [key, setKey] = useState(() => sessionStorage.getItem(KEY));
-  const [refused, setRefused] = useState(false);
-  const [overview, setOverview] = useState<Overview | null>(null);
-  const [stale, setStale] = useState<string | null>(null);
+/** The address holds everything that is looked at: the window, the filters and what is open. */
+function useAddress(): { filters: URLSearchParams; setFilter: SetFilter } {
   const [filters, setFilters] = useState(() => new URLSearchParams(location.search));
-
   const setFilter = useCallback((name: string, value: string) => {
     setFilters((old) => {
       const next = new URLSearchParams(old);
@@ -104,27 +29,37 @@ export function App() {
       return next;
     });
   }, []);
+  return { filters, setFilter };
+}
 
+interface Watched {
+  readonly overview: Overview | null;
+  readonly trouble: string | null;
+  readonly again: () => void;
+  readonly show: (overview: Overview | null) => void;
+}
+
+/** Reads the page's figures every two seconds; what was read last stays when the server does not answer. */
+function useOverview(key: string | null, input: { readonly asked: string; readonly refused: () => void }): Watched {
+  const { asked, refused } = input;
+  const [overview, show] = useState<Overview | null>(null);
+  const [trouble, setTrouble] = useState<string | null>(null);
+  const [turn, setTurn] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new turn is a wish to look at once.
   useEffect(() => {
     if (key === null) return;
     let gone = false;
     let timer: ReturnType<typeof setTimeout>;
     const look = async (): Promise<void> => {
       try {
-        const seen = await fetchOverview(key, filters);
+        const seen = await fetchOverview(key, asked);
         if (gone) return;
-        sessionStorage.setItem(KEY, key);
-        setOverview(seen);
-        setStale(null);
+        show(seen);
+        setTrouble(null);
       } catch (error) {
         if (gone) return;
-        if (error instanceof KeyRefused) {
-          sessionStorage.removeItem(KEY);
-          setRefused(true);
-          setKey(null);
-          return;
-        }
-        setStale(`These figures are old: the server does not answer (${error instanceof Error ? error.message : "unknown error"}).`);
+        if (error instanceof KeyRefused) return refused();
+        setTrouble(error instanceof Error ? error.message : "Slowboat does not answer.");
       }
       timer = setTimeout(() => void look(), POLL_MS);
     };
@@ -133,28 +68,158 @@ export function App() {
       gone = true;
       clearTimeout(timer);
     };
-  }, [key, filters]);
+  }, [key, asked, refused, turn]);
+  const again = useCallback(() => setTurn((old) => old + 1), []);
+  return { overview, trouble, again, show };
+}
 
-  if (key === null) return <AskKey refused={refused} onKey={setKey} />;
-  if (overview === null) return <p className="ask">{stale ?? "Looking…"}</p>;
-  const empty = overview.jobs.length === 0 && overview.batches.length === 0 && filters.size === 0;
+function Notices({ overview, trouble, again }: { overview: Overview; trouble: string | null; again: () => void }) {
   return (
-    <main>
-      <header className="row top">
-        <h1>Slowboat</h1>
-        {overview.emulated ? <strong className="badge">emulated provider: no money is spent</strong> : null}
-        <span className="quiet clock">
+    <>
+      {trouble === null ? null : (
+        <div className="alarm row" role="status">
+          <span>
+            {trouble} These figures are from {exact(overview.now_ms)}.
+          </span>
+          <button type="button" onClick={again}>
+            Try again
+          </button>
+        </div>
+      )}
+      {overview.unpriced > 0 ? (
+        <p className="alarm">{counted(overview.unpriced, "answer has", "answers have")} no price and stand in no sum.</p>
+      ) : null}
+      {overview.suspense.attempts > 0 ? (
+        <p className="alarm">
+          {counted(overview.suspense.attempts, "attempt is", "attempts are")} in suspense: up to {usd(BigInt(overview.suspense.nano_usd))} may have
+          been charged without an answer.
+        </p>
+      ) : null}
+    </>
+  );
+}
+
+function Top({ overview, leave }: { overview: Overview; leave: () => void }) {
+  return (
+    <header className="top">
+      <div className="row">
+        <Logo />
+        {overview.emulated ? <Emulated /> : null}
+        <span className="quiet clock" title="job time">
           {exact(overview.now_ms)}
-          {overview.scale > 1 ? `, ${overview.scale} times faster than the wall clock` : ""}
+          {overview.scale > 1 ? ` · ${overview.scale}× the wall clock` : ""}
         </span>
-      </header>
-      <Notices overview={overview} stale={stale} />
-      {empty ? <Empty apiUrl={overview.api_url} /> : null}
-      <Tiles overview={overview} />
-      <Waterfall receipt={overview.receipt} />
-      <Lanes overview={overview} choose={(lane) => setFilter("lane", lane)} />
-      <Batches overview={overview} />
-      <Jobs overview={overview} filters={filters} setFilter={setFilter} />
-    </main>
+        <button type="button" className="leave" onClick={leave}>
+          Sign out
+        </button>
+      </div>
+    </header>
+  );
+}
+
+function Body({ overview, filters, setFilter }: { overview: Overview; filters: URLSearchParams; setFilter: SetFilter }) {
+  const open = useCallback((id: string) => setFilter("open", id), [setFilter]);
+  if (overview.newest_at_ms === null) return <Empty apiUrl={overview.api_url} />;
+  const idle = overview.lanes.length === 0 && overview.batches.length === 0 && overview.receipt.list_nano_usd === "0";
+  return (
+    <>
+      <WindowSwitch overview={overview} wish={filters.get("window")} choose={(key) => setFilter("window", key)} />
+      {idle ? (
+        <EmptyWindow overview={overview} showAll={() => setFilter("window", "all")} />
+      ) : (
+        <>
+          <Tiles overview={overview} />
+          <Waterfall receipt={overview.receipt} />
+          <Lanes overview={overview} chosen={filters.get("lane") ?? ""} choose={(lane) => setFilter("lane", lane)} />
+          <Batches overview={overview} open={open} />
+          <Jobs overview={overview} filters={filters} setFilter={setFilter} open={open} />
+        </>
+      )}
+    </>
+  );
+}
+
+function Opened({
+  overview,
+  apiKey,
+  id,
+  setFilter,
+  refused,
+}: {
+  overview: Overview;
+  apiKey: string;
+  id: string;
+  setFilter: SetFilter;
+  refused: () => void;
+}) {
+  const open = useCallback((other: string) => setFilter("open", other), [setFilter]);
+  const close = useCallback(() => setFilter("open", ""), [setFilter]);
+  const shared = { apiKey, apiUrl: overview.api_url, id, nowMs: overview.now_ms, emulated: overview.emulated, close, refused };
+  const showJobs = (batch: string): void => {
+    setFilter("batch", batch);
+    close();
+  };
+  if (id.startsWith("job_")) return <JobPanel key={id} {...shared} open={open} />;
+  return <BatchPanel key={id} {...shared} showJobs={showJobs} />;
+}
+
+/** The console: one page, and a drawer for what is opened on it. */
+export function App() {
+  const [key, setKey] = useState(() => sessionStorage.getItem(KEY));
+  const [refusedKey, setRefusedKey] = useState<string | null>(null);
+  const { filters, setFilter } = useAddress();
+  const asked = new URLSearchParams(FILTERS.flatMap((name) => (filters.get(name) === null ? [] : [[name, filters.get(name) ?? ""]]))).toString();
+
+  const refused = useCallback(() => {
+    sessionStorage.removeItem(KEY);
+    setRefusedKey(key);
+    setKey(null);
+  }, [key]);
+  const { overview, trouble, again, show } = useOverview(key, { asked, refused });
+  const leave = useCallback(() => {
+    sessionStorage.removeItem(KEY);
+    setRefusedKey(null);
+    setKey(null);
+    show(null);
+  }, [show]);
+
+  if (key === null) {
+    const enter = (good: string, seen: Overview): void => {
+      sessionStorage.setItem(KEY, good);
+      show(seen);
+      setKey(good);
+    };
+    return <Login refused={refusedKey} filters={asked} onOpen={enter} />;
+  }
+  if (overview === null) {
+    return (
+      <main className="login">
+        <div className="waiting" role="status">
+          <Logo />
+          <p>{trouble ?? "Looking…"}</p>
+          {trouble === null ? null : (
+            <p className="row">
+              <button type="button" className="primary" onClick={again}>
+                Try again
+              </button>
+              <button type="button" onClick={leave}>
+                Use another key
+              </button>
+            </p>
+          )}
+        </div>
+      </main>
+    );
+  }
+  const open = filters.get("open");
+  return (
+    <>
+      <Top overview={overview} leave={leave} />
+      <main>
+        <Notices overview={overview} trouble={trouble} again={again} />
+        <Body overview={overview} filters={filters} setFilter={setFilter} />
+      </main>
+      {open === null ? null : <Opened overview={overview} apiKey={key} id={open} setFilter={setFilter} refused={refused} />}
+    </>
   );
 }

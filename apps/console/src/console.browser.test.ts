@@ -6,13 +6,12 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createKey, createTenant } from "@slowboat/intake";
-import { newId } from "@slowboat/kernel";
 import { createQueue } from "@slowboat/queue";
-import { orm, postLedger, table, writeClock } from "@slowboat/store";
+import { writeClock } from "@slowboat/store";
 import { type TestDatabase, testDatabase, testRng } from "@slowboat/testkit";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Night, type Seeded, seedNight, seedOld, seedOwner } from "./testing/seed.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const SECRET = "cd".repeat(32);
@@ -25,7 +24,6 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
-const rng = testRng(21);
 const nowMs = Date.now();
 
 let database: TestDatabase;
@@ -33,17 +31,21 @@ let service: ChildProcess;
 let browser: Browser;
 let folder: string;
 let origin: string;
-let key: string;
-let tenantId: string;
+let owner: Seeded;
+let past: Seeded;
+let idle: Seeded;
+let night: Night;
 
 beforeAll(async () => {
   database = await testDatabase();
   const { sql } = database.store;
   await writeClock(sql, { realAnchorMs: 0, jobAnchorMs: 0, scale: 1, seenRealMs: nowMs });
-  tenantId = await createTenant(sql, { name: "default", nowMs, rng });
-  const made = await createKey(sql, { tenantId, name: "test", secret: SECRET, nowMs, rng });
-  key = made?.key ?? "";
-  await seedJobs(made?.keyId ?? "");
+  const seeding = { sql, secret: SECRET, nowMs, rng: testRng(21) };
+  owner = await seedOwner(seeding, "default");
+  night = await seedNight(seeding, owner);
+  past = await seedOwner(seeding, "past");
+  await seedOld(seeding, past);
+  idle = await seedOwner(seeding, "idle");
   // The queue's own tables, made before the service asks for them.
   await (await createQueue({ backend: "postgres", url: database.url, max: 1 })).close();
   if (!existsSync(join(ROOT, "apps/console/dist/index.html")))
@@ -84,65 +86,17 @@ const freePort = async (): Promise<number> => {
   return typeof address === "object" && address !== null ? address.port : 0;
 };
 
-async function seedJobs(keyId: string): Promise<void> {
-  const { sql } = database.store;
-  for (const [index, state] of (["completed", "completed", "failed", "accepted"] as const).entries()) {
-    const id = newId("job", nowMs - 10_000 + index, rng);
-    await orm(sql)
-      .insert(table.job)
-      .values({
-        id,
-        tenantId,
-        keyId,
-        surface: "native",
-        endpoint: "/v1/chat/completions",
-        provider: "openai",
-        model: "gpt-5-mini",
-        baselineModel: "gpt-5-mini",
-        state,
-        lane: state === "accepted" ? null : "openai-batch",
-        body: "{}",
-        bodyBytes: 2,
-        inputTokensEst: 1,
-        outputTokensEst: 1,
-        acceptedAtMs: nowMs - 600_000,
-        deadlineAtMs: nowMs + 3_600_000,
-        endedAtMs: state === "accepted" ? null : nowMs - 60_000,
-      });
-    if (state !== "completed") continue;
-    const attemptId = newId("attempt", nowMs, rng);
-    const entries = [
-      { account: "list", amountNano: -450_000n },
-      { account: "saving.batch", amountNano: 225_000n },
-      { account: "payable.openai", amountNano: 225_000n },
-    ];
-    await postLedger(
-      sql,
-      [
-        {
-          id: `settle:${attemptId}`,
-          kind: "settle",
-          tenantId,
-          jobId: id,
-          attemptId,
-          lane: "openai-batch",
-          model: "gpt-5-mini",
-          pricesVersion: "v",
-          digest: "d",
-          emulated: true,
-          priced: true,
-          entries,
-        },
-      ],
-      nowMs - 60_000,
-    );
-  }
+interface Opening {
+  readonly width?: number;
+  readonly dark?: boolean;
+  readonly path?: string;
 }
 
-async function open(options: { width: number; dark?: boolean }): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: options.width, height: 900 }, colorScheme: options.dark ? "dark" : "light" });
+async function open({ width = 1440, dark = false, path = "/" }: Opening = {}): Promise<Page> {
+  const viewport = { width, height: width < 600 ? 844 : 900 };
+  const context = await browser.newContext({ viewport, colorScheme: dark ? "dark" : "light", permissions: ["clipboard-read", "clipboard-write"] });
   const page = await context.newPage();
-  await page.goto(origin);
+  await page.goto(`${origin}${path}`);
   return page;
 }
 
@@ -151,50 +105,231 @@ async function signIn(page: Page, withKey: string): Promise<void> {
   await page.getByRole("button", { name: "Show my jobs" }).click();
 }
 
-test("a key that is not known is said to be so, and nothing is shown", async () => {
-  const page = await open({ width: 1200 });
+async function openAs(who: Seeded, opening: Opening = {}): Promise<Page> {
+  const page = await open(opening);
+  await signIn(page, who.key);
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  return page;
+}
+
+const panel = (page: Page): Locator => page.getByRole("dialog");
+
+/** Where screenshots are wanted, one is left there. */
+async function shoot(page: Page, name: string, fullPage = true): Promise<void> {
+  const folder = process.env["SLOWBOAT_SCREENSHOTS"];
+  if (folder) await page.screenshot({ path: join(folder, `${name}.png`), fullPage, animations: "disabled" });
+}
+
+async function hasSidewaysScroll(page: Page): Promise<boolean> {
+  return await page.evaluate(() => {
+    const sheets = [document.documentElement, ...document.querySelectorAll("dialog, section")];
+    return sheets.some((sheet) => sheet.scrollWidth > sheet.clientWidth);
+  });
+}
+
+test("a key that is not known stays in its field, which says why and has the focus", async () => {
+  const page = await open();
+  await shoot(page, "login-d");
   await signIn(page, "slowboat_live_wrong");
   await page.getByRole("alert").waitFor();
+  const field = page.getByLabel("API key");
   expect(await page.getByRole("alert").textContent()).toContain("not known");
+  expect(await field.inputValue()).toBe("slowboat_live_wrong");
+  expect(await field.getAttribute("aria-invalid")).toBe("true");
+  const said = (await field.getAttribute("aria-describedby")) ?? "";
+  expect(await page.locator(`#${said.split(" ")[0]}`).textContent()).toContain("not known");
+  await page.waitForFunction(() => document.activeElement?.id === "key");
+  expect(await page.getByText("api-key.json").count()).toBe(1);
   expect(await page.getByText("list price").count()).toBe(0);
+  await shoot(page, "wrong-d");
+  await page.context().close();
+});
+
+test("a server that does not answer is said in words, and can be tried again", async () => {
+  const page = await open();
+  await page.context().setOffline(true);
+  await signIn(page, owner.key);
+  await page.getByRole("alert").waitFor();
+  expect(await page.getByRole("alert").textContent()).toContain("Slowboat does not answer");
+  expect(await page.getByText("Failed to fetch").count()).toBe(0);
+  await page.context().setOffline(false);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByRole("region", { name: "Savings" }).waitFor();
   await page.context().close();
 });
 
 test("the waterfall shows the ledger's figures to the nano-dollar, and the page says that no money is spent", async () => {
-  const page = await open({ width: 1200 });
-  await signIn(page, key);
+  const page = await openAs(owner);
   const savings = page.getByRole("region", { name: "Savings" });
-  await savings.waitFor();
-  const cells = await savings.locator("tr").evaluateAll((rows) => rows.map((row) => [...row.children].slice(0, 2).map((cell) => cell.textContent)));
+  const cells = await savings
+    .locator("tbody tr")
+    .evaluateAll((rows) => rows.map((row) => [...row.children].slice(0, 3).map((cell) => cell.textContent)));
   expect(cells).toEqual([
-    ["list price", "$0.0009"],
-    ["batch lanes", "−$0.00045"],
-    ["paid", "$0.00045"],
+    ["list price", "$0.00180", "100.0 %"],
+    ["cache and dedupe", "−$0.00045", "−25.0 %"],
+    ["batch lanes", "−$0.00045", "−25.0 %"],
+    ["waste", "+$0.00006", "+3.3 %"],
+    ["paid", "$0.00096", "53.3 %"],
   ]);
   expect(await page.getByText("emulated provider: no money is spent").count()).toBe(1);
-  expect(await page.getByRole("region", { name: "Jobs" }).locator("tbody tr").count()).toBe(4);
-  expect(await page.getByRole("region", { name: "Lanes" }).locator("tbody tr").count()).toBe(2);
-  if (process.env["SLOWBOAT_SCREENSHOTS"]) await page.screenshot({ path: join(process.env["SLOWBOAT_SCREENSHOTS"], "console.png"), fullPage: true });
+  expect(await page.getByRole("region", { name: "Jobs" }).locator("tbody tr").count()).toBe(6);
+  expect(await page.getByRole("region", { name: "Lanes" }).locator("tbody tr").count()).toBe(4);
+  await shoot(page, "page-d");
+  await shoot(page, "page-top-d", false);
+  await page.context().close();
+});
+
+test("a missed deadline in the rows is a missed one in the totals", async () => {
+  const page = await openAs(owner);
+  const tile = page.locator(".tiles > div", { hasText: "Deadlines met" });
+  expect(await tile.textContent()).toContain("1 missed");
+  expect(await tile.textContent()).not.toContain("none missed");
+  expect(await page.getByRole("cell", { name: "missed by 6 min" }).count()).toBe(1);
+  await page.context().close();
+});
+
+test("a column of figures has one number of decimals, under a heading on the same side", async () => {
+  const page = await openAs(owner);
+  const jobs = page.getByRole("region", { name: "Jobs" });
+  const paid = await jobs.locator("tbody td:last-child").allTextContents();
+  const decimals = new Set(paid.filter((text) => text.includes("$")).map((text) => text.split(".")[1]?.length));
+  expect(decimals.size).toBe(1);
+  const sides = await page.evaluate(() =>
+    [...document.querySelectorAll("table.cards")].flatMap((one) => {
+      const heads = [...one.querySelectorAll("thead th")];
+      return [...one.querySelectorAll("tbody tr:first-child > *")].map((cell, at) => [
+        getComputedStyle(cell).textAlign,
+        heads[at] === undefined ? "" : getComputedStyle(heads[at]).textAlign,
+      ]);
+    }),
+  );
+  for (const [cell, head] of sides) expect(head).toBe(cell);
+  await page.context().close();
+});
+
+test("a job opens by the keyboard, shows its decision, attempts and receipt, and gives the focus back", async () => {
+  const page = await openAs(owner);
+  const opener = page.getByTitle(night.batched, { exact: true });
+  await opener.focus();
+  await page.keyboard.press("Enter");
+  await panel(page).getByRole("heading", { name: "Decision" }).waitFor();
+  expect(new URL(page.url()).searchParams.get("open")).toBe(night.batched);
+  const text = (await panel(page).textContent()) ?? "";
+  for (const word of [night.batched, "least expected cost", "does not serve the model", "97.0 %", "$0.000225", "1,324 in, 94 out"])
+    expect(text).toContain(word);
+  expect(text).toContain("emulated provider: no money is spent");
+  await shoot(page, "job-d", false);
+  await page.keyboard.press("Escape");
+  await page.waitForURL(`${origin}/`);
+  expect(await panel(page).count()).toBe(0);
+  expect(await opener.evaluate((button) => button === document.activeElement)).toBe(true);
+  await page.context().close();
+});
+
+test("an id is copied whole, and it is said", async () => {
+  const page = await openAs(owner);
+  for (const id of [night.batched, night.refused]) {
+    const copy = page.getByRole("button", { name: `copy ${id}` });
+    await copy.click();
+    await copy.getByText("copied").waitFor();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(id);
+  }
+  expect(await panel(page).count()).toBe(0);
+  await page.context().close();
+});
+
+test("a batch that was refused shows its reason in the row and every bad line in its panel", async () => {
+  const page = await openAs(owner);
+  const row = page.getByRole("region", { name: "Batches" }).locator("tbody tr", { hasText: "failed" });
+  expect(await row.textContent()).toContain("refused, line 3: invalid json line (and 2 more)");
+  // Anywhere in the row, as people click.
+  await row.getByText("refused, line 3").click();
+  await panel(page).getByRole("heading", { name: "Why it was refused" }).waitFor();
+  const lines = await panel(page)
+    .locator(".faults tbody tr")
+    .evaluateAll((rows) => rows.map((one) => [...one.children].slice(0, 2).map((cell) => cell.textContent)));
+  expect(lines).toEqual([
+    ["3", "invalid_json_line"],
+    ["7", "duplicate_custom_id"],
+    ["12", "model_not_found"],
+  ]);
+  expect(await panel(page).getByText("the nearest known is 'gpt-5-mini'").count()).toBe(1);
+  await shoot(page, "refused-d", false);
+  await page.getByRole("button", { name: "Close" }).click();
+  await panel(page).waitFor({ state: "detached" });
+  await page.context().close();
+});
+
+test("a batch leads to its jobs", async () => {
+  const page = await openAs(owner, { path: `/?open=${night.finished}` });
+  await shoot(page, "batch-d", false);
+  await panel(page).getByRole("button", { name: "Show its 2 jobs" }).click();
+  await page.waitForFunction(() => document.querySelectorAll("[aria-labelledby=jobs-title] tbody tr").length === 2);
+  expect(new URL(page.url()).searchParams.get("batch")).toBe(night.finished);
+  await page.context().close();
+});
+
+test("the window is named, widens to where there is work, and stays as it was chosen", async () => {
+  const page = await openAs(past);
+  await page.getByText("Totals of the last 7 days of job time").waitFor();
+  expect(await page.getByRole("region", { name: "Jobs" }).locator("tbody tr").count()).toBe(1);
+  await page.getByRole("radio", { name: "24 h" }).check({ force: true });
+  await page.getByRole("heading", { name: "Nothing in the last 24 hours of job time" }).waitFor();
+  expect(new URL(page.url()).searchParams.get("window")).toBe("24h");
+  expect(await page.getByRole("table").count()).toBe(0);
+  await shoot(page, "window-d");
+  await page.getByRole("button", { name: "Show all of it" }).click();
+  await page.getByText("Totals of all time").waitFor();
+  expect(await page.getByRole("region", { name: "Lanes" }).locator("tbody tr").count()).toBe(1);
+  await page.context().close();
+});
+
+test("where nothing was ever sent, the commands that send something stand alone", async () => {
+  const page = await openAs(idle, { width: 390 });
+  await page.getByRole("heading", { name: "No job has been sent yet" }).waitFor();
+  expect(await page.getByRole("table").count()).toBe(0);
+  expect(await page.locator(".tiles").count()).toBe(0);
+  expect(await hasSidewaysScroll(page)).toBe(false);
+  expect(await page.evaluate(() => [...document.querySelectorAll("pre")].every((one) => one.scrollWidth <= one.clientWidth))).toBe(true);
+  await page.getByRole("button", { name: "copy the curl" }).click();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toContain("/v1/jobs \\\n");
+  await shoot(page, "empty-m");
   await page.context().close();
 });
 
 test("a filter stands in the address and narrows the list", async () => {
-  const page = await open({ width: 1200 });
-  await signIn(page, key);
+  const page = await openAs(owner);
   await page.getByLabel("state").selectOption("failed");
   await page.waitForFunction(() => document.querySelectorAll("[aria-labelledby=jobs-title] tbody tr").length === 1);
   expect(new URL(page.url()).searchParams.get("state")).toBe("failed");
   await page.context().close();
 });
 
-test("a narrow dark screen has no sideways scroll", async () => {
-  const page = await open({ width: 390, dark: true });
-  await signIn(page, key);
+test("a narrow dark screen has no sideways scroll, and its waterfall has bars", async () => {
+  const page = await openAs(owner, { width: 390, dark: true });
   await page.getByRole("region", { name: "Jobs" }).waitFor();
-  const [scroll, width] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-  expect(scroll).toBeLessThanOrEqual(width ?? 0);
+  expect(await hasSidewaysScroll(page)).toBe(false);
+  const bar = await page.locator(".bar svg").first().boundingBox();
+  expect(bar?.width).toBeGreaterThan(200);
+  expect(bar?.height).toBeGreaterThan(8);
   const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   expect(ground).toBe("rgb(20, 23, 26)");
-  if (process.env["SLOWBOAT_SCREENSHOTS"]) await page.screenshot({ path: join(process.env["SLOWBOAT_SCREENSHOTS"], "narrow.png"), fullPage: true });
+  await shoot(page, "page-dark-m");
+  await page.getByTitle(night.batched, { exact: true }).click();
+  await panel(page).getByRole("heading", { name: "Decision" }).waitFor();
+  expect(await hasSidewaysScroll(page)).toBe(false);
+  await shoot(page, "job-dark-m", false);
   await page.context().close();
+});
+
+test("a path that is not there is not found, and ids of another tenant are not either", async () => {
+  for (const path of ["/jobs", "/nothing.js", "/admin/v1/nothing", "/assets/..%2f..%2fpackage.json"])
+    expect((await fetch(`${origin}${path}`)).status, path).toBe(404);
+  expect((await fetch(`${origin}/`)).status).toBe(200);
+  const as = (who: Seeded, path: string) => fetch(`${origin}/admin/v1${path}`, { headers: { authorization: `Bearer ${who.key}` } });
+  for (const path of [`/jobs/${night.batched}`, `/batches/${night.refused}`]) {
+    expect((await as(owner, path)).status).toBe(200);
+    expect((await as(past, path)).status).toBe(404);
+    expect((await fetch(`${origin}/admin/v1${path}`)).status).toBe(401);
+  }
 });

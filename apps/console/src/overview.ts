@@ -1,8 +1,13 @@
+/** Which part of the past the totals are of, in job time. */
+export type WindowKey = "24h" | "7d" | "all";
+
 /** What the results service says on `GET /admin/v1/overview`: money as strings of nano-USD, instants as Unix ms of job time. */
 export interface Overview {
   readonly now_ms: number;
   readonly scale: number;
-  readonly hours: number;
+  readonly window: { readonly key: WindowKey; readonly chosen: boolean; readonly since_ms: number };
+  /** When anything was done last, in any window; `null` where nothing ever was. */
+  readonly newest_at_ms: number | null;
   readonly rows: number;
   readonly api_url: string | null;
   readonly emulated: boolean;
@@ -15,6 +20,7 @@ export interface Overview {
     readonly missed: number;
     readonly running: number;
     readonly soon: number;
+    readonly late_batches: number;
   };
   readonly lanes: readonly {
     readonly lane: string;
@@ -24,13 +30,22 @@ export interface Overview {
     readonly oldestAtMs: number | null;
   }[];
   readonly paid_by_lane: readonly { readonly lane: string; readonly nano_usd: string }[];
-  readonly receipt: {
-    readonly list_nano_usd: string;
-    readonly paid_nano_usd: string;
-    readonly lines: readonly { readonly account: string; readonly nano_usd: string }[];
-  };
+  readonly receipt: Sums;
   readonly jobs: readonly Job[];
   readonly batches: readonly Batch[];
+}
+
+/** List price − Σ lines = paid; savings are positive, waste is negative. */
+export interface Sums {
+  readonly list_nano_usd: string;
+  readonly paid_nano_usd: string;
+  readonly lines: readonly { readonly account: string; readonly nano_usd: string }[];
+}
+
+/** A receipt of one job or batch; unpriced ones hold no sums worth showing. */
+export interface Receipt extends Sums {
+  readonly priced: boolean;
+  readonly emulated: boolean;
 }
 
 export interface Job {
@@ -42,6 +57,15 @@ export interface Job {
   readonly acceptedAtMs: number;
   readonly deadlineAtMs: number | null;
   readonly endedAtMs: number | null;
+  /** `null` while nothing is settled, and where the model has no price. */
+  readonly paid_nano_usd: string | null;
+  readonly unpriced: boolean;
+}
+
+/** What is wrong with the input of a refused batch. */
+export interface Faults {
+  readonly count: number;
+  readonly first: readonly { readonly code: string; readonly message: string; readonly param: string | null; readonly line: number | null }[];
 }
 
 export interface Batch {
@@ -55,16 +79,59 @@ export interface Batch {
   readonly deadlineAtMs: number | null;
   readonly createdAtMs: number;
   readonly endedAtMs: number | null;
+  readonly faults: Faults | null;
 }
 
-/** Asks for the page's figures; `filters` come from the address bar. Throws `KeyRefused` when the key is not good. */
-export async function fetchOverview(key: string, filters: URLSearchParams): Promise<Overview> {
-  const reply = await fetch(`/admin/v1/overview?${filters}`, { headers: { authorization: `Bearer ${key}` } });
-  if (reply.status === 401) throw new KeyRefused();
-  if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
-  return (await reply.json()) as Overview;
+/** `GET /admin/v1/batches/:id`. */
+export interface BatchDetail extends Omit<Batch, "completed" | "failed"> {
+  readonly completionWindow: string;
+  readonly inputFileId: string | null;
+  readonly outputFileId: string | null;
+  readonly errorFileId: string | null;
+  readonly receipt: Receipt | null;
 }
 
-export class KeyRefused extends Error {
-  override readonly name = "KeyRefused";
+/** Why a lane was chosen: the scheduler's own record. Money is in strings of nano-USD. */
+export interface Decision {
+  readonly lane: string;
+  readonly reason: string;
+  readonly decidedAtMs: number;
+  readonly latestStartAtMs: number | null;
+  readonly candidates: readonly {
+    readonly lane: string;
+    readonly eligible: boolean;
+    readonly why: string;
+    readonly priceNano: string | null;
+    readonly expectedNano: string | null;
+    readonly inTime: number | null;
+  }[];
+}
+
+export interface Attempt {
+  readonly id: string;
+  readonly seq: number;
+  readonly lane: string;
+  readonly state: string;
+  readonly role: string;
+  readonly emulated: boolean;
+  readonly requestId: string | null;
+  readonly statusCode: number | null;
+  readonly errorCode: string | null;
+  readonly usage: { readonly input: number; readonly cacheRead: number; readonly output: number } | null;
+  readonly createdAtMs: number;
+  readonly answeredAtMs: number | null;
+  readonly decision: Decision | null;
+}
+
+/** `GET /admin/v1/jobs/:id`. */
+export interface JobDetail extends Omit<Job, "paid_nano_usd" | "unpriced"> {
+  readonly batchId: string | null;
+  readonly lineNo: number | null;
+  readonly endpoint: string;
+  /** What the list price is of. */
+  readonly baselineModel: string;
+  readonly nextDecisionAtMs: number | null;
+  readonly error: { readonly code?: string; readonly message?: string } | null;
+  readonly attempts: readonly Attempt[];
+  readonly receipt: Receipt | null;
 }

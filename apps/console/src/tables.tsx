@@ -1,120 +1,193 @@
-import { exact, length, relative, usd } from "./format.ts";
+import type { MouseEvent } from "react";
+import { Copy } from "./copy.tsx";
+import { count, counted, deadlineWords, decimalsOf, exact, length, relative, shortId, usd, words } from "./format.ts";
 import type { Batch, Job, Overview } from "./overview.ts";
 
-export function Lanes({ overview, choose }: { overview: Overview; choose: (lane: string) => void }) {
+/** Column names; those with a `#` in front stand over figures, on the right. */
+export const Head = ({ columns }: { columns: readonly string[] }) => (
+  <thead>
+    <tr>
+      {columns.map((name) => (
+        <th scope="col" key={name} className={name.startsWith("#") ? "number" : ""}>
+          {name.replace("#", "")}
+        </th>
+      ))}
+    </tr>
+  </thead>
+);
+
+/** A state as a word with a colour. */
+export const State = ({ state }: { state: string }) => <span className={`state ${state}`}>{words(state)}</span>;
+
+/** An id that opens its panel, and can be copied. */
+const OpenId = ({ id, open }: { id: string; open: (id: string) => void }) => (
+  <span className="open-id">
+    <button type="button" className="link id" title={id} aria-haspopup="dialog" onClick={() => open(id)}>
+      {shortId(id)}
+    </button>
+    <Copy text={id} what={id} />
+  </span>
+);
+
+/** Opens a panel by a click anywhere in a row, but on its buttons or to select text; by the keyboard the id does so. */
+const rowClick =
+  (open: () => void) =>
+  (event: MouseEvent<HTMLElement>): void => {
+    if (event.target instanceof Element && event.target.closest("button") === null && getSelection()?.isCollapsed !== false) open();
+  };
+
+export function Lanes({ overview, chosen, choose }: { overview: Overview; chosen: string; choose: (lane: string) => void }) {
   const paid = new Map(overview.paid_by_lane.map((row) => [row.lane, BigInt(row.nano_usd)]));
+  const decimals = decimalsOf([...paid.values()]);
   return (
     <section aria-labelledby="lanes-title">
       <h2 id="lanes-title">Lanes</h2>
-      <div className="scroll">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">lane</th>
-              <th scope="col">live</th>
-              <th scope="col">completed</th>
-              <th scope="col">failed</th>
-              <th scope="col">oldest waiting</th>
-              <th scope="col">paid</th>
+      <table className="cards short">
+        <Head columns={["lane", "#live", "#completed", "#failed", "#oldest waiting", "#paid"]} />
+        <tbody>
+          {overview.lanes.map((lane) => (
+            <tr key={lane.lane}>
+              <th scope="row">
+                <button
+                  type="button"
+                  className="link"
+                  aria-pressed={lane.lane === chosen}
+                  title="show its jobs"
+                  onClick={() => choose(lane.lane === chosen ? "" : lane.lane)}
+                >
+                  {lane.lane}
+                </button>
+              </th>
+              <td className="number" data-label="live">
+                {count(lane.live)}
+              </td>
+              <td className="number" data-label="completed">
+                {count(lane.completed)}
+              </td>
+              <td className={`number ${lane.failed > 0 ? "bad" : ""}`} data-label="failed">
+                {count(lane.failed)}
+              </td>
+              <td className="number" data-label="oldest waiting">
+                {lane.oldestAtMs === null ? <span className="quiet">none</span> : length(overview.now_ms - lane.oldestAtMs)}
+              </td>
+              <td className="number" data-label="paid">
+                {usd(paid.get(lane.lane) ?? 0n, decimals)}
+              </td>
             </tr>
-          </thead>
-          <tbody>
-            {overview.lanes.map((lane) => (
-              <tr key={lane.lane}>
-                <th scope="row">
-                  <button type="button" className="link" onClick={() => choose(lane.lane)}>
-                    {lane.lane}
-                  </button>
-                </th>
-                <td className="number">{lane.live}</td>
-                <td className="number">{lane.completed}</td>
-                <td className="number">{lane.failed}</td>
-                <td>{lane.oldestAtMs === null ? "none" : length(overview.now_ms - lane.oldestAtMs)}</td>
-                <td className="number">{usd(paid.get(lane.lane) ?? 0n)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+          ))}
+        </tbody>
+      </table>
     </section>
   );
 }
 
-function deadlineWords(item: { state: string; deadlineAtMs: number | null; endedAtMs: number | null }, nowMs: number): string {
-  if (item.deadlineAtMs === null) return "none";
-  if (item.state === "failed" || item.state === "cancelled") return `${item.state}, without an answer`;
-  if (item.endedAtMs !== null)
-    return item.endedAtMs <= item.deadlineAtMs
-      ? `met, ${length(item.deadlineAtMs - item.endedAtMs)} to spare`
-      : `missed by ${length(item.endedAtMs - item.deadlineAtMs)}`;
-  return item.deadlineAtMs >= nowMs ? relative(item.deadlineAtMs, nowMs) : `late by ${length(nowMs - item.deadlineAtMs)}`;
-}
-
-function BatchRow({ batch, nowMs }: { batch: Batch; nowMs: number }) {
-  const share = (count: number): string => `${batch.total === 0 ? 0 : (count / batch.total) * 100}%`;
+const Deadline = ({ item, nowMs }: { item: Batch | Job; nowMs: number }) => {
+  const { text, tone } = deadlineWords(item, nowMs);
   return (
-    <tr>
-      <th scope="row" className="id" title={batch.id}>
-        {batch.id.slice(0, 12)}…{batch.id.slice(-4)}
-      </th>
-      <td>{batch.endpoint}</td>
-      <td>{batch.model ?? "several"}</td>
-      <td>{batch.state.replace("_", " ")}</td>
-      <td>
-        <span className="stack" aria-hidden="true">
-          <span className="done" style={{ width: share(batch.completed) }} />
-          <span className="bad" style={{ width: share(batch.failed) }} />
-        </span>{" "}
-        {batch.completed} of {batch.total}
-        {batch.failed > 0 ? `, ${batch.failed} failed` : ""}
+    <td
+      data-label="deadline"
+      className={tone === "bad" ? "bad" : tone === "good" ? "" : "quiet"}
+      title={item.deadlineAtMs === null ? "" : exact(item.deadlineAtMs)}
+    >
+      {text}
+    </td>
+  );
+};
+
+function Progress({ batch }: { batch: Batch }) {
+  const [first] = batch.faults?.first ?? [];
+  if (batch.faults !== null && first !== undefined) {
+    const where = first.line === null ? "" : `line ${first.line}: `;
+    const more = batch.faults.count > 1 ? ` (and ${count(batch.faults.count - 1)} more)` : "";
+    return (
+      <td data-label="why" className="bad reason" title={first.message}>
+        refused, {where}
+        {words(first.code)}
+        {more}
       </td>
-      <td title={batch.deadlineAtMs === null ? "" : exact(batch.deadlineAtMs)}>{deadlineWords(batch, nowMs)}</td>
-    </tr>
+    );
+  }
+  const share = (part: number): string => `${batch.total === 0 ? 0 : (part / batch.total) * 100}%`;
+  return (
+    <td data-label="progress">
+      <span className="stack" aria-hidden="true">
+        <span className="done" style={{ width: share(batch.completed) }} />
+        <span className="wrong" style={{ width: share(batch.failed) }} />
+      </span>
+      {count(batch.completed)} of {count(batch.total)}
+      {batch.failed > 0 ? <span className="bad">, {count(batch.failed)} failed</span> : ""}
+    </td>
   );
 }
 
-export function Batches({ overview }: { overview: Overview }) {
+export function Batches({ overview, open }: { overview: Overview; open: (id: string) => void }) {
   if (overview.batches.length === 0) return null;
   return (
     <section aria-labelledby="batches-title">
       <h2 id="batches-title">Batches</h2>
-      <div className="scroll">
-        <table>
-          <thead>
-            <tr>
-              {["batch", "endpoint", "model", "state", "progress", "deadline"].map((name) => (
-                <th scope="col" key={name}>
-                  {name}
-                </th>
-              ))}
+      <table className="cards rows">
+        <Head columns={["batch", "state", "progress", "deadline", "model", "endpoint"]} />
+        <tbody>
+          {overview.batches.map((batch) => (
+            <tr key={batch.id} onClick={rowClick(() => open(batch.id))}>
+              <th scope="row">
+                <OpenId id={batch.id} open={open} />
+              </th>
+              <td className="standing">
+                <State state={batch.state} />
+              </td>
+              <Progress batch={batch} />
+              <Deadline item={batch} nowMs={overview.now_ms} />
+              <td data-label="model">{batch.model ?? <span className="quiet">{batch.state === "failed" ? "none" : "several"}</span>}</td>
+              <td data-label="endpoint" className="quiet">
+                {batch.endpoint}
+              </td>
             </tr>
-          </thead>
-          <tbody>
-            {overview.batches.map((batch) => (
-              <BatchRow key={batch.id} batch={batch} nowMs={overview.now_ms} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+          ))}
+        </tbody>
+      </table>
     </section>
   );
 }
 
-function JobRow({ job, nowMs }: { job: Job; nowMs: number }) {
+function paidWords(job: Job, decimals: number) {
+  if (job.paid_nano_usd !== null) return usd(BigInt(job.paid_nano_usd), decimals);
+  return <span className="quiet">{job.unpriced ? "no price" : job.endedAtMs === null ? "not yet" : "none"}</span>;
+}
+
+function JobRows({ overview, open }: { overview: Overview; open: (id: string) => void }) {
+  const decimals = decimalsOf(overview.jobs.flatMap((job) => (job.paid_nano_usd === null ? [] : [BigInt(job.paid_nano_usd)])));
+  const named = overview.jobs.some((job) => job.customId !== null);
   return (
-    <tr>
-      <th scope="row">
-        <button type="button" className="link id" title="copy the id" onClick={() => void navigator.clipboard?.writeText(job.id)}>
-          {job.id.slice(0, 10)}…{job.id.slice(-6)}
-        </button>
-      </th>
-      <td>{job.state}</td>
-      <td>{job.lane ?? "none yet"}</td>
-      <td>{job.model}</td>
-      <td>{job.customId ?? ""}</td>
-      <td title={exact(job.acceptedAtMs)}>{relative(job.acceptedAtMs, nowMs)}</td>
-      <td title={job.deadlineAtMs === null ? "" : exact(job.deadlineAtMs)}>{deadlineWords(job, nowMs)}</td>
-    </tr>
+    <table className="cards rows">
+      <Head columns={["job", "state", "lane", "model", ...(named ? ["custom id"] : []), "accepted", "deadline", "#paid"]} />
+      <tbody>
+        {overview.jobs.map((job) => (
+          <tr key={job.id} onClick={rowClick(() => open(job.id))}>
+            <th scope="row">
+              <OpenId id={job.id} open={open} />
+            </th>
+            <td className="standing">
+              <State state={job.state} />
+            </td>
+            <td data-label="lane">{job.lane ?? <span className="quiet">none yet</span>}</td>
+            <td data-label="model">{job.model}</td>
+            {named ? (
+              <td data-label="custom id" className={job.customId === null ? "custom none" : "custom"} title={job.customId ?? ""}>
+                {job.customId ?? ""}
+              </td>
+            ) : null}
+            <td data-label="accepted" className="quiet" title={exact(job.acceptedAtMs)}>
+              {relative(job.acceptedAtMs, overview.now_ms)}
+            </td>
+            <Deadline item={job} nowMs={overview.now_ms} />
+            <td data-label="paid" className="number">
+              {paidWords(job, decimals)}
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 
@@ -122,54 +195,59 @@ export function Jobs({
   overview,
   filters,
   setFilter,
+  open,
 }: {
   overview: Overview;
   filters: URLSearchParams;
   setFilter: (name: string, value: string) => void;
+  open: (id: string) => void;
 }) {
+  const lanes = overview.lanes.map((lane) => lane.lane);
+  const [state, lane, batch] = ["state", "lane", "batch"].map((name) => filters.get(name) ?? "") as [string, string, string];
+  const clear = (): void => {
+    for (const name of ["state", "lane", "batch"]) setFilter(name, "");
+  };
   return (
     <section aria-labelledby="jobs-title">
-      <header className="row">
+      <header className="row filters">
         <h2 id="jobs-title">Jobs</h2>
+        {batch === "" ? null : (
+          <button type="button" title="show the jobs of every batch" onClick={() => setFilter("batch", "")}>
+            of {shortId(batch)} <span aria-hidden="true">✕</span>
+          </button>
+        )}
         <label>
           state{" "}
-          <select value={filters.get("state") ?? ""} onChange={(event) => setFilter("state", event.target.value)}>
+          <select value={state} onChange={(event) => setFilter("state", event.target.value)}>
             <option value="">all</option>
-            {["accepted", "placed", "completed", "failed", "cancelled"].map((state) => (
-              <option key={state}>{state}</option>
+            {["accepted", "placed", "completed", "failed", "cancelled"].map((name) => (
+              <option key={name}>{name}</option>
             ))}
           </select>
         </label>
         <label>
           lane{" "}
-          <select value={filters.get("lane") ?? ""} onChange={(event) => setFilter("lane", event.target.value)}>
+          <select value={lane} onChange={(event) => setFilter("lane", event.target.value)}>
             <option value="">all</option>
-            {overview.lanes.map((lane) => (
-              <option key={lane.lane}>{lane.lane}</option>
+            {[...new Set(lane === "" ? lanes : [...lanes, lane])].map((name) => (
+              <option key={name}>{name}</option>
             ))}
           </select>
         </label>
       </header>
-      {overview.jobs.length === 0 ? <p className="quiet">No job fits these filters.</p> : null}
-      <div className="scroll">
-        <table>
-          <thead>
-            <tr>
-              {["job", "state", "lane", "model", "custom id", "accepted", "deadline"].map((name) => (
-                <th scope="col" key={name}>
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {overview.jobs.map((job) => (
-              <JobRow key={job.id} job={job} nowMs={overview.now_ms} />
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {overview.jobs.length >= overview.rows ? <p className="quiet">The newest {overview.rows} are shown.</p> : null}
+      {overview.jobs.length === 0 ? (
+        <p className="quiet none">
+          {state + lane + batch === "" ? "No job in this window." : "No job in this window fits these filters. "}
+          {state + lane + batch === "" ? null : (
+            <button type="button" onClick={clear}>
+              clear them
+            </button>
+          )}
+        </p>
+      ) : (
+        <JobRows overview={overview} open={open} />
+      )}
+      {overview.jobs.length >= overview.rows ? <p className="quiet none">The newest {counted(overview.rows, "job")} are listed.</p> : null}
     </section>
   );
 }

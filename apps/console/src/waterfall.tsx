@@ -1,6 +1,6 @@
 import { useState } from "react";
-import { accountName, percent, usd } from "./format.ts";
-import type { Overview } from "./overview.ts";
+import { accountName, decimalsOf, percent, signedUsd, usd } from "./format.ts";
+import type { Sums } from "./overview.ts";
 
 interface Step {
   readonly name: string;
@@ -11,7 +11,7 @@ interface Step {
   readonly to: number;
 }
 
-function steps(receipt: Overview["receipt"]): { steps: Step[]; balances: boolean } {
+function steps(receipt: Sums): { steps: Step[]; balances: boolean } {
   const list = BigInt(receipt.list_nano_usd);
   const paid = BigInt(receipt.paid_nano_usd);
   let level = list;
@@ -39,53 +39,69 @@ function steps(receipt: Overview["receipt"]): { steps: Step[]; balances: boolean
   return { steps: out, balances: level === paid };
 }
 
-const ROW = 30;
+const ROW = 24;
 const WIDTH = 600;
 
-/** List price, what each mechanism took off, waste, and what was paid: as bars, or as the table of exact figures. */
-export function Waterfall({ receipt }: { receipt: Overview["receipt"] }) {
-  const [asTable, setAsTable] = useState(false);
+const Bar = ({ step }: { step: Step }) => (
+  <td className="bar">
+    <svg viewBox={`0 0 ${WIDTH} ${ROW}`} preserveAspectRatio="none" aria-hidden="true" focusable="false">
+      <rect className={step.kind} x={step.from * WIDTH} y="3" width={Math.max(2, (step.to - step.from) * WIDTH)} height={ROW - 6} />
+    </svg>
+  </td>
+);
+
+/** List price, what each mechanism took off, waste and what was paid, to the nano-dollar. Savings carry a minus, in dollars as in percent. */
+export function WaterfallRows({ receipt, bars }: { receipt: Sums; bars: boolean }) {
   const { steps: all, balances } = steps(receipt);
   const list = BigInt(receipt.list_nano_usd);
+  const decimals = decimalsOf(all.map((step) => step.amount));
   return (
-    <section aria-labelledby="waterfall-title">
-      <header className="row">
-        <h2 id="waterfall-title">Savings</h2>
-        <button type="button" onClick={() => setAsTable(!asTable)} aria-pressed={asTable}>
-          {asTable ? "show as bars" : "show as table"}
-        </button>
-      </header>
+    <>
       {balances ? null : (
         <p className="alarm" role="alert">
           The lines do not sum to what was paid.
         </p>
       )}
-      <table className={asTable ? "figures" : "figures bars"}>
+      <table className={bars ? "figures bars" : "figures"}>
         <caption className="quiet">list price − savings + waste = paid, from the ledger, to the nano-dollar</caption>
+        <thead className="hidden">
+          <tr>
+            <th scope="col">line</th>
+            <th scope="col">amount</th>
+            <th scope="col">share of the list price</th>
+            {bars ? <th scope="col">bar</th> : null}
+          </tr>
+        </thead>
         <tbody>
           {all.map((step) => (
-            <tr key={step.name}>
+            <tr key={step.name} className={step.kind}>
               <th scope="row">{step.name}</th>
-              <td className="number">{usd(step.amount)}</td>
-              <td className="number share">{percent(step.amount < 0n ? -step.amount : step.amount, list)}</td>
-              {asTable ? null : (
-                <td className="bar">
-                  <svg viewBox={`0 0 ${WIDTH} ${ROW}`} preserveAspectRatio="none" aria-hidden="true" focusable="false">
-                    <rect
-                      className={step.kind}
-                      x={step.from * WIDTH}
-                      y="5"
-                      width={Math.max(1, (step.to - step.from) * WIDTH)}
-                      height={ROW - 10}
-                      rx="2"
-                    />
-                  </svg>
-                </td>
-              )}
+              <td className="number">{step.kind === "total" ? usd(step.amount, decimals) : signedUsd(step.amount, decimals)}</td>
+              <td className="number share">
+                {step.kind === "waste" ? "+" : ""}
+                {percent(step.amount, list)}
+              </td>
+              {bars ? <Bar step={step} /> : null}
             </tr>
           ))}
         </tbody>
       </table>
+    </>
+  );
+}
+
+/** The window's receipt, as bars or as the table of exact figures. */
+export function Waterfall({ receipt }: { receipt: Sums }) {
+  const [bars, setBars] = useState(true);
+  return (
+    <section aria-labelledby="waterfall-title">
+      <header className="row">
+        <h2 id="waterfall-title">Savings</h2>
+        <button type="button" onClick={() => setBars(!bars)} aria-pressed={!bars}>
+          as a table
+        </button>
+      </header>
+      <WaterfallRows receipt={receipt} bars={bars} />
     </section>
   );
 }

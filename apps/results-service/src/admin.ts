@@ -5,11 +5,12 @@ import { fileURLToPath } from "node:url";
 import { getRequestListener } from "@hono/node-server";
 import { keyVerifier } from "@slowboat/intake";
 import { isFault } from "@slowboat/kernel";
-import { waterfallOf } from "@slowboat/pricing";
 import type { Clock, Logger, Service } from "@slowboat/runtime";
-import { type Overview, readOverview, type Store } from "@slowboat/store";
-import { Hono } from "hono";
+import type { Store } from "@slowboat/store";
+import { type Context, Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
+import { batchPanel, jobPanel } from "./console/details.ts";
+import { overviewReader } from "./console/overview.ts";
 
 const PAGES = fileURLToPath(new URL("../../console/dist/", import.meta.url));
 const TYPES: Record<string, string> = {
@@ -19,18 +20,18 @@ const TYPES: Record<string, string> = {
   ".svg": "image/svg+xml",
   ".json": "application/json",
 };
-const HOUR_MS = 3_600_000;
-const ROWS = 50;
-
-/** The parts of the ledger's fold as strings: JSON has no bigint. */
-const shown = (overview: Overview) => {
-  const fold = waterfallOf(overview.accounts.map((entry) => ({ account: entry.account as never, amountNano: entry.amountNano })));
-  return {
-    list_nano_usd: fold.listNano.toString(),
-    paid_nano_usd: fold.paidNano.toString(),
-    lines: fold.lines.map((line) => ({ account: line.account, nano_usd: line.amountNano.toString() })),
-  };
-};
+const NO_PAGE = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8" />
+<meta name="viewport" content="width=device-width, initial-scale=1" />
+<meta name="color-scheme" content="light dark" />
+<title>Not found · Slowboat</title>
+<body style="font: 16px/1.5 system-ui, sans-serif; max-width: 32em; margin: 20vh auto; padding: 0 20px">
+<h1 style="font-size: 1.4em">There is no page here</h1>
+<p>The console has one page: <a href="/">jobs, lanes and receipt</a>.</p>
+</body>
+</html>
+`;
 
 interface AdminDeps {
   readonly store: Store;
@@ -50,7 +51,6 @@ interface AdminOptions {
 
 function createApp(deps: AdminDeps, options: AdminOptions): Hono {
   const app = new Hono();
-  const verify = keyVerifier({ sql: deps.store.sql, secret: options.secret, clock: deps.clock });
   app.use(
     secureHeaders({
       contentSecurityPolicy: { defaultSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", "data:"], connectSrc: ["'self'"] },
@@ -61,52 +61,59 @@ function createApp(deps: AdminDeps, options: AdminOptions): Hono {
     await deps.store.sql`select 1`;
     return c.json({ ok: true });
   });
-  app.get("/admin/v1/overview", async (c) => {
-    const caller = await verify(c.req.header("authorization")?.replace(/^Bearer\s+/i, ""));
-    const hours = Math.min(24 * 90, Math.max(1, Number(c.req.query("hours")) || 24));
-    const nowMs = deps.clock.job();
-    const asked = { state: c.req.query("state"), lane: c.req.query("lane"), batchId: c.req.query("batch") };
-    const filters = Object.fromEntries(Object.entries(asked).filter(([, word]) => word !== undefined && word !== ""));
-    const overview = await deps.store.begin((tx) =>
-      readOverview(tx, { tenantId: caller.tenantId, nowMs, sinceMs: nowMs - hours * HOUR_MS, rows: ROWS, ...filters }),
-    );
-    c.header("cache-control", "no-store");
-    return c.json({
-      now_ms: nowMs,
-      scale: deps.clock.scale,
-      hours,
-      rows: ROWS,
-      tenant: caller.tenantName,
-      api_url: options.apiUrl,
-      emulated: options.emulated || overview.emulated,
-      provider_emulated: options.emulated,
-      paid_emulated_nano_usd: overview.paidEmulatedNano.toString(),
-      unpriced: overview.unpriced,
-      unsettled: overview.unsettled,
-      suspense: { attempts: overview.suspense, nano_usd: overview.suspenseNano.toString() },
-      deadlines: { with_deadline: overview.withDeadline, met: overview.met, missed: overview.missed, running: overview.running, soon: overview.soon },
-      lanes: overview.lanes,
-      paid_by_lane: overview.paidByLane.map((row) => ({ lane: row.lane, nano_usd: row.paidNano.toString() })),
-      receipt: shown(overview),
-      jobs: overview.jobs,
-      batches: overview.batches,
-    });
-  });
-  app.get("/*", async (c) => {
-    const path = normalize(new URL(c.req.url).pathname).replace(/^(?:\.\.[/\\])+/, "");
-    const file = path === "/" || extname(path) === "" ? "index.html" : path;
-    const body = await readFile(join(PAGES, file)).catch(() => null);
-    if (body === null) return c.text("The console has not been built: run `npm start`, which builds it, or `npx turbo run build`.", 404);
-    // The names of built assets hold their hash; the page itself must be asked for again after an update.
-    const cacheControl = /^\/?assets\//.test(file) ? "public, max-age=31536000, immutable" : "no-cache";
-    return c.body(new Uint8Array(body), 200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "cache-control": cacheControl });
-  });
+  consoleData(app, deps, options);
+  app.get("/admin/*", (c) => c.json({ type: "about:blank", title: "There is nothing at this path.", status: 404, code: "not-found" }, 404));
+  app.get("/*", (c) => servePage(c));
   app.onError((error, c) => {
     if (isFault(error)) return c.json({ type: "about:blank", title: error.message, status: error.status, code: error.code }, error.status as 401);
     deps.logger.error({ err: error }, "admin-failed");
     return c.json({ type: "about:blank", title: "Something went wrong on our side.", status: 500, code: "internal" }, 500);
   });
   return app;
+}
+
+/** What the console's page asks for, each for the tenant of the key that asks. */
+function consoleData(app: Hono, deps: AdminDeps, options: AdminOptions): void {
+  const verify = keyVerifier({ sql: deps.store.sql, secret: options.secret, clock: deps.clock });
+  const caller = (c: Context) => verify(c.req.header("authorization")?.replace(/^Bearer\s+/i, ""));
+  const overview = overviewReader(deps);
+  app.use("/admin/*", async (c, next) => {
+    c.header("cache-control", "no-store");
+    await next();
+  });
+  app.get("/admin/v1/overview", async (c) => {
+    const { tenantId, tenantName } = await caller(c);
+    const asked = { window: c.req.query("window"), state: c.req.query("state"), lane: c.req.query("lane"), batchId: c.req.query("batch") };
+    const { emulated, ...page } = await overview({ tenantId, ...asked });
+    return c.json({
+      ...page,
+      tenant: tenantName,
+      api_url: options.apiUrl,
+      emulated: options.emulated || emulated,
+      provider_emulated: options.emulated,
+    });
+  });
+  app.get("/admin/v1/jobs/:id", async (c) => {
+    const { tenantId } = await caller(c);
+    return c.json(await jobPanel(deps.store.sql, { tenantId, id: c.req.param("id") }));
+  });
+  app.get("/admin/v1/batches/:id", async (c) => {
+    const { tenantId } = await caller(c);
+    return c.json(await batchPanel(deps.store.sql, { tenantId, id: c.req.param("id") }));
+  });
+}
+
+/** Serves the page at `/` and its built assets; every other path is not there, and says so. */
+async function servePage(c: Context): Promise<Response> {
+  const path = normalize(new URL(c.req.url).pathname);
+  const file = path === "/" || path === "/index.html" ? "/index.html" : path;
+  const body = await readFile(join(PAGES, file)).catch(() => null);
+  if (body === null && file === "/index.html")
+    return c.text("The console has not been built: run `npm start`, which builds it, or `npx turbo run build`.", 503);
+  if (body === null) return c.html(NO_PAGE, 404, { "cache-control": "no-store" });
+  // The names of built assets hold their hash; the page itself must be asked for again after an update.
+  const cacheControl = file.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache";
+  return c.body(new Uint8Array(body), 200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "cache-control": cacheControl });
 }
 
 /** The console's pages and what they read, on a port of their own. Every figure belongs to the tenant of the key that asks. */

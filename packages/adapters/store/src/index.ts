@@ -85,6 +85,18 @@ export { type LedgerPosting, postLedger } from "./post-ledger.ts";
 export { recordPriceBook } from "./price-books.ts";
 export { type KeptAnswer, readAnswer } from "./read-answer.ts";
 export { type ChunkRow, placeAttempts, readChunk, readLines, sendAsLines, voidLeftovers } from "./read-chunk.ts";
+export {
+  type BatchDetail,
+  type BatchFault,
+  type BatchFaults,
+  countLateBatches,
+  type JobMoney,
+  readBatchDetail,
+  readBatchFaults,
+  readBatchReceipt,
+  readJobMoney,
+  readNewest,
+} from "./read-console.ts";
 export { countLiveJobs, readHealth, type StoreHealth } from "./read-health.ts";
 export {
   type JobRow,
