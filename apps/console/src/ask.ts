@@ -11,7 +11,7 @@ export class NotThere extends Error {
 }
 
 /** The server cannot be reached or is unwell; the message is for people. */
-export class Trouble extends Error {
+class Trouble extends Error {
   override readonly name = "Trouble";
 }
 

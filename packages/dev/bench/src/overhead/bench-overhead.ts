@@ -6,23 +6,12 @@ import { startChild } from "../stack/child.ts";
 import { prepareGround } from "../stack/ground.ts";
 import { median, percentile, rounded } from "../stats.ts";
 import { type LoadClient, startLoadClient } from "./load.ts";
-import { reportOf } from "./report.ts";
+import { reportOf, type Speed, type Speeds, type Way } from "./report.ts";
 import { untilSettled } from "./settled.ts";
 import { witnessIntents } from "./witness.ts";
 
 /** The three ways from a caller to the same upstream. */
-export type Way = "direct" | "ours" | "portkey";
 const WAYS: readonly Way[] = ["direct", "ours", "portkey"];
-
-/** One figure of the contract. */
-export interface Speed {
-  readonly rps: number;
-  readonly p50_ms: number;
-  readonly p99_ms: number;
-}
-
-/** What was measured at one number of connections. */
-export type Speeds = Readonly<Record<Way, Speed>>;
 
 /** Where a way is entered. */
 type Entrance = Readonly<Record<Way, { readonly url: string; readonly headers: Readonly<Record<string, string>> }>>;

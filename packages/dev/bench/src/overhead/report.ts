@@ -1,6 +1,18 @@
 import type { BenchReport } from "../bench.ts";
 import { rounded } from "../stats.ts";
-import type { Speeds } from "./bench-overhead.ts";
+
+/** The ways to the upstream that are compared. */
+export type Way = "direct" | "ours" | "portkey";
+
+/** One figure of the contract. */
+export interface Speed {
+  readonly rps: number;
+  readonly p50_ms: number;
+  readonly p99_ms: number;
+}
+
+/** What was measured at one number of connections. */
+export type Speeds = Readonly<Record<Way, Speed>>;
 
 const WANTED_RATIO = 2;
 
