@@ -132,6 +132,22 @@ describe("the openai SDK against the intake API", () => {
     expect((await within("9m")).choices).toHaveLength(1);
   });
 
+  test.each([
+    ["/v1/chat/completions", { model: MODEL, messages: [{ role: "user", content: "x" }] }],
+    ["/v1/responses", { model: MODEL, input: "x" }],
+    ["/v1/embeddings", { model: "text-embedding-3-small", input: "x" }],
+    ["/v1/messages", { model: "claude-haiku-4-5", max_tokens: 5, messages: [{ role: "user", content: "x" }] }],
+  ])("Offpeak-Deadline is the deadline of %s", async (path, body) => {
+    const send = (deadline: string) => post(path, JSON.stringify(body), { "offpeak-deadline": deadline, "anthropic-version": "2023-06-01" });
+    const sentAtMs = Date.now();
+    const kept = await send("9m");
+    expect(kept.status, await kept.text()).toBe(200);
+    const [row] = await api.store.sql<{ deadline: number }[]>`select deadline_at_ms as deadline from job where id = ${jobOf(kept)}`;
+    expect((row?.deadline ?? 0) - sentAtMs - 9 * 60_000).toBeGreaterThanOrEqual(0);
+    expect((row?.deadline ?? 0) - sentAtMs - 9 * 60_000).toBeLessThan(20_000);
+    for (const deadline of ["soon", "4h", "2020-01-01T00:00:00Z"]) expect((await send(deadline)).status).toBe(400);
+  });
+
   test("service_tier batch is sent elsewhere; flex falls back to real time when it has no room", async () => {
     await expect(api.openai.chat.completions.create(ask("x", { service_tier: "batch" }))).rejects.toThrow(/POST \/v1\/jobs/);
     const { data, response } = await api.openai.chat.completions.create(ask("x", { service_tier: "flex" })).withResponse();

@@ -7,8 +7,10 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { versionHeaders } from "../anthropic/version.ts";
 import { type App, type AppDeps, type AppEnv, EMULATED_LABEL, type Mount } from "../http/env.ts";
 import { retryAfter } from "../http/errors.ts";
+import { idempotencyOf } from "../http/idempotency.ts";
 import { speaksAnthropic } from "../http/surface.ts";
 import { callPrint, isClientRetry, type LeftCalls, leftCalls } from "./left-calls.ts";
+import { type RunOnce, runOnce } from "./once.ts";
 import { type JsonBody, readJsonBody } from "./read-body.ts";
 import { readWishes } from "./read-wishes.ts";
 import { sseBytes } from "./sse.ts";
@@ -19,7 +21,7 @@ const SYNCHRONOUS: readonly Endpoint[] = ["/v1/chat/completions", "/v1/responses
 export const interactiveRoutes =
   (interactive: Interactive): Mount =>
   (app: App, deps: AppDeps): void => {
-    const calls = { interactive, left: leftCalls() };
+    const calls = { interactive, left: leftCalls(), once: runOnce(deps) };
     for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer(calls, deps, c, endpoint));
     app.post("/v1/messages/count_tokens", async (c) => {
       const headers = versionHeaders(c.req.raw.headers);
@@ -39,7 +41,7 @@ export const interactiveRoutes =
   };
 
 async function answer(
-  calls: { readonly interactive: Interactive; readonly left: LeftCalls },
+  calls: { readonly interactive: Interactive; readonly left: LeftCalls; readonly once: RunOnce },
   deps: AppDeps,
   c: Context<AppEnv>,
   endpoint: Endpoint,
@@ -48,14 +50,14 @@ async function answer(
   const headers = surface === "anthropic" ? versionHeaders(c.req.raw.headers) : undefined;
   const body = await readJsonBody(c.env.incoming);
   const { tenantId, keyId, allowUnpriced } = c.var.caller;
-  const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
-  refuseBackground(endpoint, body);
-  const wishes = readWishes(c.req.raw.headers, body, deps.clock.job());
   const { signal, headers: sent } = c.req.raw;
-  const print = (): string => callPrint({ keyId, endpoint, headers: sent, body: body.text });
-  const taken = isClientRetry(sent) ? await calls.left.take(print()) : null;
-  const run = (): Promise<InteractiveReply> =>
-    calls.interactive.run(
+  const stream = body.value["stream"] === true;
+  // Judged only where it is run: the same call again gets its answer although its deadline has passed since.
+  const run = async (): Promise<InteractiveReply> => {
+    const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
+    refuseBackground(endpoint, body);
+    const wishes = readWishes(sent, body, deps.clock.job());
+    return await calls.interactive.run(
       {
         tenantId,
         keyId,
@@ -67,11 +69,22 @@ async function answer(
         value: body.value,
         ...wishes,
         maxOutputTokens: outputBound(body),
-        stream: body.value["stream"] === true,
+        stream,
       },
       signal,
     );
-  const replying = taken === null ? run() : Promise.resolve(taken);
+  };
+  const print = (): string => callPrint({ keyId, endpoint, headers: sent, body: body.text });
+  const taken = isClientRetry(sent) ? await calls.left.take(print()) : null;
+  const keyed = idempotencyOf(c, body.text);
+  const call = keyed && { ...keyed, tenantId, route: `POST ${endpoint}`, requestId: c.var.requestId, stream, signal };
+  const once = async (): Promise<InteractiveReply> => {
+    if (call === null) return await run();
+    const { reply, replayed } = await calls.once(call, run);
+    if (replayed) c.header("idempotent-replayed", "true");
+    return reply;
+  };
+  const replying = taken === null ? once() : Promise.resolve(taken);
   calls.left.watch(print, signal, replying);
   const reply = await replying;
   // Nobody is there; the stream is kept for the retry, and its reader's alone.

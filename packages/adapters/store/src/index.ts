@@ -50,6 +50,16 @@ export {
 } from "./finalise-batch.ts";
 export { forgetEmulatedReuse } from "./forget-emulated.ts";
 export { claimIdempotency, findIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
+export {
+  type CallClaim,
+  type CallOutcome,
+  type CallOwner,
+  claimCall,
+  finishCall,
+  readCallOutcome,
+  releaseCall,
+  renewCall,
+} from "./idempotent-calls.ts";
 export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attempts.ts";
 export { insertCalls } from "./insert-calls.ts";
 export { insertJobs, type NewJob } from "./insert-jobs.ts";

@@ -50,6 +50,7 @@ export const idempotency = pgTable(
     fingerprint: text("fingerprint").notNull(),
     responseId: text("response_id"),
     createdAtMs: instant("created_at_ms").notNull(),
+    leaseUntilRealMs: instant("lease_until_real_ms"),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.route, t.key] })],
 );
@@ -100,6 +101,7 @@ export const batch = pgTable("batch", {
   lineCounts: text("line_counts"),
   lookRealMs: instant("look_real_ms"),
   forgottenAtMs: instant("forgotten_at_ms"),
+  outputLifeMs: instant("output_life_ms"),
 });
 
 export const job = pgTable("job", {

@@ -8,7 +8,7 @@ import { type Emulator, type EmulatorOptions, startEmulator } from "@slowboat/em
 import { createKey, createTenant, keyVerifier, openDesk, type PopulateDeps } from "@slowboat/intake";
 import { createLanes, type LaneSettings } from "@slowboat/lanes";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
-import { createLogger, systemClock, systemRng } from "@slowboat/runtime";
+import { type Clock, createLogger, systemClock, systemRng } from "@slowboat/runtime";
 import type { Store } from "@slowboat/store";
 import { testDatabase, testQueue } from "@slowboat/testkit";
 import OpenAI from "openai";
@@ -39,10 +39,12 @@ export interface TestApi {
 
 const SECRET = "5".repeat(64);
 
-export async function startApi(options: { readonly emulator?: EmulatorOptions; readonly lanes?: Partial<LaneSettings> } = {}): Promise<TestApi> {
+export async function startApi(
+  options: { readonly emulator?: EmulatorOptions; readonly lanes?: Partial<LaneSettings>; readonly clock?: Clock } = {},
+): Promise<TestApi> {
   const database = await testDatabase();
   const { store } = database;
-  const clock = systemClock();
+  const clock = options.clock ?? systemClock();
   const rng = systemRng();
   const logger = createLogger("intake-test", "error");
   const queue = await testQueue(database);
