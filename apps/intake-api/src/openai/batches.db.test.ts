@@ -98,6 +98,21 @@ describe("files, with the official client", () => {
     expect(reply).toMatch(/^HTTP\/1\.1 413 /);
   });
 
+  test("an upload under an Idempotency-Key makes one file, whatever its form's boundary; another content is a conflict", async () => {
+    const send = async (content: string): Promise<{ status: number; id: string; replayed: boolean }> => {
+      const form = new FormData();
+      form.set("purpose", "batch");
+      form.set("file", new Blob([content]), "a.jsonl");
+      const headers = { authorization: `Bearer ${me.key}`, "idempotency-key": "upload-1" };
+      const reply = await fetch(`${intake.url}/v1/files`, { method: "POST", headers, body: form });
+      return { status: reply.status, id: ((await reply.json()) as { id: string }).id, replayed: reply.headers.has("idempotent-replayed") };
+    };
+    const first = await send("one");
+    expect(await send("one")).toEqual({ ...first, replayed: true });
+    expect((await send("two")).status).toBe(409);
+    expect(await intake.store.sql`select from file where filename = 'a.jsonl' and size_bytes = 3`).toHaveLength(1);
+  });
+
   test("another tenant's file is 404 and in no list of theirs", async () => {
     const file = await upload(chatLine("a"));
     const stranger = await intake.newTenant("files");
@@ -315,6 +330,8 @@ describe("batches, with the official client", () => {
       [{ metadata: { cache: "sometimes" } }, "metadata.cache"],
       [{ metadata: { deep: { er: 1 } } }, "metadata.deep"],
       [{ metadat: {} }, "metadat"],
+      [{ output_expires_after: { seconds: 7200 } }, "output_expires_after.anchor"],
+      [{ output_expires_after: { anchor: "created_at", seconds: 60 } }, "output_expires_after.seconds"],
     ];
     for (const [terms, param] of wrong) {
       const reply = await me.call("POST", "/v1/batches", {
@@ -332,6 +349,25 @@ describe("batches, with the official client", () => {
       param: "input_file_id",
       code: "missing_required_parameter",
     });
+  });
+
+  test("output_expires_after is how long the batch's own files are kept", async () => {
+    const life = { output_expires_after: { anchor: "created_at", seconds: 7200 } } as Terms;
+    const { endBatch, insertFile } = await import("@slowboat/store");
+    const nowMs = intake.clock.job();
+    const expiry = async (terms: Terms, fileId: string): Promise<number> => {
+      const { id } = await batchOf(chatLine("a"), terms);
+      await intake.store.begin(async (tx) => {
+        await tx`update batch set state = 'finalizing' where id = ${id}`;
+        await endBatch(tx, { batchId: id, to: "completed", outputFileId: fileId, errorFileId: null, nowMs });
+        const file = { id: fileId, tenantId: me.tenantId, purpose: "batch_output", filename: "o.jsonl", sizeBytes: 1, sha256: "", blobKey: fileId };
+        await insertFile(tx, { ...file, createdAtMs: nowMs, expiresAtMs: nowMs + 30 * 86_400_000 });
+      });
+      const shown = await me.openai.files.retrieve(fileId);
+      return (shown.expires_at ?? 0) - shown.created_at;
+    };
+    expect(await expiry(life, `file-${"0".repeat(31)}1`)).toBe(7200);
+    expect(await expiry({}, `file-${"0".repeat(31)}2`)).toBe(30 * 86_400);
   });
 
   test("the deadline comes from the header before the metadata before the window", async () => {

@@ -6,9 +6,10 @@ import { batchTerms } from "../http/batch-terms.ts";
 import type { AppDeps, AppEnv } from "../http/env.ts";
 import { earlierId, idempotencyOf } from "../http/idempotency.ts";
 import { readJsonBody } from "../interactive/read-body.ts";
+import { readLife } from "./file-life.ts";
 
 const ROUTE = "POST /v1/batches";
-const FIELDS = ["input_file_id", "endpoint", "completion_window", "metadata"] as const;
+const FIELDS = ["input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"] as const;
 const CREATE_BYTES = 1024 * 1024;
 
 /** What a caller asks for, read and checked; the input itself is judged later, as the provider does. */
@@ -17,6 +18,8 @@ interface Wanted {
   readonly endpoint: Endpoint;
   readonly window: unknown;
   readonly metadata: Metadata | null;
+  /** How long the batch's own files are kept; `null` for the usual time. */
+  readonly outputLifeMs: number | null;
 }
 
 /**
@@ -53,6 +56,7 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
       inputFileId: wanted.inputFileId,
       inputBlobKey,
       metadata: wanted.metadata === null ? null : JSON.stringify(wanted.metadata),
+      outputLifeMs: wanted.outputLifeMs,
       createdAtMs: nowMs,
       ...terms,
     });
@@ -84,9 +88,6 @@ function readWanted(value: Readonly<Record<string, unknown>>): Wanted {
     if (value[name] === undefined || value[name] === null)
       throw fault("missing-parameter", { param: name, message: `Missing required parameter: '${name}'.` });
   }
-  if (unknown === "output_expires_after") {
-    throw fault("invalid-request", { param: unknown, message: "'output_expires_after' is not supported: output files are kept for 30 days." });
-  }
   if (unknown !== undefined) {
     throw fault("invalid-request", {
       param: unknown.slice(0, 64),
@@ -102,5 +103,7 @@ function readWanted(value: Readonly<Record<string, unknown>>): Wanted {
       message: `Invalid value for 'endpoint'. Supported values are: ${ENDPOINTS.map((one) => `'${one}'`).join(", ")}.`,
     });
   }
-  return { inputFileId: file, endpoint, window, metadata: readMetadata(value["metadata"]) };
+  const life = value["output_expires_after"];
+  const outputLifeMs = life === undefined || life === null ? null : readLife(life, "output_expires_after");
+  return { inputFileId: file, endpoint, window, metadata: readMetadata(value["metadata"]), outputLifeMs };
 }

@@ -22,8 +22,9 @@ const fileObject = (file: FileRow): Record<string, unknown> => ({
 /** The Files API: upload, list, retrieve, content, delete. */
 export const fileRoutes: Mount = (app, deps) => {
   app.post("/v1/files", async (c) => {
-    const row = await takeUpload(deps, c);
-    deps.logger.info({ fileId: row.id, tenantId: row.tenantId, purpose: row.purpose, sizeBytes: row.sizeBytes }, "file-stored");
+    const { row, replayed } = await takeUpload(deps, c);
+    if (replayed) c.header("idempotent-replayed", "true");
+    else deps.logger.info({ fileId: row.id, tenantId: row.tenantId, purpose: row.purpose, sizeBytes: row.sizeBytes }, "file-stored");
     return c.json(fileObject(row));
   });
 
