@@ -25,7 +25,7 @@ export const interactiveRoutes =
     for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer(calls, deps, c, endpoint));
     app.post("/v1/messages/count_tokens", async (c) => {
       const headers = versionHeaders(c.req.raw.headers);
-      const body = await readJsonBody(c.env.incoming);
+      const body = await readJsonBody(c);
       const model = chooseModel(deps.book, {
         name: body.value["model"],
         endpoint: "/v1/messages",
@@ -48,7 +48,7 @@ async function answer(
 ): Promise<Response> {
   const surface = endpoint === "/v1/messages" ? "anthropic" : "openai";
   const headers = surface === "anthropic" ? versionHeaders(c.req.raw.headers) : undefined;
-  const body = await readJsonBody(c.env.incoming);
+  const body = await readJsonBody(c);
   const { tenantId, keyId, allowUnpriced } = c.var.caller;
   const { signal, headers: sent } = c.req.raw;
   const stream = body.value["stream"] === true;

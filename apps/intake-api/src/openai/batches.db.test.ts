@@ -196,7 +196,7 @@ describe("batches, with the official client", () => {
       [chatLine("x10", {}, { model: "gpt-4o-mini" }), "mismatched_model", "body.model"],
       [chatLine("x11", {}, { stream: true }), "streaming_unsupported", "body.stream"],
       [`{"custom_id":"x12","method":"POST","url":"/v1/chat/completions","body":${"[".repeat(500)}${"]".repeat(500)}}`, "invalid_request", null],
-      [`{"custom_id":"x13","body":"${"y".repeat(5_000_000)}"}`, "invalid_request", null],
+      [`{"custom_id":"x13","body":"${"y".repeat(34_000_000)}"}`, "invalid_request", null],
     ];
     const content = Buffer.concat(
       [chatLine("first"), ...bad.map(([line]) => line), chatLine("last")].flatMap((line) => [Buffer.from(line), Buffer.from("\n")]),
@@ -295,6 +295,11 @@ describe("batches, with the official client", () => {
       ["failed", 10_000_000n],
     ]);
     expect(JSON.parse(rows[1]?.error ?? "{}").code).toBe("over-max-cost");
+  });
+
+  test("a line may be as large as a request of its own", async () => {
+    const content = [chatLine("small"), chatLine("large", {}, { messages: [{ role: "user", content: "y".repeat(20_000_000) }] })].join("\n");
+    expect(await batchOf(content)).toMatchObject({ status: "in_progress", request_counts: { total: 2 } });
   });
 
   test("one bad line in the middle of fifty thousand is listed with its number, and nothing is accepted", async () => {
