@@ -1,5 +1,7 @@
 import { newId } from "@slowboat/kernel";
 import { Hono } from "hono";
+import { bodyBudget } from "./http/body-budget.ts";
+import { bodyRules } from "./http/body-rules.ts";
 import type { App, AppDeps, AppEnv, Mount } from "./http/env.ts";
 import { EMULATED_LABEL } from "./http/env.ts";
 import { errorReply } from "./http/errors.ts";
@@ -36,6 +38,7 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
     c.set("caller", await deps.verify(bearer ?? c.req.header("x-api-key")));
     await next();
   });
+  app.use("/v1/*", bodyRules(bodyBudget()));
   for (const mount of [nativeRoutes, openaiRoutes, ...mounts]) mount(app, deps);
   refuseTheRest(app);
   return app;

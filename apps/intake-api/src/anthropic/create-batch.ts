@@ -24,6 +24,7 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
     tenantId: c.var.caller.tenantId,
     keyId: c.var.caller.keyId,
     chunks: bodyChunks(c.req.raw),
+    holds: (bytes) => c.var.body.set(bytes),
     terms: (rest, nowMs) => bodyTerms(deps, headers, rest, nowMs),
     idempotency: key === null ? null : { key, fingerprint },
   });

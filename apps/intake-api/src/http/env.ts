@@ -7,11 +7,12 @@ import type { Queue } from "@slowboat/queue";
 import type { Clock, Logger } from "@slowboat/runtime";
 import type { Store } from "@slowboat/store";
 import type { Hono } from "hono";
+import type { BodyShare } from "./body-budget.ts";
 
-/** What a request carries once it is known: its id, and who calls. `caller` stands on every path below /v1. */
+/** What a request carries once it is known: its id, and who calls. `caller` and the share of its body stand on every path below /v1. */
 export interface AppEnv {
   readonly Bindings: HttpBindings;
-  readonly Variables: { requestId: string; caller: Caller };
+  readonly Variables: { requestId: string; caller: Caller; body: BodyShare };
 }
 
 export type App = Hono<AppEnv>;

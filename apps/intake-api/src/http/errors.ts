@@ -36,6 +36,7 @@ const ANTHROPIC_TYPE: Record<number, string> = {
   403: "permission_error",
   404: "not_found_error",
   405: "invalid_request_error",
+  408: "timeout_error",
   409: "conflict_error",
   413: "request_too_large",
   429: "rate_limit_error",
@@ -56,16 +57,20 @@ export function retryAfter(c: Context<AppEnv>, ms: number | null): void {
   c.header("retry-after-ms", String(Math.ceil(ms)));
 }
 
+/** Faults that end a request before its body has been read. */
+const UNREAD: readonly FaultCode[] = ["body-too-large", "body-timeout", "unsupported-encoding", "overloaded"];
+
 /** Turns whatever a route threw into the error shape of the API whose path was called; what is no fault is a bug, logged once and told as 500. */
 export function errorReply(thrown: unknown, c: Context<AppEnv>, logger: AppDeps["logger"]): Response {
   const err = isFault(thrown) ? thrown : fault("internal", { cause: thrown });
   const requestId = c.var.requestId ?? "";
-  if (err.status >= 500) logger.error({ err: thrown, requestId, path: c.req.path, inside: err.detail.inside }, "request-failed");
+  if (err.code === "overloaded") logger.warn({ requestId, path: c.req.path }, "body-refused");
+  else if (err.status >= 500) logger.error({ err: thrown, requestId, path: c.req.path, inside: err.detail.inside }, "request-failed");
   retryAfter(c, err.detail.retryAfterMs ?? null);
   // SDKs retry every 409 and 5xx unless they are told; a fault knows whether trying again can help.
   if (err.status === 409 || err.status >= 500) c.header("x-should-retry", String(err.retryable));
   // The rest of a refused body is not read: the connection cannot carry another request.
-  if (err.status === 413) c.header("connection", "close");
+  if (UNREAD.includes(err.code)) c.header("connection", "close");
   const body = speaksAnthropic(c) ? anthropicError(err, requestId) : openaiError(err);
   return c.json(body, err.status as ContentfulStatusCode);
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Logger, Service } from "@slowboat/runtime";
 import type { App } from "./env.ts";
+import { refuseUnreadable, unreadableReply } from "./unreadable.ts";
 
 /** Headers must come within this time; a body may take as long as it keeps arriving, and its readers bound the silence. */
 const HEADERS_MS = 30_000;
@@ -16,9 +17,11 @@ export function httpService(
   options: { readonly host: string; readonly port: number; readonly logger: Logger },
 ): Service & { address(): AddressInfo } {
   const server: Server = createServer(
-    { headersTimeout: HEADERS_MS, requestTimeout: BODY_MS, keepAliveTimeout: KEEP_ALIVE_MS },
-    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+    // A missing Host is refused where everything is, in JSON.
+    { headersTimeout: HEADERS_MS, requestTimeout: BODY_MS, keepAliveTimeout: KEEP_ALIVE_MS, requireHostHeader: false },
+    getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler: unreadableReply(options.logger) }),
   );
+  refuseUnreadable(server);
   return {
     address: () => server.address() as AddressInfo,
     start: async () => {

@@ -17,6 +17,7 @@ const TELLING = [
   "slowboat-allow",
   "slowboat-deny",
   "slowboat-cache",
+  "idempotency-key",
 ];
 
 /** What a retry has in common with the call that it repeats. */

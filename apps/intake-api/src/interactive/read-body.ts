@@ -1,5 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { depthOf, type Fault, fault, LIMITS } from "@slowboat/kernel";
+import type { Context } from "hono";
+import type { BodyShare } from "../http/body-budget.ts";
+import type { AppEnv } from "../http/env.ts";
 
 /** A JSON object as the caller wrote it, and as a value to look at. The text is what goes on; the value is never re-serialised. */
 export interface JsonBody {
@@ -10,20 +13,39 @@ export interface JsonBody {
 /** A client that stops sending in the middle of a body holds its connection at most this long. */
 const IDLE_MS = 30_000;
 
-const silent = (): Fault => fault("invalid-request", { message: `The request body stopped arriving for ${IDLE_MS / 1000} seconds.` });
+const silent = (idleMs: number): Fault => fault("body-timeout", { message: `The request body stopped arriving for ${idleMs / 1000} seconds.` });
+const broken = (cause?: unknown): Fault => fault("invalid-request", { message: "The request body broke off.", cause });
 const tooLarge = (maxBytes: number): Fault => fault("body-too-large", { message: `The request body may have at most ${maxBytes} bytes.` });
 
-/** Reads a request body of at most `maxBytes`; a larger one is refused by its announced length, or as soon as it passes the bound. */
-export async function readJsonBody(incoming: IncomingMessage, maxBytes: number = LIMITS.requestBodyBytes): Promise<JsonBody> {
-  if (Number(incoming.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  return jsonBody(await wholeBody(incoming, maxBytes));
+/** A body whose length is not announced takes its share of the budget in steps of this size. */
+const STEP_BYTES = 1024 * 1024;
+
+/**
+ * Reads a request body of at most `maxBytes`; a larger one is refused by its announced length, or as soon as it passes the bound, and one
+ * that the process has no room for likewise.
+ */
+export async function readJsonBody(c: Context<AppEnv>, maxBytes: number = LIMITS.requestBodyBytes): Promise<JsonBody> {
+  const { incoming } = c.env;
+  const announced = Number(incoming.headers["content-length"] ?? 0);
+  if (announced > maxBytes) throw tooLarge(maxBytes);
+  c.var.body.set(announced);
+  return jsonBody(await wholeBody(incoming, { maxBytes, announced, share: c.var.body, idleMs: IDLE_MS }));
 }
 
-/** The body from the socket, without a web stream in between; a silence longer than 30 s ends it with a fault. */
-function wholeBody(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+/** How a body is read: its bound, what it announced, its share of the budget, and the longest silence in it. */
+export interface BodyReading {
+  readonly maxBytes: number;
+  readonly announced: number;
+  readonly share: BodyShare;
+  readonly idleMs: number;
+}
+
+/** The body from the socket, without a web stream in between; too long a silence ends it with a fault. */
+export function wholeBody(incoming: IncomingMessage, { maxBytes, announced, share, idleMs }: BodyReading): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let size = 0;
+    let shared = announced;
     const leave = (): void => {
       clearTimeout(silence);
       incoming.off("data", onData).off("end", onEnd).off("error", onBroken).off("close", onBroken);
@@ -34,12 +56,21 @@ function wholeBody(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Ar
       incoming.pause();
       reject(err);
     };
-    const silence = setTimeout(() => refuse(silent()), IDLE_MS);
+    const silence = setTimeout(() => refuse(silent(idleMs)), idleMs);
     const onData = (chunk: Buffer): void => {
       size += chunk.byteLength;
       if (size > maxBytes) {
         refuse(tooLarge(maxBytes));
         return;
+      }
+      if (size > shared) {
+        shared = Math.ceil(size / STEP_BYTES) * STEP_BYTES;
+        try {
+          share.set(shared);
+        } catch (full) {
+          refuse(full as Fault);
+          return;
+        }
       }
       parts.push(chunk);
       silence.refresh();
@@ -48,23 +79,24 @@ function wholeBody(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Ar
       leave();
       resolve(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts));
     };
-    const onBroken = (): void => refuse(fault("invalid-request", { message: "The request body broke off." }));
+    const onBroken = (): void => refuse(broken());
     if (incoming.destroyed) onBroken();
     else incoming.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken);
   });
 }
 
-/** The body in pieces as they arrive; a silence longer than 30 s ends it with a fault. */
-export async function* bodyChunks(request: Request): AsyncGenerator<Uint8Array> {
+/** The body in pieces as they arrive; a silence longer than `idleMs`, or a client that leaves, ends it with a fault. */
+export async function* bodyChunks(request: Request, idleMs: number = IDLE_MS): AsyncGenerator<Uint8Array> {
   if (request.body === null) return;
   const reader = request.body.getReader();
   try {
     for (;;) {
       let timer: NodeJS.Timeout | undefined;
       const silence = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(silent()), IDLE_MS);
+        timer = setTimeout(() => reject(silent(idleMs)), idleMs);
       });
-      const next = await Promise.race([reader.read(), silence]).finally(() => clearTimeout(timer));
+      const read = reader.read().catch((cause: unknown) => Promise.reject(broken(cause)));
+      const next = await Promise.race([read, silence]).finally(() => clearTimeout(timer));
       if (next.done) return;
       yield next.value;
     }
@@ -73,7 +105,8 @@ export async function* bodyChunks(request: Request): AsyncGenerator<Uint8Array> 
   }
 }
 
-const UTF8 = new TextDecoder("utf-8", { fatal: true });
+// A byte order mark is no JSON, here as in a line of a batch file and at the providers.
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Checks that bytes are one JSON object in UTF-8, nested no deeper than is safe. */
 function jsonBody(bytes: Uint8Array): JsonBody {

@@ -21,11 +21,11 @@ const SYNCHRONOUS: readonly Endpoint[] = ["/v1/chat/completions", "/v1/responses
 export const interactiveRoutes =
   (interactive: Interactive): Mount =>
   (app: App, deps: AppDeps): void => {
-    const calls = { ...deps, interactive, once: runOnce(deps), left: leftCalls() };
-    for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer(calls, c, endpoint));
+    const calls = { interactive, left: leftCalls(), once: runOnce(deps) };
+    for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer(calls, deps, c, endpoint));
     app.post("/v1/messages/count_tokens", async (c) => {
       const headers = versionHeaders(c.req.raw.headers);
-      const body = await readJsonBody(c.env.incoming);
+      const body = await readJsonBody(c);
       const model = chooseModel(deps.book, {
         name: body.value["model"],
         endpoint: "/v1/messages",
@@ -40,12 +40,15 @@ export const interactiveRoutes =
     });
   };
 
-type AnswerDeps = AppDeps & { readonly interactive: Interactive; readonly once: RunOnce; readonly left: LeftCalls };
-
-async function answer(deps: AnswerDeps, c: Context<AppEnv>, endpoint: Endpoint): Promise<Response> {
+async function answer(
+  calls: { readonly interactive: Interactive; readonly left: LeftCalls; readonly once: RunOnce },
+  deps: AppDeps,
+  c: Context<AppEnv>,
+  endpoint: Endpoint,
+): Promise<Response> {
   const surface = endpoint === "/v1/messages" ? "anthropic" : "openai";
   const headers = surface === "anthropic" ? versionHeaders(c.req.raw.headers) : undefined;
-  const body = await readJsonBody(c.env.incoming);
+  const body = await readJsonBody(c);
   const { tenantId, keyId, allowUnpriced } = c.var.caller;
   const { signal, headers: sent } = c.req.raw;
   const stream = body.value["stream"] === true;
@@ -54,7 +57,7 @@ async function answer(deps: AnswerDeps, c: Context<AppEnv>, endpoint: Endpoint):
     const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
     refuseBackground(endpoint, body);
     const wishes = readWishes(sent, body, deps.clock.job());
-    return await deps.interactive.run(
+    return await calls.interactive.run(
       {
         tenantId,
         keyId,
@@ -71,14 +74,21 @@ async function answer(deps: AnswerDeps, c: Context<AppEnv>, endpoint: Endpoint):
       signal,
     );
   };
+  const print = (): string => callPrint({ keyId, endpoint, headers: sent, body: body.text });
+  const taken = isClientRetry(sent) ? await calls.left.take(print()) : null;
   const keyed = idempotencyOf(c, body.text);
   const call = keyed && { ...keyed, tenantId, route: `POST ${endpoint}`, requestId: c.var.requestId, stream, signal };
-  const print = (): string => callPrint({ keyId, endpoint, headers: sent, body: body.text });
-  const { reply, replayed } =
-    call === null ? { reply: await runOrTake(deps.left, sent, signal, print, run), replayed: false } : await deps.once(call, run);
-  if (replayed) c.header("idempotent-replayed", "true");
+  const once = async (): Promise<InteractiveReply> => {
+    if (call === null) return await run();
+    const { reply, replayed } = await calls.once(call, run);
+    if (replayed) c.header("idempotent-replayed", "true");
+    return reply;
+  };
+  const replying = taken === null ? once() : Promise.resolve(taken);
+  calls.left.watch(print, signal, replying);
+  const reply = await replying;
   // Nobody is there; the stream is kept for the retry, and its reader's alone.
-  if (call === null && reply.kind === "stream" && signal.aborted) return c.body(null);
+  if (reply.kind === "stream" && signal.aborted) return c.body(null);
   tellWho(c, reply);
   if (reply.kind === "failed") throw reply.fault;
   if (reply.kind === "answer") {
@@ -94,20 +104,6 @@ async function answer(deps: AnswerDeps, c: Context<AppEnv>, endpoint: Endpoint):
   c.header("cache-control", "no-cache");
   c.header("x-accel-buffering", "no");
   return c.body(ReadableStream.from(sseBytes(reply.events, { endpoint, requestId, onError })) as unknown as ReadableStream<Uint8Array>);
-}
-
-/** Runs the call, or gives a client's own retry the reply of the call that it left. */
-async function runOrTake(
-  left: LeftCalls,
-  headers: Headers,
-  signal: AbortSignal,
-  print: () => string,
-  run: () => Promise<InteractiveReply>,
-): Promise<InteractiveReply> {
-  const taken = isClientRetry(headers) ? await left.take(print()) : null;
-  const replying = taken === null ? run() : Promise.resolve(taken);
-  left.watch(print, signal, replying);
-  return await replying;
 }
 
 /** A background response is fetched later by an id of the provider's, which a job here does better. */

@@ -34,7 +34,7 @@ export const nativeRoutes: Mount = (app, deps) => {
 
   app.post("/v1/jobs", async (c) => {
     const { caller } = c.var;
-    const body = await readJsonBody(c.env.incoming);
+    const body = await readJsonBody(c);
     const claim = idempotencyOf(c, body.text);
     const replay = async (jobId: string): Promise<Response> => {
       c.header("idempotent-replayed", "true");

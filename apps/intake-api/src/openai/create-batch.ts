@@ -29,7 +29,7 @@ interface Wanted {
 export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ readonly batch: BatchRow; readonly replayed: boolean }> {
   const { store, clock, rng, queue } = deps;
   const { tenantId, keyId } = c.var.caller;
-  const body = await readJsonBody(c.env.incoming, CREATE_BYTES);
+  const body = await readJsonBody(c, CREATE_BYTES);
   const idempotency = idempotencyOf(c, body.text);
   const earlier = await earlierId(deps, c, ROUTE, idempotency);
   if (earlier !== null) return { batch: await mine(deps, tenantId, earlier), replayed: true };

@@ -6,8 +6,10 @@ export const LIMITS = {
   batchFileBytes: 200 * 1024 * 1024,
   /** One Anthropic-style batch create body. */
   messageBatchBytes: 256 * 1024 * 1024,
-  /** One JSONL line. */
-  lineBytes: 4 * 1024 * 1024,
+  /** Request bodies that one process holds at a time. */
+  bodiesInFlightBytes: 256 * 1024 * 1024,
+  /** One JSONL line, or one request of a message batch: as large as a request of its own may be. */
+  lineBytes: 32 * 1024 * 1024,
   batchLines: 50_000,
   messageBatchRequests: 100_000,
   /** Bad lines listed one by one in a failed batch; the rest is counted. */

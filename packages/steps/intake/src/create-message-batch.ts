@@ -26,6 +26,8 @@ export interface MessageBatchInput {
   readonly tenantId: string;
   readonly keyId: string;
   readonly chunks: AsyncIterable<Uint8Array>;
+  /** Told how many bytes of the body are held in memory, after every piece; may throw. */
+  holds(bytes: number): void;
   /** Reads what the body says besides its requests, at job instant `nowMs`; what is wrong with it is thrown. */
   terms(rest: Readonly<Record<string, unknown>>, nowMs: number): MessageBatchTerms;
   /** The caller's Idempotency-Key, and how the fingerprint of the request follows from its body's hash. */
@@ -50,7 +52,7 @@ export async function createMessageBatch(deps: MessageBatchDeps, input: MessageB
   const nowMs = clock.job();
   const id = newId("messageBatch", nowMs, rng);
   const blobKey = `message-batches/${id}`;
-  const scan = checking(input.chunks, (rest) => input.terms(rest, nowMs));
+  const scan = checking(input, (rest) => input.terms(rest, nowMs));
   const stored = await blob.put(blobKey, scan.chunks, LIMITS.messageBatchBytes);
   try {
     const owner = await store.begin(async (tx) => {
@@ -102,7 +104,7 @@ async function claim(
 
 /** Passes the body on while checking it; the fault of a bad one breaks the stream, so that nothing is stored. */
 function checking(
-  chunks: AsyncIterable<Uint8Array>,
+  input: Pick<MessageBatchInput, "chunks" | "holds">,
   termsOf: (rest: Readonly<Record<string, unknown>>) => MessageBatchTerms,
 ): { readonly chunks: AsyncIterable<Uint8Array>; found(): MessageBatchTerms & { readonly total: number } } {
   const scanner = requestsScanner();
@@ -110,11 +112,12 @@ function checking(
   let found: (MessageBatchTerms & { readonly total: number }) | null = null;
   const check = async function* (): AsyncGenerator<Uint8Array> {
     let size = 0;
-    for await (const chunk of chunks) {
+    for await (const chunk of input.chunks) {
       size += chunk.byteLength;
       if (size > LIMITS.messageBatchBytes)
         throw fault("body-too-large", { message: `A message batch may have at most ${LIMITS.messageBatchBytes} bytes.` });
       for (const element of scanner.push(chunk)) unique(messageRequest(element).customId);
+      input.holds(scanner.held());
       yield chunk;
     }
     const { count, rest } = scanner.end();

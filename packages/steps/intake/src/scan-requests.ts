@@ -14,6 +14,8 @@ export interface ScannedElement {
 export interface RequestsScanner {
   /** The elements that this piece completed. */
   push(chunk: Uint8Array): ScannedElement[];
+  /** Bytes of the element that is not complete yet, which are held. */
+  held(): number;
   /** Checks that the body was whole; returns how many elements there were, and the body's other members. */
   end(): { readonly count: number; readonly rest: Readonly<Record<string, unknown>> };
 }
@@ -182,7 +184,7 @@ export function requestsScanner(elementBytesMax: number = LIMITS.lineBytes): Req
     const { requests: _requests, ...rest } = body as Record<string, unknown>;
     return { count, rest };
   };
-  return { push, end };
+  return { push, held: () => partBytes, end };
 }
 
 const decodeKey = (bytes: readonly number[]): string => {
