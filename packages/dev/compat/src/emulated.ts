@@ -14,6 +14,7 @@ export async function startEmulated(): Promise<Target> {
     url: emulator.url,
     key: "any-key",
     witness: witnessOf("emulator"),
+    scale: 1,
     passUntil: async (done, what) => {
       for (let step = 0; step < STEPS; step++) {
         if (await done()) return;

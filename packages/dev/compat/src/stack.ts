@@ -15,8 +15,6 @@ import { type Target, witnessOf } from "./target.ts";
 export interface Stack extends Target {
   /** What went to the provider, and its place to be taken. */
   readonly provider: Relay;
-  /** Job time against machine time. */
-  readonly scale: number;
   /** Another tenant's key. */
   newKey(): Promise<string>;
 }

@@ -12,6 +12,8 @@ export interface Target {
   readonly url: string;
   readonly key: string;
   readonly witness: Witness;
+  /** Job ms in a machine ms of the target's callers. */
+  readonly scale: number;
   /** Lets job time pass until `done` holds. */
   passUntil(done: () => Promise<boolean>, what: string): Promise<void>;
   /** Scripts what goes wrong at the provider. */
