@@ -364,7 +364,7 @@ describe("batches, with the official client", () => {
       const { id } = await batchOf(chatLine("a"), terms);
       await intake.store.begin(async (tx) => {
         await tx`update batch set state = 'finalizing' where id = ${id}`;
-        await endBatch(tx, { batchId: id, to: "completed", outputFileId: fileId, errorFileId: null, nowMs });
+        await endBatch(tx, { batchId: id, to: "completed", outputFileId: fileId, errorFileId: null, written: null, nowMs });
         const file = { id: fileId, tenantId: me.tenantId, purpose: "batch_output", filename: "o.jsonl", sizeBytes: 1, sha256: "", blobKey: fileId };
         await insertFile(tx, { ...file, createdAtMs: nowMs, expiresAtMs: nowMs + 30 * 86_400_000 });
       });

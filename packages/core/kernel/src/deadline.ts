@@ -13,14 +13,15 @@ export type DeadlineProblem = "unreadable" | "zone-missing" | "zone-unknown" | "
 
 /**
  * Reads a deadline as an absolute instant in Unix ms: RFC 3339 (`2026-11-26T06:00:00Z`), a length from now (`"4h"`), or
- * a wall-clock time with an IANA zone (`"06:00 Europe/Berlin"`, or `"06:00"` with `zone` given): its next occurrence.
+ * a wall-clock time with an IANA zone or an offset (`"06:00 Europe/Berlin"`, `"06:00Z"`, `"06:00+02:00"`, or `"06:00"` with `zone`
+ * given): its next occurrence.
  */
 export function parseDeadline(text: string, nowMs: number, zone?: string): { atMs: number } | { problem: DeadlineProblem } {
   const trimmed = text.trim();
   const length = parseDurationMs(trimmed);
   if (length !== null) return { atMs: nowMs + length };
-  const wall = /^(\d{1,2}):(\d{2})(?:\s+(\S+))?$/.exec(trimmed);
-  if (wall) return nextWallClock(Number(wall[1]), Number(wall[2]), wall[3] ?? zone, nowMs);
+  const wall = /^(\d{1,2}):(\d{2})(?:\s+(\S+)|([Zz]|[+-]\d{2}:\d{2}))?$/.exec(trimmed);
+  if (wall) return nextWallClock(Number(wall[1]), Number(wall[2]), wall[3] ?? wall[4]?.toUpperCase() ?? zone, nowMs);
   if (!/^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[+-]\d{2}:\d{2})$/.test(trimmed)) return { problem: "unreadable" };
   const atMs = Date.parse(trimmed.replace(" ", "T"));
   // The engine's parser rolls 30 February over into March; a day that does not exist is nobody's deadline.
@@ -45,9 +46,13 @@ function nextWallClock(hour: number, minute: number, zone: string | undefined, n
   return { problem: "unreadable" };
 }
 
+/** No clock on earth is further from UTC. */
+const OFFSET_HOURS_MAX = 14;
+
 /** Milliseconds that local time in `zone` is ahead of UTC at `atMs`; `null` for an unknown zone. */
 function zoneOffsetMs(zone: string, atMs: number): number | null {
   const fixed = /^(?:UTC|Z|GMT)$|^([+-])(\d{2}):(\d{2})$/.exec(zone);
+  if (fixed && (Number(fixed[2] ?? 0) > OFFSET_HOURS_MAX || Number(fixed[3] ?? 0) > 59)) return null;
   if (fixed) return fixed[1] ? (fixed[1] === "-" ? -1 : 1) * (Number(fixed[2]) * 60 + Number(fixed[3])) * 60_000 : 0;
   try {
     const parts = new Intl.DateTimeFormat("en-US", {
