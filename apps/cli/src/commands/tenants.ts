@@ -23,7 +23,7 @@ export async function tenantsSet(config: Config, flags: TenantFlags, name: strin
     const tenant = await store.begin((tx) => setTenant(tx, { name, ...terms }));
     if (tenant === null) throw new Ended(EXIT.error, `There is no tenant '${name.slice(0, 64)}'; see: npx slowboat tenants list`);
     await show(flags, tenant);
-    say("Every process notices within ten seconds; results that are already kept keep their term.");
+    say("Every process notices within ten seconds; the retention holds for what is there already.");
     return EXIT.ok;
   });
 }

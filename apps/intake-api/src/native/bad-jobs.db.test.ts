@@ -79,12 +79,49 @@ describe("bad input leaves nothing behind and says how to mend it", () => {
     "https://localhost/x",
     "https://metadata.google.internal/x",
     "http://127.0.0.1:9998/x",
+    "https://[::127.0.0.1]/x",
+    "https://[::7f00:1]/x",
+    "https://[::10.0.0.1]/x",
+    "https://[64:ff9b::127.0.0.1]/x",
+    "https://\uff11\uff12\uff17.0.0.1/x",
+    "https://127\u30020\u30020\u30021/x",
+    "https://%31%32%37.0.0.1/x",
+    "https://%6cocalhost/x",
+    "https://0177.0.0.1/x",
+    "https://127.0.0.1./x",
+    "https://localhost./x",
+    "https://example..com/x",
+    "https://example.com../x",
+    "https://.example.com/x",
+    "https://-.com/x",
+    "https://-a.com/x",
+    "https://a-.com/x",
+    `https://${"a".repeat(64)}.com/x`,
+    "https:example.com",
+    "https:/example.com",
+    "https:///example.com",
+    "https://intranet/x",
+    "https://printer.local/x",
+    "https://db.internal./x",
+    "https://hidden.onion/x",
+    "https://nobody.invalid/x",
+    "https://unit.test/x",
+    "https://api.team.svc/x",
+    "https://api.team.svc.cluster.local/x",
+    "https://kubernetes.default/x",
+    "https://10-0-0-1.team.pod/x",
+    "https://1.0.0.127.in-addr.arpa/x",
   ])("the callback address %s is refused", async (callback_url) => {
     await refused({ body: chat, callback_url }, 400, { code: "callback_refused", param: "callback_url" });
   });
 
   test("a public callback, and a private one that is listed exactly, are taken", async () => {
-    for (const callback_url of ["https://hooks.example.com/x?y=1", "http://127.0.0.1:9999/hook"]) {
+    for (const callback_url of [
+      "https://hooks.example.com/x?y=1",
+      "http://127.0.0.1:9999/hook",
+      "https://a_b.svc.example.com./x",
+      "https://xn--mnchen-3ya.de/x",
+    ]) {
       expect((await me.call("POST", "/v1/jobs", { body: chat, callback_url })).json.callback_url).toBe(callback_url);
     }
   });

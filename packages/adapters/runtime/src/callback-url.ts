@@ -43,7 +43,13 @@ export function exemptions(allowed: readonly string[]): (host: string, port: str
 /** A callback address that may be stored, in its normal form; or why not, in words for the caller. */
 export type CallbackCheck = { readonly url: string } | { readonly refused: string };
 
-const NAMES_INSIDE = /(?:^|\.)(?:localhost|local|internal|localdomain|home\.arpa|lan|intranet|corp)$/;
+/** Last labels that lead nowhere public: names of a machine or a network, of a cluster, reserved ones, and hidden services. */
+const NAMES_INSIDE =
+  /(?:^|\.)(?:localhost|local|localdomain|internal|intranet|private|corp|home|lan|arpa|svc|pod|cluster|default|test|example|invalid|onion|alt)$/;
+
+/** A label of a host name, after the URL has written it in ASCII. */
+const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+const NAME_CHARS = 253;
 
 /**
  * Judges a callback address by its text alone: https, a public name or address, no user name, port 443; `allowed` names exact
@@ -54,7 +60,8 @@ export function checkCallbackUrl(text: string, allowed: readonly string[]): Call
   if (text.length > LIMITS.callbackUrlChars) return { refused: `It is longer than ${LIMITS.callbackUrlChars} characters.` };
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for; URL would drop them silently.
   if (/[\u0000-\u0020\u007f\\]/.test(text)) return { refused: "It holds a space, a backslash or a control character." };
-  if (!URL.canParse(text)) return { refused: "It is not a valid URL." };
+  // Without the slashes (`https:example.com`) a parser guesses what was meant.
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/]/i.test(text) || !URL.canParse(text)) return { refused: "It is not a valid URL." };
   const url = new URL(text);
   if (url.protocol !== "https:" && url.protocol !== "http:") return { refused: "It must be an https address." };
   if (url.username !== "" || url.password !== "") return { refused: "It must not hold a user name or a password." };
@@ -66,6 +73,7 @@ export function checkCallbackUrl(text: string, allowed: readonly string[]): Call
   // URL has already turned every spelling of an IPv4 address (0x7f.1, 2130706433, 127.1) into its dotted form.
   if (isIP(host) !== 0) return isPublicAddress(host) ? { url: url.href } : { refused: "It names an address that is not public." };
   const name = host.replace(/\.$/, "");
+  if (name.length > NAME_CHARS || !name.split(".").every((label) => LABEL.test(label))) return { refused: "Its host is not a valid name." };
   if (!name.includes(".") || NAMES_INSIDE.test(name)) return { refused: "It names a host that is not public." };
   return { url: url.href };
 }

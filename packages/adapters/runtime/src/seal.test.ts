@@ -46,7 +46,7 @@ describe("a callback address", () => {
   test("is returned in normal form, and nothing is looked up", () => {
     expect(checkCallbackUrl("https://Hooks.Example.COM:443/a b".replace(" ", "%20"), [])).toEqual({ url: "https://hooks.example.com/a%20b" });
     expect(checkCallbackUrl("https://8.8.8.8/x", [])).toEqual({ url: "https://8.8.8.8/x" });
-    expect(checkCallbackUrl("https://no-such-host.invalid/x", [])).toEqual({ url: "https://no-such-host.invalid/x" });
+    expect(checkCallbackUrl("https://no-such-host.example.com/x", [])).toEqual({ url: "https://no-such-host.example.com/x" });
   });
 
   test.each([

@@ -5,14 +5,14 @@ import { file } from "./schema.ts";
 export type FileRow = typeof file.$inferSelect;
 
 /**
- * Inserts a file whose blob is already stored. For a batch's own file, what the batch was created with goes before `expiresAtMs`; the
- * batch must name the file by then.
+ * Inserts a file whose blob is already stored. For a batch's own file, what the batch was created with counts where it is sooner than
+ * `expiresAtMs`; the batch must name the file by then.
  */
 export async function insertFile(tx: Sql, row: typeof file.$inferInsert): Promise<void> {
   await orm(tx).insert(file).values(row);
   if (row.purpose !== "batch_output") return;
   await tx`
-    update file f set expires_at_ms = f.created_at_ms + b.output_life_ms from batch b
+    update file f set expires_at_ms = least(f.expires_at_ms, f.created_at_ms + b.output_life_ms) from batch b
     where f.id = ${row.id} and b.tenant_id = f.tenant_id and b.output_life_ms is not null and f.id in (b.output_file_id, b.error_file_id)`;
 }
 

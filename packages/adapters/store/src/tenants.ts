@@ -13,8 +13,8 @@ const columns = (tx: Sql) => tx`
   id as "tenantId", name, allow_unpriced as "allowUnpriced", retention_days as "retentionDays", created_at_ms as "createdAtMs"`;
 
 /**
- * Sets what a tenant may do: whether models without a price run, and for how many days (0 to 3650) its results are kept from now on. What
- * is left out stays. `null` when there is no tenant of this name.
+ * Sets what a tenant may do: whether models without a price run, and for how many days (0 to 3650) its results are kept. What is left
+ * out stays. `null` when there is no tenant of this name.
  */
 export async function setTenant(
   tx: Sql,

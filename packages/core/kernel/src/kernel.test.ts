@@ -130,6 +130,13 @@ test("a deadline is an instant, a length from now, or the next wall-clock time o
   expect(parseDeadline("2026-11-24T06:00:00Z", NOW)).toEqual({ atMs: Date.UTC(2026, 10, 24, 6) });
   expect(parseDeadline("2026-11-24T06:00:00.250+02:00", NOW)).toEqual({ atMs: Date.UTC(2026, 10, 24, 4, 0, 0, 250) });
   expect(parseDeadline("06:00 Europe/Berlin", NOW)).toEqual({ atMs: Date.UTC(2026, 10, 24, 5) });
+  for (const text of ["06:00Z", "06:00z", "06:00 Z", "06:00+00:00", "06:00 UTC"])
+    expect(parseDeadline(text, NOW)).toEqual({ atMs: Date.UTC(2026, 10, 24, 6) });
+  expect(parseDeadline("06:00+02:00", NOW)).toEqual({ atMs: Date.UTC(2026, 10, 24, 4) });
+  expect(parseDeadline("06:00-09:30", NOW)).toEqual(parseDeadline("06:00 -09:30", NOW));
+  for (const text of ["06:00 +25:99", "06:00+25:99", "06:00+15:00", "06:00 +01:60"])
+    expect(parseDeadline(text, NOW), text).toEqual({ problem: "zone-unknown" });
+  for (const text of ["06:00Europe/Berlin", "06:00+2", "06:00ZZ"]) expect(parseDeadline(text, NOW), text).toEqual({ problem: "unreadable" });
   expect(parseDeadline("13:30", NOW, "UTC")).toEqual({ atMs: Date.UTC(2026, 10, 23, 13, 30) });
   expect(parseDeadline("06:00 +05:30", NOW)).toEqual({ atMs: Date.UTC(2026, 10, 24, 0, 30) });
 });
