@@ -65,7 +65,7 @@ export function plainEnvironment(): Record<string, string> {
 }
 
 /** Where work of real providers lies by default, and where the emulator's: the one's clock and answers must never meet the other's. */
-export const DEFAULT_DIRS = { real: join(ROOT, ".slowboat"), emulated: join(ROOT, ".slowboat-emulated") } as const;
+const DEFAULT_DIRS = { real: join(ROOT, ".slowboat"), emulated: join(ROOT, ".slowboat-emulated") } as const;
 
 /** The data folder as an absolute path: the option, else the environment, else by the kind of provider. An empty option is a usage error. */
 export function dataDir(config: Config, option: string | undefined): string {
