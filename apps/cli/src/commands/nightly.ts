@@ -123,6 +123,7 @@ async function showReceipt(config: Config, stack: Stack, end: NightEnd, json: bo
         deadlines_missed: facts.deadlinesMissed,
         last_answer_at: facts.lastEndedAtMs === null ? null : new Date(facts.lastEndedAtMs).toISOString(),
         took_ms: end.tookMs,
+        resumed: end.resumed,
         suspense: { attempts: facts.suspense.attempts, at_most_usd: usd(facts.suspense.amountNano) },
         list_usd: usd(money.listNano),
         lines: money.lines.map((line) => ({ account: line.account, usd: usd(line.amountNano) })),
@@ -142,7 +143,7 @@ async function showReceipt(config: Config, stack: Stack, end: NightEnd, json: bo
   const view = {
     title: `The night to ${state.name} (deadline ${state.deadline})`,
     facts,
-    took: `${inWords(end.tookMs)}${last}`,
+    took: `${inWords(end.tookMs)}${end.resumed ? ", cut short and resumed" : ""}${last}`,
     resultFiles: end.downloads.files,
     consoleUrl: stack.consoleUrl,
     ...look(process.stdout, config.NO_COLOR),

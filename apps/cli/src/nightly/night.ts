@@ -14,6 +14,8 @@ export interface NightEnd {
   readonly state: NightState;
   readonly facts: ReceiptFacts;
   readonly downloads: Downloads;
+  /** It was cut short and gone on with. */
+  readonly resumed: boolean;
   /** Machine ms from the evening to the last answer, the time between a crash and the next start included. */
   readonly tookMs: number;
   /** Every job completed in time, every document has all its results, and nothing is left to settle. */
@@ -62,8 +64,9 @@ export async function runNight(deps: NightDeps): Promise<NightEnd> {
   const facts = { ...read, emulated: read.emulated || stack.emulated };
   deps.progress.end();
   const downloads = await downloadNight(clients, plan, state, { dir: stack.folder.at("results", state.name), emulated: facts.emulated });
-  const { problems, notes } = judge(plan, facts, downloads, known !== null);
-  return { state, facts, downloads, tookMs, good: refusals.length + problems.length === 0, problems: [...refusals, ...problems], notes };
+  const resumed = known !== null;
+  const { problems, notes } = judge(plan, facts, downloads, resumed);
+  return { state, facts, downloads, resumed, tookMs, good: refusals.length + problems.length === 0, problems: [...refusals, ...problems], notes };
 }
 
 function newNight(stack: Stack, zone: string, digest: string): NightState {
