@@ -107,11 +107,11 @@ const facts: ReceiptFacts = {
 };
 
 const at = (hour: number, minute = 0): number => new Date(2026, 10, 25, hour, minute).getTime();
-const night = { phase: "summaries", facts, total: 100, startedAtMs: at(22), nowMs: at(23), deadlineAtMs: at(30), columns: 80 };
+const night = { phase: "pool+LLM", facts, total: 100, startedAtMs: at(22), nowMs: at(23), deadlineAtMs: at(30), columns: 80 };
 
 test("the progress of a night of hundreds is two lines that fit 80 columns: done of total, ETA, money, lanes, phase", () => {
   expect(progressLines(night)).toEqual([
-    "▕████    ▏ 50/100 · 23:00 · ETA 23:40–Thu 00:30 (due Thu 06:00) · emulated · s…",
+    "▕███   ▏ 50/100 23:00 · ETA 23:40–Thu 00:30 due 06:00 · pool+LLM · emulated",
     "paid $0.000 pool $0.500 saved $1.500 · pool 50 batch 50",
   ]);
   const jobs = [
@@ -123,6 +123,7 @@ test("the progress of a night of hundreds is two lines that fit 80 columns: done
   ].map(([state, lane, jobs]) => ({ state, lane, jobs }) as ReceiptFacts["jobs"][number]);
   const full = progressLines({ ...night, facts: { ...facts, jobs }, total: 792 });
   for (const line of full) expect([...line].length, line).toBeLessThan(80);
+  expect(full[0]).toContain("emulated");
   expect(full[1]).toContain("pool 518 batch 216 real-time 46 cache 12");
   expect(progressLines({ ...night, columns: 40 }).map((line) => [...line].length)).toEqual([39, 39]);
   expect(progressLines({ ...night, columns: null })).toHaveLength(1);
@@ -134,8 +135,8 @@ test("the ETA counts with the rescue, and never lies past a deadline that can st
   const slow = { ...facts, jobs: facts.jobs.map((row) => ({ ...row, jobs: row.state === "completed" ? 2 : 98 })) };
   expect(progressLines({ ...night, facts: slow })[0]).toContain("ETA by Thu 06:00");
   expect(progressLines({ ...night, facts: { ...facts, jobs: [] } })[0]).toContain("ETA by Thu 06:00");
-  expect(progressLines({ ...night, nowMs: at(31) })[0]).toContain("(due 06:00, missed)");
-  expect(progressLines({ ...night, nowMs: at(29), total: 50, facts: { ...facts, lastEndedAtMs: at(28, 5) } })[0]).toContain("last answer 04:05");
+  expect(progressLines({ ...night, nowMs: at(31) })[0]).toContain("due 06:00, missed");
+  expect(progressLines({ ...night, nowMs: at(29), total: 50, facts: { ...facts, lastEndedAtMs: at(28, 5) } })[0]).toContain("last answer 04:05 due 06:00");
 });
 
 const plan = planNight(docs, { openai: true, anthropic: true });

@@ -114,9 +114,9 @@ async function waitForMorning(deps: NightDeps, clients: Clients, state: NightSta
   }
 }
 
-const DOING = { embeddings: "vectors", topics: "topics", chat: "summaries", messages: "summaries" } as const;
+const DOING = { embeddings: "pool", topics: "pool", chat: "LLM", messages: "LLM" } as const;
 
-/** What is under way, in a word or two; a batch whose jobs are done still writes its files. */
+/** Who is at work, in a word or two, since the line is short; a batch whose jobs are done still writes its files. */
 function phaseOf(parts: readonly PartProgress[], plan: NightPlan): string {
   const open = parts.filter((part) => !part.ended);
   if (open.length === 0) return "done";

@@ -15,7 +15,7 @@ export interface ProgressView {
   readonly columns: number | null;
 }
 
-const BAR_CELLS = 8;
+const BAR_CELLS = 6;
 
 /**
  * Two lines of at most 80 columns for a night of hundreds: a bar, done of total, job time, ETA against the deadline,
@@ -31,11 +31,10 @@ export function progressLines(view: ProgressView): string[] {
   );
   const lines = [
     [
-      `▕${"█".repeat(cells)}${" ".repeat(BAR_CELLS - cells)}▏ ${done}/${view.total}`,
-      instant(view.nowMs),
+      `▕${"█".repeat(cells)}${" ".repeat(BAR_CELLS - cells)}▏ ${done}/${view.total} ${instant(view.nowMs)}`,
       eta(view, done),
-      view.facts.emulated ? "emulated" : "",
       view.phase,
+      view.facts.emulated ? "emulated" : "",
     ],
     [money, laneMix(view.facts)],
   ].map((parts) => parts.filter((part) => part !== "").join(" · "));
@@ -73,15 +72,16 @@ function eta(view: ProgressView, done: number): string {
   const { deadlineAtMs, nowMs, total } = view;
   const { lastRescueAtMs, lastEndedAtMs } = view.facts;
   const late = deadlineAtMs !== null && nowMs > deadlineAtMs;
-  const due = deadlineAtMs === null ? "" : ` (due ${instant(deadlineAtMs, nowMs)}${late && done < total ? ", missed" : ""})`;
-  if (done >= total && total > 0) return `last answer ${instant(lastEndedAtMs ?? nowMs, nowMs)}${due}`;
+  const due = (besideMs: number): string =>
+    deadlineAtMs === null ? "" : ` due ${instant(deadlineAtMs, besideMs)}${late && done < total ? ", missed" : ""}`;
+  if (done >= total && total > 0) return `last answer ${instant(lastEndedAtMs ?? nowMs, nowMs)}${due(lastEndedAtMs ?? nowMs)}`;
   const passedMs = nowMs - view.startedAtMs;
   const bound = late || deadlineAtMs === null ? Number.POSITIVE_INFINITY : deadlineAtMs;
-  if (done === 0 || passedMs <= 0) return Number.isFinite(bound) ? `ETA by ${instant(bound, nowMs)}` : `ETA unknown${due}`;
+  if (done === 0 || passedMs <= 0) return Number.isFinite(bound) ? `ETA by ${instant(bound, nowMs)}` : `ETA unknown${due(nowMs)}`;
   const restMs = (passedMs / done) * (total - done);
   const from = Math.min(bound, nowMs + restMs * 0.67);
   const to = Math.min(bound, Math.max(nowMs + restMs * 1.5, lastRescueAtMs ?? 0));
-  return `ETA ${from >= bound ? "by " : `${instant(from, nowMs)}–`}${instant(to, from >= bound ? nowMs : from)}${due}`;
+  return `ETA ${from >= bound ? "by " : `${instant(from, nowMs)}–`}${instant(to, from >= bound ? nowMs : from)}${due(to)}`;
 }
 
 /** An instant on this machine's wall, with its weekday where that is another than that of `besideMs`. */
