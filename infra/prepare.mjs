@@ -66,7 +66,7 @@ export function findNode() {
   if (process.features.typescript) return process.execPath;
   return refuse(
     `Node ${process.versions.node} cannot run TypeScript, and there is no packaged Node for ${process.platform}-${process.arch} here.`,
-    "Install Node 24 (22.18 is the oldest that works), or run the Docker image; see README.md.",
+    "Install Node 24 (22.18 is the oldest that works), or see infra/compose.yaml.",
   );
 }
 

@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Market, openMarket, parseSettings } from "@slowboat/runtime";
 import { z } from "zod";
+import { Ended, EXIT } from "./exit.ts";
 
 /** The checkout: where the other apps and the data folder of the default lie. */
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -36,10 +38,18 @@ const schema = z.object({
 /** The CLI's settings: everything it reads of the environment. */
 export type Config = z.infer<typeof schema>;
 
-/** Reads the environment; an empty value counts as not set. */
+/** Reads the environment; an empty value counts as not set, an impossible one is a usage error. */
 export function readConfig(): Config {
-  return parseSettings(schema, Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== "")));
+  try {
+    return parseSettings(schema, Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== "")));
+  } catch (error) {
+    throw new Ended(EXIT.usage, error instanceof Error ? error.message : String(error));
+  }
 }
+
+/** True where no provider's key is set: the emulator answers. */
+export const isEmulated = (config: Config): boolean =>
+  config.OPENAI_API_KEY === undefined && config.ANTHROPIC_API_KEY === undefined && readMarket(config).compatible.length === 0;
 
 /** Prices, and the configured providers whose keys are in the environment. */
 export const readMarket = (config: Config): Market => openMarket(config.SLOWBOAT_PROVIDERS, process.env);
@@ -54,8 +64,22 @@ export function plainEnvironment(): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] as string]])));
 }
 
-/** The data folder as an absolute path: the option, else the environment, else `.slowboat` in the checkout. */
+/** Where work of real providers lies by default, and where the emulator's: the one's clock and answers must never meet the other's. */
+const DEFAULT_DIRS = { real: join(ROOT, ".slowboat"), emulated: join(ROOT, ".slowboat-emulated") } as const;
+
+/** The data folder as an absolute path: the option, else the environment, else by the kind of provider. An empty option is a usage error. */
 export function dataDir(config: Config, option: string | undefined): string {
+  return chosenDir(config, option) ?? DEFAULT_DIRS[isEmulated(config) ? "emulated" : "real"];
+}
+
+/** The data folder that a command looks into: the chosen one, else the default folder on which a stack runs, else as `dataDir`. */
+export function lookedInto(config: Config, option: string | undefined): string {
+  const running = Object.values(DEFAULT_DIRS).find((dir) => existsSync(join(dir, "connection.json")));
+  return chosenDir(config, option) ?? running ?? dataDir(config, option);
+}
+
+function chosenDir(config: Config, option: string | undefined): string | null {
+  if (option?.trim() === "") throw new Ended(EXIT.usage, "--data-dir is empty: name a folder, or leave the option out.");
   const chosen = option ?? config.SLOWBOAT_DATA_DIR;
-  return chosen === undefined ? join(ROOT, ".slowboat") : resolve(chosen.replace(/^~(?=\/)/, homedir()));
+  return chosen === undefined ? null : resolve(chosen.replace(/^~(?=\/|$)/, homedir()));
 }

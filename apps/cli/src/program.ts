@@ -1,9 +1,11 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { NightlyFlags } from "./commands/nightly.ts";
 import type { GlobalFlags } from "./commands/place.ts";
 import type { StackFlags } from "./commands/stack-options.ts";
-import { type Config, readConfig } from "./config.ts";
-import { EXIT } from "./exit.ts";
+import { type Config, ROOT, readConfig } from "./config.ts";
+import { EXIT, EXIT_HELP } from "./exit.ts";
 
 /** Every command loads its code when it runs: help and completion stay quick. */
 type Run = (config: Config) => Promise<number>;
@@ -16,7 +18,10 @@ export async function program(argv: readonly string[]): Promise<number> {
     .option("--json", "data as JSON")
     .option("--url <url>", "the API to talk to (SLOWBOAT_URL; else the stack that runs here)")
     .option("--key <key>", "the API key (SLOWBOAT_API_KEY; else the first key of this checkout)")
-    .option("--data-dir <dir>", "the data folder (SLOWBOAT_DATA_DIR; else .slowboat in the checkout)")
+    .option("--data-dir <dir>", "the data folder (SLOWBOAT_DATA_DIR; else .slowboat in the checkout, .slowboat-emulated without a provider key)")
+    .version(version(), "-V, --version")
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText("after", EXIT_HELP)
     .exitOverride()
     .showHelpAfterError("(see: npx slowboat --help)");
   const later = (start: (config: Config) => Promise<number>): void => {
@@ -35,6 +40,8 @@ export async function program(argv: readonly string[]): Promise<number> {
   return run === null ? EXIT.usage : await (run as Run)(readConfig());
 }
 
+const version = (): string => (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string }).version;
+
 type Later = (start: Run) => void;
 
 const all = <T>(command: Command): T & GlobalFlags => command.optsWithGlobals();
@@ -42,7 +49,10 @@ const all = <T>(command: Command): T & GlobalFlags => command.optsWithGlobals();
 const stackFlags = (command: Command): Command =>
   command
     .option("--port <port>", "of the API on 127.0.0.1; the console takes the next one; 0: any", "8787")
-    .option("--time-scale <n>", "job time runs this much faster than the machine's (only with the emulator)")
+    .option(
+      "--time-scale <n>",
+      "job time runs this much faster than the machine's (only with the emulator; else 1, and for a night 480, 240 or 120 by the machine's load)",
+    )
     .addHelpText(
       "after",
       "\nEnvironment: DATABASE_URL, REDIS_URL, OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, SLOWBOAT_API_KEY.",

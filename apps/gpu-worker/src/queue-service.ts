@@ -3,7 +3,7 @@ import { diskBlobs } from "@slowboat/blob";
 import { createGate, createMeter, runCallDispatch } from "@slowboat/dispatch";
 import type { CallLane } from "@slowboat/lanes";
 import { type Consumer, createQueue, type Queue } from "@slowboat/queue";
-import { crash, jobClock, type Logger, type Service, systemRng } from "@slowboat/runtime";
+import { crash, type Logger, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { openStore, readClock, type Store } from "@slowboat/store";
 
 /** Requests that wait for the engine at a time: enough to fill its batches of texts. */
@@ -33,7 +33,7 @@ export function createQueueService(lane: CallLane, settings: QueueSettings, logg
         queue,
         blob,
         lanes: new Map([[lane.id, lane]]),
-        time: { clock: jobClock(row), rng: systemRng() },
+        time: { clock: supervisedClock(row), rng: systemRng() },
         meter: createMeter(),
         logger,
       };

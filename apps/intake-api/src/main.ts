@@ -4,7 +4,7 @@ import { createInteractive } from "@slowboat/dispatch";
 import { keyVerifier, openDesk } from "@slowboat/intake";
 import { createLanes } from "@slowboat/lanes";
 import { createQueue } from "@slowboat/queue";
-import { crash, createLogger, jobClock, runServices, type Service, systemRng } from "@slowboat/runtime";
+import { crash, createLogger, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { openStore, readClock } from "@slowboat/store";
 import { anthropicRoutes } from "./anthropic/routes.ts";
 import { createApp } from "./app.ts";
@@ -17,7 +17,7 @@ const logger = createLogger("intake-api", config.SLOWBOAT_LOG_LEVEL);
 const store = openStore(config.DATABASE_URL, { name: "intake-api", max: 8, onLost: crash(logger) });
 const row = await readClock(store.sql);
 if (row === null) throw new Error("the clock is not set: the supervisor writes it before the apps start");
-const clock = jobClock(row);
+const clock = supervisedClock(row);
 const queue = await createQueue({
   ...(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 2 }),
   onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),

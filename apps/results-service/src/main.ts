@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { createFinaliser, sweepRetention } from "@slowboat/results";
-import { crash, createLogger, jobClock, loop, runServices, type Service, systemRng } from "@slowboat/runtime";
+import { crash, createLogger, loop, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { openStore, readClock } from "@slowboat/store";
 import { createDeliverer } from "@slowboat/webhook";
 import { createAdmin } from "./admin.ts";
@@ -14,7 +14,7 @@ const logger = createLogger("results-service", config.SLOWBOAT_LOG_LEVEL);
 const store = openStore(config.DATABASE_URL, { max: 6, name: "results-service", onLost: crash(logger) });
 const clockRow = await readClock(store.sql);
 if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
-const clock = jobClock(clockRow);
+const clock = supervisedClock(clockRow);
 const rng = systemRng();
 const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
 const queue = await createQueue({

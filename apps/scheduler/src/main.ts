@@ -17,7 +17,7 @@ import {
 import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
-import { crash, createLogger, jobClock, loop, runServices, type Service, systemRng } from "@slowboat/runtime";
+import { crash, createLogger, loop, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { cancelOrphanedBatches, openStore, readClock, sweepDispatches } from "@slowboat/store";
 import { readConfig, readMarket } from "./config.ts";
 
@@ -38,7 +38,7 @@ const logger = createLogger("scheduler", config.SLOWBOAT_LOG_LEVEL);
 const store = openStore(config.DATABASE_URL, { max: 8, name: "scheduler", onLost: crash(logger) });
 const clockRow = await readClock(store.sql);
 if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
-const clock = jobClock(clockRow);
+const clock = supervisedClock(clockRow);
 const rng = systemRng();
 const { book, compatible } = readMarket(config.SLOWBOAT_PROVIDERS);
 const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));

@@ -1,11 +1,12 @@
+import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { createQueue, redisPolicy } from "@slowboat/queue";
 import { jobClock } from "@slowboat/runtime";
 import { migrationNames, readClock, readHealth } from "@slowboat/store";
 import type { Config } from "../config.ts";
-import { EXIT, type ExitCode } from "../exit.ts";
+import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { data } from "../terminal.ts";
-import { connectionOf, folderOf, type GlobalFlags, withStore } from "./place.ts";
+import { type Connection, connectionOf, folderOf, type GlobalFlags, withStore } from "./place.ts";
 
 /** One thing that was looked at. `mend` says what to do when it is not well. */
 interface Check {
@@ -22,11 +23,18 @@ const PROBE_MS = 5000;
 
 /** Looks at everything a running installation needs; exit code 1 when something is bad. */
 export async function doctor(config: Config, flags: GlobalFlags): Promise<ExitCode> {
+  const { dir } = folderOf(config, flags);
+  const running = connectionOf(config, flags) !== null;
+  if (!running && !existsSync(dir) && config.DATABASE_URL === undefined && flags.url === undefined && config.SLOWBOAT_URL === undefined)
+    throw new Ended(
+      EXIT.error,
+      `There is no installation to look at: ${dir} does not exist. Start one with \`npx slowboat up\`, or name its folder with --data-dir.`,
+    );
   const checks = [
     ...(await storeChecks(config, flags)),
     await queueCheck(config, flags),
     await diskCheck(config, flags),
-    providerCheck(config),
+    providerCheck(config, connectionOf(config, flags)),
     ...(await httpChecks(config, flags)),
   ];
   for (const check of checks) {
@@ -128,7 +136,10 @@ async function diskCheck(config: Config, flags: GlobalFlags): Promise<Check> {
   );
 }
 
-function providerCheck(config: Config): Check {
+function providerCheck(config: Config, connection: Connection | null): Check {
+  // A running stack knows best; the keys of this shell may be others than those it was started with.
+  if (connection?.emulated) return { name: "providers", state: "ok", text: "emulated provider: no money is spent" };
+  if (connection) return { name: "providers", state: "ok", text: "real, by the keys it was started with" };
   const set = [config.OPENAI_API_KEY === undefined ? [] : ["OpenAI"], config.ANTHROPIC_API_KEY === undefined ? [] : ["Anthropic"]].flat();
   return {
     name: "providers",

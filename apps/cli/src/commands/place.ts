@@ -1,6 +1,6 @@
 import { isFault } from "@slowboat/kernel";
 import { openStore, type Store } from "@slowboat/store";
-import { type Config, dataDir } from "../config.ts";
+import { type Config, lookedInto } from "../config.ts";
 import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { type DataFolder, viewDataFolder } from "../supervisor/data-folder.ts";
 import { readKept } from "../supervisor/first-key.ts";
@@ -27,6 +27,8 @@ export interface Connection {
 export interface Api {
   readonly url: string;
   readonly key: string;
+  /** The words by which the API labels an emulated provider's answers; `null` of a real one, and before the first call. */
+  label(): string | null;
   /** One call; a refusal ends the command with the API's own words and the exit code they mean. */
   call(
     method: "GET" | "POST",
@@ -43,7 +45,7 @@ export interface Api {
 const TIMEOUT_MS = 60_000;
 
 /** The data folder of the flags, which may be missing. */
-export const folderOf = (config: Config, flags: GlobalFlags): DataFolder => viewDataFolder(dataDir(config, flags.dataDir));
+export const folderOf = (config: Config, flags: GlobalFlags): DataFolder => viewDataFolder(lookedInto(config, flags.dataDir));
 
 /** Where the running stack of the data folder is; `null` when none runs. */
 export function connectionOf(config: Config, flags: GlobalFlags): Connection | null {
@@ -56,8 +58,10 @@ export function apiOf(config: Config, flags: GlobalFlags): Api {
   const url = (flags.url ?? config.SLOWBOAT_URL ?? connectionOf(config, flags)?.url)?.replace(/\/+$/, "").replace(/\/v1$/, "");
   if (url === undefined)
     throw new Ended(EXIT.error, "No Slowboat is known: start one with `npx slowboat up`, or name it with --url or SLOWBOAT_URL.");
+  if (!URL.canParse(url) || !/^https?:/.test(url)) throw new Ended(EXIT.usage, `--url ${url} is no address: give one such as http://127.0.0.1:8787.`);
   const key = flags.key ?? config.SLOWBOAT_API_KEY ?? readKept(folderOf(config, flags))?.key;
   if (key === undefined) throw new Ended(EXIT.error, "No API key is known: give --key or SLOWBOAT_API_KEY.");
+  let label: string | null = null;
   const call: Api["call"] = async (method, path, options = {}) => {
     const signals = [AbortSignal.timeout(TIMEOUT_MS), ...(options.signal ? [options.signal] : [])];
     const headers = { authorization: `Bearer ${key}`, ...options.headers };
@@ -70,10 +74,11 @@ export function apiOf(config: Config, flags: GlobalFlags): Api {
       if (options.signal?.aborted) throw error;
       throw new Ended(EXIT.error, `${url} does not answer: ${reasonOf(error)}`);
     });
+    label = res.headers.get("x-slowboat-emulated") ?? label;
     if (res.ok) return res;
     throw refusal(res.status, await res.text());
   };
-  return { url, key, call, json: async (method, path, options) => (await (await call(method, path, options)).json()) as never };
+  return { url, key, label: () => label, call, json: async (method, path, options) => (await (await call(method, path, options)).json()) as never };
 }
 
 const reasonOf = (error: unknown): string => {

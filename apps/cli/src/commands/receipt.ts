@@ -3,16 +3,21 @@ import { jobClock } from "@slowboat/runtime";
 import { findBatchTenant, type ReceiptFacts, readClock, readReceipt } from "@slowboat/store";
 import type { Config } from "../config.ts";
 import { Ended, EXIT, type ExitCode } from "../exit.ts";
-import { drawReceipt, ledgerWaterfall } from "../nightly/receipt.ts";
+import { drawReceipt, ledgerWaterfall, poolPaid } from "../nightly/receipt.ts";
 import { data, look } from "../terminal.ts";
 import { apiOf, type GlobalFlags, withStore } from "./place.ts";
-import { kindOf, readSubject } from "./subject.ts";
+import { kindOf, readSubject, refusalText } from "./subject.ts";
 
 /** Shows what a job or a batch cost, line by line, out of the ledger. */
 export async function receipt(config: Config, flags: GlobalFlags, id: string): Promise<ExitCode> {
   const facts = kindOf(id) === "job" ? await jobFacts(config, flags, id) : await batchFacts(config, flags, id);
+  if (facts.accounts.length === 0 && facts.unpriced === 0) {
+    const subject = await readSubject(apiOf(config, flags), id);
+    if (subject.refusals.length > 0) throw new Ended(EXIT.batchRefused, refusalText(subject));
+  }
   if (facts.accounts.length === 0 && facts.unpriced === 0) throw new Ended(EXIT.error, `${id} has no receipt yet: nothing of it is settled.`);
   const money = ledgerWaterfall(facts.accounts);
+  const pool = poolPaid(facts.accounts);
   const usd = (amount: bigint): string => formatUsd(nano(amount));
   const unknown = facts.accounts.length === 0;
   if (flags.json) {
@@ -27,10 +32,15 @@ export async function receipt(config: Config, flags: GlobalFlags, id: string): P
         list_usd: unknown ? null : usd(money.listNano),
         lines,
         paid_usd: unknown ? null : usd(money.paidNano),
+        paid_to_providers_usd: unknown ? null : usd(money.paidNano - pool),
+        own_pool_imputed_usd: unknown ? null : usd(pool),
         unpriced: facts.unpriced,
       }),
     );
-  } else await data(drawReceipt({ title: `Receipt of ${id}`, facts, resultFiles: [], consoleUrl: null, ...look(process.stdout, config.NO_COLOR) }));
+  } else
+    await data(
+      drawReceipt({ title: `Receipt of ${id}`, facts, took: null, resultFiles: [], consoleUrl: null, ...look(process.stdout, config.NO_COLOR) }),
+    );
   return EXIT.ok;
 }
 
@@ -51,8 +61,8 @@ async function jobFacts(config: Config, flags: GlobalFlags, id: string): Promise
       ? [
           { account: "list", amountNano: -BigInt(shown.list_nano ?? 0) },
           ...(shown.lines ?? []).map((line) => ({ account: line.account, amountNano: BigInt(line.amount_nano) })),
-          // To whom it was paid the API does not say, and the receipt does not ask.
-          { account: "payable.pool", amountNano: BigInt(shown.paid_nano ?? 0) },
+          // Of a provider the receipt shows the sum alone, whichever it was.
+          { account: raw["lane"] === "pool" ? "payable.pool" : "payable.openai", amountNano: BigInt(shown.paid_nano ?? 0) },
         ]
       : [];
   return {
@@ -64,6 +74,8 @@ async function jobFacts(config: Config, flags: GlobalFlags, id: string): Promise
     unpriced: shown?.priced === false ? 1 : 0,
     unsettled: 0,
     emulated: shown?.emulated === true,
+    lastEndedAtMs: null,
+    lastRescueAtMs: null,
   };
 }
 

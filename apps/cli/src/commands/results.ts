@@ -4,7 +4,7 @@ import type { Config } from "../config.ts";
 import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { data, say } from "../terminal.ts";
 import { type Api, apiOf, type GlobalFlags } from "./place.ts";
-import { readSubject, type Subject } from "./subject.ts";
+import { readSubject, refusalText, type Subject } from "./subject.ts";
 
 /** Writes what a job or batch answered to stdout, as the provider wrote it; what failed is counted on stderr. */
 export async function results(config: Config, flags: GlobalFlags, id: string): Promise<ExitCode> {
@@ -15,9 +15,15 @@ export async function results(config: Config, flags: GlobalFlags, id: string): P
       EXIT.error,
       `${id} is ${subject.state}: ${subject.done} of ${subject.total} answered so far. Wait for it with: npx slowboat watch ${id}`,
     );
+  if (subject.refusals.length > 0) {
+    say(refusalText(subject));
+    return EXIT.batchRefused;
+  }
   if (subject.kind === "job") await jobResult(api, subject);
   else if (subject.kind === "batch") await batchResults(api, subject);
   else await stream(api, `/v1/messages/batches/${id}/results`, { "anthropic-version": "2023-06-01" });
+  const label = api.label();
+  if (label !== null) say(label);
   if (subject.failed > 0) say(`${subject.failed} of ${subject.total} have no answer.`);
   return subject.failed > 0 ? EXIT.failedItems : EXIT.ok;
 }

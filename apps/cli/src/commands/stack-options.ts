@@ -1,4 +1,4 @@
-import { type Config, dataDir } from "../config.ts";
+import { type Config, dataDir, isEmulated } from "../config.ts";
 import { Ended, EXIT } from "../exit.ts";
 import type { StackOptions } from "../supervisor/stack.ts";
 import { say } from "../terminal.ts";
@@ -15,10 +15,16 @@ const SCALE_MAX = 86_400;
 /** Reads the flags; an impossible value is a usage error that says what is possible. */
 export function stackOptions(config: Config, flags: StackFlags, defaults: { readonly timeScale: number; readonly evening: boolean }): StackOptions {
   const port = Number(flags.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Ended(EXIT.usage, `--port ${flags.port} is not a port: give 0 to 65535.`);
-  const pinned = config.OPENAI_API_KEY !== undefined || config.ANTHROPIC_API_KEY !== undefined;
+  if (flags.port.trim() === "" || !Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Ended(EXIT.usage, `--port ${flags.port} is not a port: give 0 to 65535.`);
+  const pinned = !isEmulated(config);
   const timeScale = flags.timeScale === undefined ? (pinned ? 1 : defaults.timeScale) : Number(flags.timeScale);
-  if (!(timeScale >= 1 && timeScale <= SCALE_MAX))
+  if (flags.timeScale?.trim() === "" || !(timeScale >= 1 && timeScale <= SCALE_MAX))
     throw new Ended(EXIT.usage, `--time-scale ${flags.timeScale} is not possible: give a number from 1 to ${SCALE_MAX}.`);
+  if (pinned && timeScale !== 1)
+    throw new Ended(
+      EXIT.usage,
+      "With a provider key set the clock runs at --time-scale 1: leave the option out, or unset the keys to use the emulator.",
+    );
   return { dir: dataDir(config, flags.dataDir), port, timeScale, evening: defaults.evening && !pinned, say };
 }

@@ -4,6 +4,13 @@ import type { Api } from "./place.ts";
 /** What an id of ours names. */
 export type SubjectKind = "job" | "batch" | "messages";
 
+/** What is wrong with a line of a batch. */
+export interface LineError {
+  readonly line: number | null;
+  readonly code: string;
+  readonly message: string;
+}
+
 /** One job or batch, as far as it has come. */
 export interface Subject {
   readonly id: string;
@@ -13,6 +20,8 @@ export interface Subject {
   readonly done: number;
   readonly failed: number;
   readonly total: number;
+  /** Why a whole batch was refused, line by line; empty for whatever was accepted. `line` counts from 1 and is `null` for the file itself. */
+  readonly refusals: readonly LineError[];
   /** The API's own object. */
   readonly raw: Record<string, unknown>;
 }
@@ -34,18 +43,31 @@ export async function readSubject(api: Api, id: string, signal?: AbortSignal): P
   if (kind === "job") {
     const raw = await api.json<Record<string, unknown> & { state: string }>("GET", `/v1/jobs/${id}`, options);
     const ended = ["completed", "failed", "cancelled"].includes(raw.state);
-    return { id, kind, state: raw.state, ended, done: ended ? 1 : 0, failed: ended && raw.state !== "completed" ? 1 : 0, total: 1, raw };
+    return {
+      id,
+      kind,
+      state: raw.state,
+      ended,
+      done: ended ? 1 : 0,
+      failed: ended && raw.state !== "completed" ? 1 : 0,
+      total: 1,
+      refusals: [],
+      raw,
+    };
   }
   if (kind === "batch") {
-    const raw = await api.json<Record<string, unknown> & { status: string; request_counts: { total: number; completed: number; failed: number } }>(
-      "GET",
-      `/v1/batches/${id}`,
-      options,
-    );
+    const raw = await api.json<
+      Record<string, unknown> & {
+        status: string;
+        request_counts: { total: number; completed: number; failed: number };
+        errors: { data: LineError[] } | null;
+      }
+    >("GET", `/v1/batches/${id}`, options);
     const { total, completed, failed } = raw.request_counts;
     const ended = ["completed", "failed", "cancelled", "expired"].includes(raw.status);
-    const lost = raw.status === "completed" ? 0 : Math.max(1, total - completed - failed);
-    return { id, kind, state: raw.status, ended, done: completed + failed, failed: failed + (ended ? lost : 0), total, raw };
+    const refusals = raw.status === "failed" ? (raw.errors?.data ?? []).map(({ line, code, message }) => ({ line, code, message })) : [];
+    const unanswered = ended ? total - completed : failed;
+    return { id, kind, state: raw.status, ended, done: completed + failed, failed: unanswered, total, refusals, raw };
   }
   const raw = await api.json<Record<string, unknown> & { processing_status: string; request_counts: Record<string, number> }>(
     "GET",
@@ -62,9 +84,17 @@ export async function readSubject(api: Api, id: string, signal?: AbortSignal): P
     done: succeeded + failed,
     failed,
     total: processing + succeeded + failed,
+    refusals: [],
     raw,
   };
 }
+
+/** A refused batch in words: every line that is wrong. */
+export const refusalText = ({ id, refusals }: Subject): string =>
+  [
+    `${id} was refused: nothing of it was accepted, nothing is charged. ${refusals.length} ${refusals.length === 1 ? "error" : "errors"}:`,
+    ...refusals.map(({ line, code, message }) => `  ${line === null ? "the file" : `line ${line}`}: ${code}: ${message}`),
+  ].join("\n");
 
 const PAGE = 100;
 /** Pages looked through for a missed deadline; a batch has at most 100,000 requests. */

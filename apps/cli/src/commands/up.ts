@@ -4,11 +4,15 @@ import { type Stack, startStack } from "../supervisor/stack.ts";
 import { askedToStop, data, say } from "../terminal.ts";
 import { type StackFlags, stackOptions } from "./stack-options.ts";
 
+/** What stands there while nothing happens. */
+export const SERVING = "Serving until Ctrl-C.";
+
 /** Starts the whole installation and serves until asked to stop. */
 export async function up(config: Config, flags: StackFlags, json: boolean): Promise<ExitCode> {
   const asked = askedToStop();
   const stack = await startStack(config, stackOptions(config, flags, { timeScale: 1, evening: false }));
   greet(stack);
+  say(SERVING);
   if (json) await data(JSON.stringify({ url: stack.url, console_url: stack.consoleUrl, emulated: stack.emulated, data_dir: stack.folder.dir }));
   return await serve(stack, asked);
 }

@@ -4,7 +4,7 @@ import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { progressOut } from "../nightly/progress.ts";
 import { askedToStop, data, say } from "../terminal.ts";
 import { type Api, apiOf, type GlobalFlags } from "./place.ts";
-import { missedDeadlines, readSubject, type Subject } from "./subject.ts";
+import { missedDeadlines, readSubject, refusalText, type Subject } from "./subject.ts";
 
 const POLL_MS = 1000;
 const PLAIN_EVERY_MS = 30_000;
@@ -22,7 +22,7 @@ export async function waitFor(api: Api, ids: readonly string[], json: boolean): 
   try {
     for (;;) {
       const subjects = await Promise.all(ids.map((id) => readSubject(api, id, stop.signal)));
-      out.show(json && !process.stderr.isTTY ? JSON.stringify(subjects.map(({ raw: _raw, ...rest }) => rest)) : subjects.map(lineOf).join("   "));
+      out.show(subjects.map(lineOf));
       if (subjects.every((subject) => subject.ended)) {
         out.end();
         return await verdict(api, subjects, json);
@@ -39,6 +39,7 @@ export async function waitFor(api: Api, ids: readonly string[], json: boolean): 
 const CELLS = 20;
 
 function lineOf(subject: Subject): string {
+  if (subject.refusals.length > 0) return `${subject.id.slice(0, 14)}… refused, ${subject.refusals.length} errors`;
   const cells = subject.total === 0 ? 0 : Math.floor((subject.done / subject.total) * CELLS);
   const bar = `▕${"█".repeat(cells)}${" ".repeat(CELLS - cells)}▏ ${subject.done}/${subject.total}`;
   return `${subject.id.slice(0, 14)}… ${bar} ${subject.state}${subject.failed > 0 ? `, ${subject.failed} failed` : ""}`;
@@ -47,7 +48,8 @@ function lineOf(subject: Subject): string {
 async function verdict(api: Api, subjects: readonly Subject[], json: boolean): Promise<ExitCode> {
   let code: ExitCode = EXIT.ok;
   for (const subject of subjects) {
-    const missed = await missedDeadlines(api, subject);
+    const refused = subject.refusals.length > 0;
+    const missed = refused ? 0 : await missedDeadlines(api, subject);
     if (json)
       await data(
         JSON.stringify({
@@ -57,14 +59,18 @@ async function verdict(api: Api, subjects: readonly Subject[], json: boolean): P
           failed: subject.failed,
           total: subject.total,
           deadlines_missed: missed,
+          errors: subject.refusals,
         }),
       );
+    else if (refused) say(refusalText(subject));
     else
       say(
-        `${subject.id} ${subject.state}: ${subject.done - subject.failed} of ${subject.total} answered${missed > 0 ? `, ${missed} without an answer by the deadline` : ""}`,
+        `${subject.id} ${subject.state}: ${subject.total - subject.failed} of ${subject.total} answered${missed > 0 ? `, ${missed} without an answer by the deadline` : ""}`,
       );
     if (missed > 0 && code === EXIT.ok) code = EXIT.deadlineMissed;
-    if (subject.failed > 0) code = EXIT.failedItems;
+    if (refused) code = EXIT.batchRefused;
+    else if (code !== EXIT.batchRefused && (subject.failed > 0 || (subject.kind === "batch" && subject.state !== "completed")))
+      code = EXIT.failedItems;
   }
   return code;
 }

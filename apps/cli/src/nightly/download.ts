@@ -22,8 +22,14 @@ interface Answer {
   readonly error: unknown;
 }
 
-/** Fetches every result through the API and writes one line a document: summaries.jsonl, topics.jsonl, embeddings.jsonl, and errors.jsonl if any. */
-export async function downloadNight(clients: Clients, plan: NightPlan, state: NightState, dir: string): Promise<Downloads> {
+/** Fetches every result through the API and writes one line a document (`emulated: true` in each where no provider answered): summaries.jsonl, topics.jsonl, embeddings.jsonl, and errors.jsonl if any. */
+export async function downloadNight(
+  clients: Clients,
+  plan: NightPlan,
+  state: NightState,
+  to: { readonly dir: string; readonly emulated: boolean },
+): Promise<Downloads> {
+  const { dir, emulated } = to;
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const out = {
     summaries: lineFile(dir, "summaries.jsonl"),
@@ -31,6 +37,7 @@ export async function downloadNight(clients: Clients, plan: NightPlan, state: Ni
     embeddings: lineFile(dir, "embeddings.jsonl"),
     errors: lineFile(dir, "errors.jsonl"),
   };
+  const label = emulated ? { emulated } : {};
   const take = async (
     answers: AsyncIterable<Answer>,
     to: keyof typeof out,
@@ -39,8 +46,8 @@ export async function downloadNight(clients: Clients, plan: NightPlan, state: Ni
     for await (const { customId, body, error } of answers) {
       const doc = docOf(plan, customId);
       const fields = doc && body ? read(body) : null;
-      if (doc && fields) await out[to].write({ package: doc.packageName, path: doc.id, ...fields });
-      else await out.errors.write({ kind: to, path: doc?.id ?? customId, error: error ?? "the answer has another shape than expected" });
+      if (doc && fields) await out[to].write({ package: doc.packageName, path: doc.id, ...label, ...fields });
+      else await out.errors.write({ kind: to, path: doc?.id ?? customId, ...label, error: error ?? "the answer has another shape than expected" });
     }
   };
   await take(openaiAnswers(clients, state.batchIds.embeddings), "embeddings", readEmbedding);

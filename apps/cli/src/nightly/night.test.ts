@@ -4,8 +4,11 @@ import { join } from "node:path";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import type { ReceiptFacts } from "@slowboat/store";
 import { expect, test } from "vitest";
+import { viewDataFolder } from "../supervisor/data-folder.ts";
+import { judge } from "./night.ts";
 import { docOf, planNight, TOPICS, topicName } from "./night-plan.ts";
-import { progressLine } from "./progress.ts";
+import { takeName } from "./night-state.ts";
+import { progressLines } from "./progress.ts";
 import { quoteNight } from "./quote.ts";
 import { collectReadmes } from "./readmes.ts";
 
@@ -75,6 +78,10 @@ test("each document gets a vector, topics and exactly one summary, and is found 
 test("the quote covers the longest answers, and the batch lanes cost half the list price", () => {
   const quote = quoteNight(loadPriceBook(STANDARD_PRICES), planNight(docs, { openai: true, anthropic: true }), Date.UTC(2026, 10, 25));
   expect(quote.requests).toBe(3);
+  expect(quote.lines.map((line) => [line.provider, line.model, line.requests])).toEqual([
+    ["openai", "gpt-5-mini", 2],
+    ["anthropic", "claude-haiku-4-5", 1],
+  ]);
   expect(quote.listNano).toBeGreaterThan(0n);
   expect(quote.expectedNano * 2n).toBe(quote.listNano);
 });
@@ -95,14 +102,65 @@ const facts: ReceiptFacts = {
   unpriced: 0,
   unsettled: 0,
   emulated: true,
+  lastEndedAtMs: null,
+  lastRescueAtMs: null,
 };
 
-test("the progress line shows phase, done of total, lanes, ETA against the deadline and money, and fits the terminal", () => {
-  const at = (hour: number): number => new Date(2026, 10, 25, hour).getTime();
-  const view = { phase: "summarising", facts, total: 100, startedAtMs: at(22), nowMs: at(23), deadlineAtMs: at(30), columns: 200 };
-  expect(progressLine(view)).toBe(
-    "▕███████       ▏ 50/100 · summarising · 23:00 ETA 23:40–00:30 (deadline 06:00) · $0.50 spent, $1.50 saved (emulated) · pool 50 openai-batch 50",
-  );
-  expect([...progressLine({ ...view, columns: 40 })]).toHaveLength(40);
-  expect(progressLine({ ...view, total: 50 })).toContain("all answered");
+const at = (hour: number, minute = 0): number => new Date(2026, 10, 25, hour, minute).getTime();
+const night = { phase: "pool+LLM", facts, total: 100, startedAtMs: at(22), nowMs: at(23), deadlineAtMs: at(30), columns: 80 };
+
+test("the progress of a night of hundreds is two lines that fit 80 columns: done of total, ETA, money, lanes, phase", () => {
+  expect(progressLines(night)).toEqual([
+    "▕███   ▏ 50/100 23:00 · ETA 23:40–Thu 00:30 due 06:00 · pool+LLM · emulated",
+    "paid $0.000 pool $0.500 saved $1.500 · pool 50 batch 50",
+  ]);
+  const jobs = [
+    ["completed", "pool", 518],
+    ["placed", "openai-batch", 132],
+    ["placed", "anthropic-batch", 84],
+    ["completed", "anthropic", 46],
+    ["completed", "cache", 12],
+  ].map(([state, lane, jobs]) => ({ state, lane, jobs }) as ReceiptFacts["jobs"][number]);
+  const full = progressLines({ ...night, facts: { ...facts, jobs }, total: 792 });
+  for (const line of full) expect([...line].length, line).toBeLessThan(80);
+  expect(full[0]).toContain("emulated");
+  expect(full[1]).toContain("pool 518 batch 216 real-time 46 cache 12");
+  expect(progressLines({ ...night, columns: 40 }).map((line) => [...line].length)).toEqual([39, 39]);
+  expect(progressLines({ ...night, columns: null })).toHaveLength(1);
+});
+
+test("the ETA counts with the rescue, and never lies past a deadline that can still be made", () => {
+  const waiting = { ...facts, lastRescueAtMs: at(29, 40) };
+  expect(progressLines({ ...night, facts: waiting })[0]).toContain("ETA 23:40–Thu 05:40");
+  const slow = { ...facts, jobs: facts.jobs.map((row) => ({ ...row, jobs: row.state === "completed" ? 2 : 98 })) };
+  expect(progressLines({ ...night, facts: slow })[0]).toContain("ETA by Thu 06:00");
+  expect(progressLines({ ...night, facts: { ...facts, jobs: [] } })[0]).toContain("ETA by Thu 06:00");
+  expect(progressLines({ ...night, nowMs: at(31) })[0]).toContain("due 06:00, missed");
+  expect(progressLines({ ...night, nowMs: at(29), total: 50, facts: { ...facts, lastEndedAtMs: at(28, 5) } })[0]).toContain("last answer 04:05 due 06:00");
+});
+
+const plan = planNight(docs, { openai: true, anthropic: true });
+const answered = { ...facts, jobs: [{ state: "completed", lane: "pool", jobs: 9 }] };
+const whole = { counts: { summaries: 3, topics: 3, embeddings: 3, errors: 0 } };
+
+test("a night that a crash cut short ends well when every job was answered; what the crash left is named", () => {
+  const hurt = { ...answered, deadlinesMissed: 2, suspense: { attempts: 3, amountNano: 10_000_000n } };
+  expect(judge(plan, answered, whole, false)).toEqual({ problems: [], notes: [] });
+  expect(judge(plan, hurt, whole, true)).toEqual({
+    problems: [],
+    notes: [expect.stringContaining("2 deadlines were missed"), expect.stringMatching(/^3 attempts in suspense, at most \$0\.01/)],
+  });
+});
+
+test("a night is not well when a deadline was missed without a crash, a job has no answer, or an answer is not settled", () => {
+  expect(judge(plan, { ...answered, deadlinesMissed: 1 }, whole, false).problems).toEqual(["1 deadlines were missed"]);
+  expect(judge(plan, { ...answered, unsettled: 1 }, whole, true).problems).toHaveLength(1);
+  expect(judge(plan, { ...answered, jobs: [] }, whole, true).problems).toHaveLength(1);
+});
+
+test("nights to the same morning never share a folder", () => {
+  const root = folderOf({ "results/x": "" });
+  const folder = viewDataFolder(root);
+  expect([takeName(folder, at(30)), takeName(folder, at(30)), takeName(folder, at(54))]).toEqual(["2026-11-26", "2026-11-26-2", "2026-11-27"]);
+  rmSync(root, { recursive: true });
 });

@@ -1,11 +1,12 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import { parseDeadline } from "@slowboat/kernel";
+import { formatUsd, nano, parseDeadline } from "@slowboat/kernel";
 import { type ReceiptFacts, readReceipt } from "@slowboat/store";
 import type { Stack } from "../supervisor/stack.ts";
 import { type Downloads, downloadNight } from "./download.ts";
 import type { NightPlan } from "./night-plan.ts";
-import { forgetNight, keepNight, type NightState, PARTS, unfinishedNight } from "./night-state.ts";
-import { doneOf, type ProgressOut, progressLine } from "./progress.ts";
+import { keepNight, type NightState, PARTS, takeName, unfinishedNight } from "./night-state.ts";
+import { doneOf, instant, type ProgressOut, progressLines } from "./progress.ts";
 import { type Clients, digestOf, makeClients, type PartProgress, partProgress, submitNight } from "./submit.ts";
 
 /** How a night ended. */
@@ -13,10 +14,16 @@ export interface NightEnd {
   readonly state: NightState;
   readonly facts: ReceiptFacts;
   readonly downloads: Downloads;
-  /** Every job completed, every document has all its results, and nothing is left to settle or in suspense. */
+  /** It was cut short and gone on with. */
+  readonly resumed: boolean;
+  /** Machine ms from the evening to the last answer, the time between a crash and the next start included. */
+  readonly tookMs: number;
+  /** Every job completed in time, every document has all its results, and nothing is left to settle. */
   readonly good: boolean;
   /** What kept it from being good, in words. */
   readonly problems: readonly string[];
+  /** What a crash left behind and no job suffered from. */
+  readonly notes: readonly string[];
 }
 
 const POLL_MS = 500;
@@ -30,7 +37,10 @@ export interface NightDeps {
   readonly plan: NightPlan;
   readonly progress: ProgressOut;
   readonly say: (text: string) => void;
-  readonly columns: number;
+  /** `null` where nothing is rewritten and a line may be as long as it is. */
+  readonly columns: number | null;
+  /** The pace of the night. */
+  readonly scale: number;
   readonly zone: string;
   readonly signal: AbortSignal;
 }
@@ -41,29 +51,37 @@ export async function runNight(deps: NightDeps): Promise<NightEnd> {
   const clients = makeClients(stack.url, stack.first.key);
   const digest = digestOf(plan);
   const known = unfinishedNight(stack.folder, stack.first.tenantId, digest);
-  if (known) deps.say(`going on with the night of ${known.date}, which was cut short`);
+  if (known) deps.say(`resuming the night to ${known.name}, which was cut short at ${instant(stack.time.clock.job())} job time`);
   const begun = known ?? newNight(stack, deps.zone, digest);
   keepNight(stack.folder, begun);
   const state = await submitNight(clients, stack.folder, plan, begun);
+  // Job time stood still until now: neither the start nor the handing in takes an hour of the night.
+  if (deps.scale > 1) await stack.time.goOn(deps.scale);
   const refusals = await waitForMorning(deps, clients, state);
-  const facts = await settledFacts(deps, state);
+  const tookMs = Date.now() - state.startedRealMs;
+  const read = await settledFacts(deps, state);
+  // An answer of the emulator that the cache gives again is still an emulated one.
+  const facts = { ...read, emulated: read.emulated || stack.emulated };
   deps.progress.end();
-  const downloads = await downloadNight(clients, plan, state, stack.folder.at("results", state.date));
-  const problems = [...refusals, ...problemsOf(plan, facts, downloads)];
-  forgetNight(stack.folder);
-  return { state, facts, downloads, good: problems.length === 0, problems };
+  const downloads = await downloadNight(clients, plan, state, { dir: stack.folder.at("results", state.name), emulated: facts.emulated });
+  const resumed = known !== null;
+  const { problems, notes } = judge(plan, facts, downloads, resumed);
+  return { state, facts, downloads, resumed, tookMs, good: refusals.length + problems.length === 0, problems: [...refusals, ...problems], notes };
 }
 
 function newNight(stack: Stack, zone: string, digest: string): NightState {
-  const startedAtMs = stack.clock.job();
-  const evening = new Date(startedAtMs);
-  const two = (part: number): string => String(part).padStart(2, "0");
-  const date = `${evening.getFullYear()}-${two(evening.getMonth() + 1)}-${two(evening.getDate())}`;
-  return { date, deadline: `06:00 ${zone}`, startedAtMs, tenantId: stack.first.tenantId, fileIds: {}, batchIds: {}, digest };
+  const startedAtMs = stack.time.clock.job();
+  const deadline = `06:00 ${zone}`;
+  const parsed = parseDeadline(deadline, startedAtMs);
+  if (!("atMs" in parsed)) throw new Error(`this machine's zone, ${zone}, is not known`);
+  const name = takeName(stack.folder, parsed.atMs);
+  const id = `night-${randomUUID()}`;
+  const tenantId = stack.first.tenantId;
+  return { id, name, deadline, startedAtMs, startedRealMs: Date.now(), tenantId, fileIds: {}, batchIds: {}, digest };
 }
 
 const receiptOf = (stack: Stack, state: NightState): Promise<ReceiptFacts> =>
-  stack.store.begin((tx) => readReceipt(tx, { tenantId: state.tenantId, batchIds: Object.values(state.batchIds), nowMs: stack.clock.job() }));
+  stack.store.begin((tx) => readReceipt(tx, { tenantId: state.tenantId, batchIds: Object.values(state.batchIds), nowMs: stack.time.clock.job() }));
 
 /** Shows progress until every batch has ended; returns what was refused as a whole. */
 async function waitForMorning(deps: NightDeps, clients: Clients, state: NightState): Promise<string[]> {
@@ -82,29 +100,28 @@ async function waitForMorning(deps: NightDeps, clients: Clients, state: NightSta
       facts,
       total,
       startedAtMs: state.startedAtMs,
-      nowMs: stack.clock.job(),
+      nowMs: stack.time.clock.job(),
       deadlineAtMs: "atMs" in deadline ? deadline.atMs : null,
       columns: deps.columns,
     };
-    deps.progress.show(progressLine(view));
+    deps.progress.show(progressLines(view));
     if (parts.every((part) => part.ended))
       return parts.flatMap((part) => (part.refusal === null ? [] : [`the batch of ${part.part} was refused: ${part.refusal}`]));
     if (done > moved.done) moved = { done, atMs: performance.now() };
-    if (stack.clock.scale > 1 && performance.now() - moved.atMs > STUCK_MS)
+    if (stack.time.clock.scale > 1 && performance.now() - moved.atMs > STUCK_MS)
       throw new Error(`no job has ended for ${STUCK_MS / 60_000} minutes; see the logs in ${stack.folder.at("logs")}`);
     await pause(POLL_MS, undefined, { signal });
   }
 }
 
-const DOING = { embeddings: "embedding", topics: "topics", chat: "OpenAI summaries", messages: "Anthropic summaries" } as const;
+const DOING = { embeddings: "pool", topics: "pool", chat: "LLM", messages: "LLM" } as const;
 
-/** What is under way, in words; a batch whose jobs are done and which still writes its files is finalizing. */
+/** Who is at work, in a word or two, since the line is short; a batch whose jobs are done still writes its files. */
 function phaseOf(parts: readonly PartProgress[], plan: NightPlan): string {
   const open = parts.filter((part) => !part.ended);
   if (open.length === 0) return "done";
-  return open
-    .map(({ part, done }) => (done >= plan[part].length ? `finalizing ${DOING[part]}` : `${DOING[part]} ${done}/${plan[part].length}`))
-    .join(", ");
+  const working = open.filter(({ part, done }) => done < plan[part].length);
+  return working.length === 0 ? "closing" : [...new Set(working.map(({ part }) => DOING[part]))].join("+");
 }
 
 /** The facts when nothing waits for settlement any more, or after a bounded wait. */
@@ -117,16 +134,34 @@ async function settledFacts(deps: NightDeps, state: NightState): Promise<Receipt
   }
 }
 
-function problemsOf(plan: NightPlan, facts: ReceiptFacts, downloads: Downloads): string[] {
+/**
+ * What is not as it should be. After a crash a deadline may have passed while nothing ran, and an attempt may never be heard of again:
+ * both are told, and neither is a failure of a job that was answered.
+ */
+export function judge(
+  plan: NightPlan,
+  facts: ReceiptFacts,
+  downloads: Pick<Downloads, "counts">,
+  resumed: boolean,
+): { readonly problems: string[]; readonly notes: string[] } {
   const wanted = PARTS.reduce((sum, part) => sum + plan[part].length, 0);
   const completed = facts.jobs.reduce((sum, row) => sum + (row.state === "completed" ? row.jobs : 0), 0);
   const { summaries, topics, embeddings, errors } = downloads.counts;
   const fetched = summaries + topics + embeddings;
-  return [
-    ...(completed === wanted ? [] : [`${completed} of ${wanted} jobs completed`]),
-    ...(fetched === wanted ? [] : [`${fetched} of ${wanted} results were downloaded, ${errors} errors`]),
-    ...(facts.deadlinesMissed === 0 ? [] : [`${facts.deadlinesMissed} deadlines were missed`]),
-    ...(facts.unsettled === 0 ? [] : [`${facts.unsettled} answers are not settled`]),
-    ...(facts.suspense.attempts === 0 ? [] : [`${facts.suspense.attempts} attempts are in suspense`]),
-  ];
+  const { attempts, amountNano } = facts.suspense;
+  const missed = facts.deadlinesMissed === 0 ? [] : [`${facts.deadlinesMissed} deadlines were missed`];
+  return {
+    problems: [
+      ...(completed === wanted ? [] : [`${completed} of ${wanted} jobs completed`]),
+      ...(fetched === wanted ? [] : [`${fetched} of ${wanted} results were downloaded, ${errors} errors`]),
+      ...(facts.unsettled === 0 ? [] : [`${facts.unsettled} answers are not settled`]),
+      ...(resumed ? [] : missed),
+    ],
+    notes: [
+      ...(resumed ? missed.map((text) => `${text}: the night was cut short and resumed`) : []),
+      ...(attempts === 0
+        ? []
+        : [`${attempts} attempts in suspense, at most $${formatUsd(nano(amountNano))}: cut off in flight, perhaps billed, and sent again`]),
+    ],
+  };
 }

@@ -7,6 +7,16 @@ export interface NightQuote {
   readonly listNano: NanoUsd;
   readonly expectedNano: NanoUsd;
   readonly requests: number;
+  /** The same, by who would be paid. */
+  readonly lines: readonly QuoteLine[];
+}
+
+interface QuoteLine {
+  readonly provider: "openai" | "anthropic";
+  readonly model: string;
+  readonly requests: number;
+  readonly listNano: NanoUsd;
+  readonly expectedNano: NanoUsd;
 }
 
 /** English text has about four characters a token; three errs on the dear side. */
@@ -15,8 +25,7 @@ const FRAME_TOKENS = 80;
 
 /** Quotes the summaries at the full length they may have. Throws when a model has no price. */
 export function quoteNight(book: PriceBook, plan: NightPlan, nowMs: number): NightQuote {
-  let listNano = ZERO;
-  let expectedNano = ZERO;
+  const lines = new Map<string, QuoteLine>();
   const add = (provider: "openai" | "anthropic", model: string, chars: number): void => {
     const request = {
       candidates: [{ provider, model }],
@@ -26,10 +35,21 @@ export function quoteNight(book: PriceBook, plan: NightPlan, nowMs: number): Nig
     const list = quote(book, request, provider, nowMs);
     const batch = quote(book, request, `${provider}-batch`, nowMs);
     if (list.unpriced || batch.unpriced) throw new Error(`${model} has no price in the price book`);
-    listNano = addNano(listNano, list.nano);
-    expectedNano = addNano(expectedNano, batch.nano);
+    const line = lines.get(model) ?? { provider, model, requests: 0, listNano: ZERO, expectedNano: ZERO };
+    lines.set(model, {
+      ...line,
+      requests: line.requests + 1,
+      listNano: addNano(line.listNano, list.nano),
+      expectedNano: addNano(line.expectedNano, batch.nano),
+    });
   };
   for (const line of plan.chat) add("openai", String(line.body["model"]), JSON.stringify(line.body["messages"]).length);
   for (const { params } of plan.messages) add("anthropic", params.model, JSON.stringify(params.messages).length + params.system.length);
-  return { listNano, expectedNano, requests: plan.chat.length + plan.messages.length };
+  const all = [...lines.values()];
+  return {
+    lines: all,
+    listNano: addNano(...all.map((line) => line.listNano)),
+    expectedNano: addNano(...all.map((line) => line.expectedNano)),
+    requests: plan.chat.length + plan.messages.length,
+  };
 }

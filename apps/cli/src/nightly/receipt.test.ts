@@ -23,11 +23,14 @@ const FACTS: ReceiptFacts = {
   unpriced: 0,
   unsettled: 0,
   emulated: true,
+  lastEndedAtMs: null,
+  lastRescueAtMs: null,
 };
 
 const view = (facts: ReceiptFacts) => ({
   title: "The night",
   facts,
+  took: "62 s; the last answer came at 05:48",
   resultFiles: ["/d/results/x.jsonl"],
   consoleUrl: "http://127.0.0.1:8788/",
   columns: 80,
@@ -45,9 +48,11 @@ test("a receipt shows every figure to the nano-dollar, and who answered", () => 
   const text = drawReceipt(view(FACTS));
   expect(text).toContain("emulated provider: no money is spent");
   expect(text).toContain("1 231: 1 230 completed · 1 failed");
-  expect(text).toContain("1 200 openai-batch · 30 cache · 1 openai");
+  expect(text).toContain("1 200 openai-batch · 30 cache · 1 openai real-time");
   expect(text).toContain("1 229 of 1 231 met, 2 missed");
-  for (const figure of ["$1.000000001", "-$0.100000001", "-$0.45", "$0.01", "$0.46"]) expect(text).toContain(figure);
+  expect(text).toContain("62 s; the last answer came at 05:48");
+  expect(text).toContain("balances to the nano-dollar");
+  for (const figure of ["$1.000000001", "-$0.100000001", "-$0.450000000", "$0.010000000", "$0.460000000"]) expect(text).toContain(figure);
   expect(text).not.toContain("\u001b");
 });
 
@@ -76,9 +81,24 @@ test("the drawn figures sum exactly and fit the terminal, whatever the amounts",
       ];
       const text = drawReceipt({ ...view({ ...FACTS, accounts }), columns });
       const figures = [...text.matchAll(/(-?)\$(\d+)\.(\d+)/g)].map((m) => BigInt(`${m[1]}${m[2]}${(m[3] ?? "").padEnd(9, "0")}`));
-      const shown = figures.slice(0, -1).reduce((sum, figure) => sum + figure, 0n);
-      expect(shown).toBe(figures.at(-1));
+      const [providers, pool] = figures.slice(-2);
+      const cost = figures.at(-3);
+      expect(figures.slice(0, -3).reduce((sum, figure) => sum + figure, 0n)).toBe(cost);
+      expect((providers ?? 0n) + (pool ?? 0n)).toBe(cost);
+      expect(pool).toBe(paid);
       for (const line of text.split("\n").filter((one) => one.includes("$"))) expect([...line].length).toBeLessThanOrEqual(Math.max(columns, 70));
     }),
   );
+});
+
+test("what the own pool costs is told apart from what a provider is paid, and shares are rounded to the nearest tenth", () => {
+  const accounts = [
+    { account: "list", amountNano: -1_000_000_000n },
+    { account: "saving.pool", amountNano: 340_600_000n },
+    { account: "payable.pool", amountNano: 659_400_000n },
+  ];
+  const text = drawReceipt(view({ ...FACTS, accounts }));
+  expect(text).toMatch(/paid to providers +\$0\.0000\n/);
+  expect(text).toMatch(/own pool, imputed +\$0\.6594$/m);
+  expect(text).toContain("-34.1 %");
 });

@@ -1,5 +1,5 @@
-import { isAccount, type LedgerAccount, type Waterfall } from "@slowboat/contract";
-import { formatUsd, nano } from "@slowboat/kernel";
+import { isAccount, type LaneId, type LedgerAccount, laneClass, type Waterfall } from "@slowboat/contract";
+import { addNano, formatUsd, type NanoUsd, nano } from "@slowboat/kernel";
 import { waterfallOf } from "@slowboat/pricing";
 import type { ReceiptFacts } from "@slowboat/store";
 
@@ -15,10 +15,16 @@ export function ledgerWaterfall(accounts: ReceiptFacts["accounts"]): Waterfall {
   return waterfallOf(accounts as readonly { account: LedgerAccount; amountNano: bigint }[]);
 }
 
+/** What the own pool's answers cost by the price book: imputed, since nobody sends a bill for them. */
+export const poolPaid = (accounts: ReceiptFacts["accounts"]): NanoUsd =>
+  addNano(...accounts.filter((one) => one.account === "payable.pool").map((one) => nano(one.amountNano)));
+
 /** What the receipt shows besides the ledger. */
 export interface ReceiptView {
   readonly title: string;
   readonly facts: ReceiptFacts;
+  /** When the last answer came and how long all of it took, in words; `null` where that was not measured. */
+  readonly took: string | null;
   readonly resultFiles: readonly string[];
   readonly consoleUrl: string | null;
   readonly columns: number;
@@ -40,8 +46,10 @@ const LINE_NAMES: Partial<Record<LedgerAccount, string>> = {
 export function drawReceipt(view: ReceiptView): string {
   const { facts } = view;
   const paint = painter(view.colour);
+  // Throws for a ledger that does not balance: that it does is said below.
+  const waterfall = ledgerWaterfall(facts.accounts);
   const outcomes = tally(facts.jobs, (row) => row.state);
-  const lanes = tally(facts.jobs, (row) => row.lane ?? "none");
+  const lanes = tally(facts.jobs, (row) => nameOfLane(row.lane));
   const total = facts.jobs.reduce((sum, row) => sum + row.jobs, 0);
   const met = facts.withDeadline - facts.deadlinesMissed;
   const rows: [string, string][] = [
@@ -54,12 +62,11 @@ export function drawReceipt(view: ReceiptView): string {
         : `${group(met)} of ${group(facts.withDeadline)} met${facts.deadlinesMissed > 0 ? paint("red", `, ${group(facts.deadlinesMissed)} missed`) : ""}`,
     ],
   ];
+  if (view.took !== null) rows.push(["took", view.took]);
   if (facts.suspense.attempts > 0)
-    rows.push([
-      "suspense",
-      paint("red", `${group(facts.suspense.attempts)} attempts with unknown outcome, about $${usd(facts.suspense.amountNano)}`),
-    ]);
+    rows.push(["suspense", paint("red", `${group(facts.suspense.attempts)} attempts in suspense, at most $${usd(facts.suspense.amountNano)}`)]);
   if (facts.unpriced > 0) rows.push(["unpriced", `${group(facts.unpriced)} jobs of models without a price: in no sum below`]);
+  rows.push(["ledger", "balances to the nano-dollar"]);
   if (facts.unsettled > 0) rows.push(["unsettled", `${group(facts.unsettled)} answers saved, not settled yet`]);
   const bottom: [string, string][] = [];
   for (const file of view.resultFiles) bottom.push([bottom.length === 0 ? "results" : "", file]);
@@ -73,7 +80,7 @@ export function drawReceipt(view: ReceiptView): string {
     "",
     ...(facts.accounts.length === 0 && facts.unpriced > 0
       ? ["  unpriced: what it cost is not known here"]
-      : drawWaterfall(ledgerWaterfall(facts.accounts), view.columns, paint)),
+      : drawWaterfall(waterfall, poolPaid(facts.accounts), view.columns, paint)),
     ...(bottom.length > 0 ? ["", ...table(bottom)] : []),
   ].join("\n");
 }
@@ -88,25 +95,33 @@ const painter =
     colour ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text;
 
 /** Each bar hangs where the one before ended: list, down by every saving, up by waste, to what was paid. */
-function drawWaterfall(waterfall: Waterfall, columns: number, paint: Paint): string[] {
+function drawWaterfall(waterfall: Waterfall, pool: NanoUsd, columns: number, paint: Paint): string[] {
   const lines = waterfall.lines.map((line) => ({ name: LINE_NAMES[line.account] ?? line.account, amount: -line.amountNano }));
-  const rows = [{ name: "list price", amount: waterfall.listNano }, ...lines, { name: "paid", amount: waterfall.paidNano }];
-  const figures = rows.map((row) => (row.amount < 0n ? `-$${usd(-row.amount)}` : `$${usd(row.amount)}`));
+  const rows = [{ name: "list price", amount: waterfall.listNano }, ...lines, { name: "cost", amount: waterfall.paidNano }];
+  const parts = [
+    { name: "  paid to providers", amount: waterfall.paidNano - pool },
+    { name: "  own pool, imputed", amount: pool },
+  ];
+  const decimals = Math.max(...[...rows, ...parts].map((row) => decimalsOf(row.amount)));
+  const figures = [...rows, ...parts].map(({ amount }) => (amount < 0n ? `-$${fixedUsd(-amount, decimals)}` : `$${fixedUsd(amount, decimals)}`));
   const figureWidth = Math.max(...figures.map((figure) => figure.length));
-  const barWidth = Math.max(10, Math.min(60, columns - 34 - figureWidth));
+  const barWidth = Math.max(10, Math.min(60, columns - NAME_WIDTH - 16 - figureWidth));
   const ends = rows.map((_, index) => rows.slice(0, index + 1).reduce((sum, row) => sum + row.amount, 0n));
   // Waste can carry the sum above the list price: the highest point fills the width.
   const full = ends.slice(0, -1).reduce((most, end) => (end > most ? end : most), 0n);
-  return rows.map((row, index) => {
+  const bars = rows.map((row, index) => {
     const whole = index === 0 || index === rows.length - 1;
     const from = whole ? 0n : (ends[index - 1] ?? 0n);
     const to = from + row.amount;
     const bar = drawBar(from < to ? from : to, from < to ? to : from, full, barWidth);
     const style = whole ? "cyan" : row.amount > 0n ? "red" : "green";
     const share = !whole && waterfall.listNano > 0n ? `  ${percent(row.amount, waterfall.listNano)}` : "";
-    return `  ${row.name.padEnd(17)}${(figures[index] ?? "").padStart(figureWidth)} ${paint(style, bar)}${share}`;
+    return `  ${row.name.padEnd(NAME_WIDTH)}${(figures[index] ?? "").padStart(figureWidth)} ${paint(style, bar)}${share}`;
   });
+  return [...bars, ...parts.map(({ name }, nth) => `  ${name.padEnd(NAME_WIDTH)}${(figures[rows.length + nth] ?? "").padStart(figureWidth)}`)];
 }
+
+const NAME_WIDTH = 21;
 
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
@@ -121,9 +136,22 @@ function drawBar(from: bigint, to: bigint, full: bigint, width: number): string 
 }
 
 const percent = (part: bigint, whole: bigint): string => {
-  const tenths = Number((part * 1000n) / whole);
+  // To the nearest tenth, a half away from zero.
+  const tenths = Number((part * 2000n + (part < 0n ? -whole : whole)) / (whole * 2n));
   return `${tenths > 0 ? "+" : ""}${(tenths / 10).toFixed(1)} %`;
 };
+
+/** Dollars with exactly so many decimals, rounded to the nearest: figures of one column stand under one another. */
+export function fixedUsd(amount: bigint, decimals: number): string {
+  const unit = 10n ** BigInt(9 - decimals);
+  const digits = ((amount + unit / 2n) / unit).toString().padStart(decimals + 1, "0");
+  return decimals === 0 ? digits : `${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`;
+}
+
+const decimalsOf = (amount: bigint): number => usd(amount < 0n ? -amount : amount).split(".")[1]?.length ?? 0;
+
+/** A lane as a reader of the receipt calls it: a provider's name alone does not say that it answered in real time. */
+const nameOfLane = (lane: string | null): string => (lane === null ? "none" : laneClass(lane as LaneId) === "realtime" ? `${lane} real-time` : lane);
 
 const usd = (amount: bigint): string => formatUsd(nano(amount));
 

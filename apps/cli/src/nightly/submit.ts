@@ -37,7 +37,7 @@ export async function submitNight(clients: Clients, folder: DataFolder, plan: Ni
     state = next;
     keepNight(folder, state);
   };
-  const key = (part: Part): Record<string, string> => ({ "Idempotency-Key": `night-${state.date}-${state.digest.slice(0, 12)}-${part}` });
+  const key = (part: Part): Record<string, string> => ({ "Idempotency-Key": `${state.id}-${part}` });
   const lines = { embeddings: plan.embeddings, topics: plan.topics, chat: plan.chat };
   for (const part of ["chat", "messages", "embeddings", "topics"] as const) {
     if (state.batchIds[part] !== undefined || plan[part].length === 0) continue;
@@ -50,7 +50,7 @@ export async function submitNight(clients: Clients, folder: DataFolder, plan: Ni
       keep({ ...state, fileIds: { ...state.fileIds, [part]: fileId } });
       // The client's type lists the provider's endpoints; classification is ours.
       const endpoint = lines[part][0]?.url as "/v1/embeddings";
-      const metadata = { deadline: state.deadline, cache: REUSE, night: state.date };
+      const metadata = { deadline: state.deadline, cache: REUSE, night: state.name };
       batchId = (await clients.openai.batches.create({ input_file_id: fileId, endpoint, completion_window: "24h", metadata }, { headers: key(part) }))
         .id;
     }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { ClockRow } from "@slowboat/kernel";
 import type { Config } from "../config.ts";
 import type { AppSpec } from "./child.ts";
 
@@ -11,7 +12,8 @@ export interface Layout {
   readonly emulated: boolean;
   /** The keys of configured providers, by the names of their variables. */
   readonly providerKeys: Readonly<Record<string, string>>;
-  readonly clock: { readonly realAnchorMs: number; readonly jobAnchorMs: number; readonly scale: number };
+  /** The clock row that counts now. */
+  readonly clock: () => ClockRow;
   readonly ports: { readonly intake: number; readonly results: number; readonly pool: number; readonly emulator: number };
 }
 
@@ -35,22 +37,24 @@ export function appSpecs(layout: Layout, config: Config, plain: Readonly<Record<
     ...(config.SLOWBOAT_CALLBACK_ALLOW === undefined ? {} : { SLOWBOAT_CALLBACK_ALLOW: config.SLOWBOAT_CALLBACK_ALLOW }),
   };
   const providers = providerEnvironment(layout, config);
-  const app = (name: string, main: string, more: Record<string, string>, args: readonly string[] = []): AppSpec => ({
+  const app = (name: string, main: string, more: Record<string, string>, args: AppSpec["args"] = () => []): AppSpec => ({
     name,
     main: join(layout.root, main),
     args,
     env: { ...base, ...more },
     logPath: join(layout.dataDir, "logs", `${name}.log`),
   });
-  const { realAnchorMs, jobAnchorMs, scale } = layout.clock;
-  const anchors = ["--real-anchor-ms", String(realAnchorMs), "--job-anchor-ms", String(jobAnchorMs), "--scale", String(scale)];
+  const anchors = (): string[] => {
+    const { realAnchorMs, jobAnchorMs, scale } = layout.clock();
+    return ["--real-anchor-ms", String(realAnchorMs), "--job-anchor-ms", String(jobAnchorMs), "--scale", String(scale)];
+  };
   const emulator: AppSpec = {
-    ...app("emulator", "packages/dev/emulator/src/main.ts", {}, [
+    ...app("emulator", "packages/dev/emulator/src/main.ts", {}, () => [
       "--port",
       String(ports.emulator),
       "--journal",
       join(layout.dataDir, "emulator.journal"),
-      ...anchors,
+      ...anchors(),
     ]),
     // It stands for another company's machine: it gets nothing of ours but its place and the time.
     env: { ...plain },

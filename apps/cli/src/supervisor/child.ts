@@ -16,7 +16,8 @@ export interface AppSpec {
   readonly name: string;
   /** Path of its main module. */
   readonly main: string;
-  readonly args?: readonly string[];
+  /** Asked for at every start of the process. */
+  readonly args?: () => readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly logPath: string;
 }
@@ -31,6 +32,8 @@ export interface KeptApp {
   start(): Promise<void>;
   /** SIGTERM, and SIGKILL when it does not end in time. May be called twice. */
   stop(): Promise<void>;
+  /** Sends a message to the running process; one that does not run hears nothing. */
+  tell(message: object): void;
   /** Keeps the log under its bound; to be called now and then. */
   trimLog(): void;
 }
@@ -49,7 +52,7 @@ export function keepApp(spec: AppSpec, hooks: { readonly rng: Rng; readonly say:
   const launch = (): Promise<void> => {
     const log = openSync(spec.logPath, "a", 0o600);
     const started = performance.now();
-    const made = fork(spec.main, spec.args ?? [], {
+    const made = fork(spec.main, spec.args?.() ?? [], {
       env: spec.env,
       execArgv: ["--disable-warning=ExperimentalWarning"],
       stdio: ["ignore", log, log, "ipc"],
@@ -113,6 +116,9 @@ export function keepApp(spec: AppSpec, hooks: { readonly rng: Rng; readonly say:
       ending.kill("SIGTERM");
       await ended;
       clearTimeout(hard);
+    },
+    tell: (message) => {
+      if (child?.connected) child.send(message, () => undefined); // a process that ends just now reads the truth at its next start
     },
     trimLog: () => trimLog(spec.logPath),
   };

@@ -32,7 +32,7 @@ export function planClock(input: {
   if (seenMs > realNowMs + AHEAD_MS) {
     const ahead = Math.ceil((seenMs - realNowMs) / 60_000);
     return {
-      refused: `The job clock of this data folder is ${ahead} min ahead of the machine's, left by accelerated runs; with a provider key it must not be. Choose a fresh folder with --data-dir.`,
+      refused: `The job clock of this data folder is ${ahead} min ahead of the machine's, left by accelerated runs; with a provider key it must not be. Keep real work apart, in a fresh folder (npm start -- --data-dir DIR) and, with DATABASE_URL, in a database of its own.`,
     };
   }
   return { clock: { realAnchorMs: realNowMs, jobAnchorMs: Math.max(realNowMs, seenMs), scale: 1, seenRealMs: realNowMs } };

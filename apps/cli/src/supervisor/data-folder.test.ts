@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { lockFolder, openDataFolder } from "./data-folder.ts";
+import { claimFor, lockFolder, openDataFolder } from "./data-folder.ts";
 
 let dir: string;
 beforeEach(() => {
@@ -58,4 +58,11 @@ test("a lock cut short by a crash holds nobody off", () => {
   const folder = openDataFolder(dir);
   writeFileSync(join(dir, "supervisor.lock"), '{"pid":');
   lockFolder(folder).release();
+});
+
+test("a folder keeps to the kind of provider of its first start, and the other kind is told the command that mends it", () => {
+  const folder = openDataFolder(join(dir, "data"));
+  claimFor(folder, "emulated");
+  claimFor(folder, "emulated");
+  expect(() => claimFor(folder, "real")).toThrow(`npm start -- --data-dir ${folder.dir}-real`);
 });

@@ -1,6 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { Ended, EXIT } from "../exit.ts";
 
 /** A folder that belongs to one supervisor: everything in it is readable by its user alone. */
 export interface DataFolder {
@@ -19,10 +32,56 @@ export interface DataFolder {
  * through to its own folder inside; everything else stays closed to it all the same.
  */
 export function openDataFolder(dir: string, passable = false): DataFolder {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  chmodSync(dir, passable ? 0o711 : 0o700);
-  for (const part of ["logs", "blobs", "results"]) mkdirSync(join(dir, part), { recursive: true, mode: 0o700 });
+  try {
+    makeFolder(dir);
+    chmodSync(dir, passable ? 0o711 : 0o700);
+    for (const part of ["logs", "blobs", "results"]) makeFolder(join(dir, part));
+    accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new Ended(EXIT.usage, `The data folder ${dir} cannot be used: ${reasonOf(error)}. Choose another with --data-dir or SLOWBOAT_DATA_DIR.`);
+  }
   return viewDataFolder(dir);
+}
+
+/** Makes a folder and those above it. Node's own recursive way does not come back where the system refuses with ENOENT, as in /proc. */
+function makeFolder(dir: string): void {
+  if (existsSync(dir)) {
+    if (!statSync(dir).isDirectory()) throw Object.assign(new Error(`${dir} is no folder`), { code: "ENOTDIR" });
+    return;
+  }
+  if (dirname(dir) !== dir) makeFolder(dirname(dir));
+  mkdirSync(dir, { mode: 0o700 });
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "this user has no permission",
+  EPERM: "this user has no permission",
+  EROFS: "it lies on a file system that is read-only",
+  ENOTDIR: "it, or a part of its path, is a file",
+  EEXIST: "it, or a part of its path, is a file",
+  ENOENT: "no folder can be made there",
+  ENOSPC: "the disk is full",
+};
+
+const reasonOf = (error: unknown): string => {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return REASONS[code ?? ""] ?? message;
+};
+
+/**
+ * Keeps a folder to one kind of provider: the emulator's clock runs ahead and its answers are made up, so neither may meet real work.
+ * Throws the command that mends it. The first start decides.
+ */
+export function claimFor(folder: DataFolder, kind: "emulated" | "real"): void {
+  const held = folder.read("provider")?.trim();
+  if (held === undefined) folder.write("provider", `${kind}\n`);
+  else if (held !== kind)
+    throw new Ended(
+      EXIT.usage,
+      kind === "real"
+        ? `${folder.dir} holds the emulator's work, whose clock runs ahead and whose answers are made up; a provider key is set now. Keep real work apart: npm start -- --data-dir ${folder.dir}-real`
+        : `${folder.dir} holds the work of a real provider, and no provider key is set. Set it, or use the emulator elsewhere: npm start -- --data-dir ${folder.dir}-emulated`,
+    );
 }
 
 /** The data folder as it is, which may be missing: what a command looks into. */

@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import { type Clock, jobClock, systemRng } from "@slowboat/runtime";
+import { systemRng } from "@slowboat/runtime";
 import {
   chooseLaunch,
   countLiveJobs,
@@ -12,14 +12,15 @@ import {
   touchClock,
   writeClock,
 } from "@slowboat/store";
-import { type Config, plainEnvironment, providerKeys, ROOT, readMarket } from "../config.ts";
+import { type Config, isEmulated, plainEnvironment, providerKeys, ROOT, readMarket } from "../config.ts";
 import { appSpecs } from "./apps.ts";
 import { type KeptApp, keepApp } from "./child.ts";
 import { eveningMs, lastJobMs, planClock } from "./clock-plan.ts";
 import { buildConsole } from "./console-build.ts";
-import { type DataFolder, type FolderLock, isSame, lockFolder, openDataFolder } from "./data-folder.ts";
+import { claimFor, type DataFolder, type FolderLock, isSame, lockFolder, openDataFolder } from "./data-folder.ts";
 import { keepDatabase } from "./database.ts";
 import { type FirstKey, firstKey } from "./first-key.ts";
+import { type JobTime, keepTime } from "./job-time.ts";
 import { freePort } from "./ports.ts";
 import { reopeningStore } from "./reopening-store.ts";
 
@@ -28,7 +29,7 @@ export interface StackOptions {
   readonly dir: string;
   readonly port: number;
   readonly timeScale: number;
-  /** Move an idle job clock to the next evening; else to the machine's time. Never with a provider key. */
+  /** Move an idle job clock to the next evening and let it stand there until `time.goOn`; else to the machine's time. Never with a provider key. */
   readonly evening: boolean;
   readonly say: (text: string) => void;
 }
@@ -40,7 +41,7 @@ export interface Stack {
   readonly emulated: boolean;
   readonly first: FirstKey;
   readonly store: Store;
-  readonly clock: Clock;
+  readonly time: JobTime;
   readonly folder: DataFolder;
   readonly apps: readonly KeptApp[];
   /** Resolves when something broke that no restart can mend. */
@@ -53,6 +54,8 @@ const HEARTBEAT_MS = 1000;
 const TRIM_EVERY = 60;
 const ORPHANS_MS = 12_000;
 const ANY_PORT = 0;
+/** Longer than any start. */
+const HELD_MS = 86_400_000;
 
 /** Starts everything, in order; on a failure stops what had started and throws a text for the user. */
 export async function startStack(config: Config, options: StackOptions): Promise<Stack> {
@@ -63,6 +66,7 @@ export async function startStack(config: Config, options: StackOptions): Promise
   let stopped: Promise<void> | null = null;
   const stop = (): Promise<void> => (stopped ??= stopAll(stops));
   try {
+    claimFor(folder, isEmulated(config) ? "emulated" : "real");
     return await startParts(config, options, folder, lock, stops, stop);
   } catch (error) {
     await stop();
@@ -88,7 +92,7 @@ async function startParts(
   const { promise: broken, resolve: breaks } = Promise.withResolvers<Error>();
   await outlive(lock.orphans, say);
   const market = readMarket(config);
-  const emulated = config.OPENAI_API_KEY === undefined && config.ANTHROPIC_API_KEY === undefined && market.compatible.length === 0;
+  const emulated = isEmulated(config);
 
   say(config.DATABASE_URL === undefined ? "starting Postgres ..." : "using the database of DATABASE_URL");
   const database = await keepDatabase({ given: config.DATABASE_URL, dir: folder.at("postgres"), say, fatal: breaks });
@@ -98,7 +102,9 @@ async function startParts(
   await migrate(store, Date.now());
 
   const stored = await setClock(store, options, !emulated);
-  const clock = jobClock(stored);
+  const apps: KeptApp[] = [];
+  const time = keepTime(store, stored, apps);
+  const { clock } = time;
   if (!emulated) {
     const forgotten = await forgetEmulatedReuse(store.sql);
     if (forgotten > 0) say(`forgot ${forgotten} kept answers of the emulator: a real provider is set now`);
@@ -126,10 +132,9 @@ async function startParts(
     secret,
     emulated,
     providerKeys: providerKeys(market),
-    clock: stored,
+    clock: time.row,
     ports,
   };
-  const apps: KeptApp[] = [];
   const changed = (): void => lock.note(apps.flatMap((app) => app.pid() ?? []));
   for (const spec of appSpecs(layout, config, plain)) {
     const app = keepApp(spec, { rng, say, changed });
@@ -139,6 +144,7 @@ async function startParts(
     await app.start();
   }
   stops.push(heartbeat(store, apps, say));
+  if (stored.scale > 1 && !options.evening) await time.goOn(stored.scale);
 
   const url = `http://127.0.0.1:${ports.intake}`;
   const consoleUrl = `http://127.0.0.1:${ports.results}/`;
@@ -153,7 +159,7 @@ async function startParts(
   };
   folder.write("connection.json", `${JSON.stringify(connection, null, 2)}\n`);
   stops.push(async () => rmSync(folder.at("connection.json"), { force: true }));
-  return { url, consoleUrl, emulated, first, store, clock, folder, apps, broken, stop };
+  return { url, consoleUrl, emulated, first, store, time, folder, apps, broken, stop };
 }
 
 /** Where root may make no user namespace, Postgres runs as nobody, who must pass through the data folder. */
@@ -189,8 +195,10 @@ async function setClock(store: Store, options: StackOptions, pinned: boolean): P
     notBeforeJobMs: mayJump || (!options.evening && !hurried) ? wantedMs : 0,
   });
   if ("refused" in planned) throw new Error(planned.refused);
-  await writeClock(store.sql, planned.clock);
-  return planned.clock;
+  // Hurried time stands still until all is ready: a start on a busy machine takes as long as hours of it.
+  const clock = planned.clock.scale > 1 ? { ...planned.clock, realAnchorMs: realNowMs + HELD_MS } : planned.clock;
+  await writeClock(store.sql, clock);
+  return clock;
 }
 
 async function choosePorts(

@@ -11,7 +11,7 @@ import { createAgent } from "./wire.ts";
 
 /** An Anthropic lane's settings. */
 export interface AnthropicOptions extends AnthropicAccount {
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | (() => number);
   readonly agent?: Agent;
   /** Shared by every lane of the process; without it the lane paces itself alone. */
   readonly paces?: Paces;

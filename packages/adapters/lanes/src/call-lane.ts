@@ -18,7 +18,8 @@ export interface CallParts {
   readonly id: LaneId;
   readonly account: string;
   readonly emulated: boolean;
-  readonly timeoutMs: number;
+  /** A length, or what it is now where the provider's time may change its pace. */
+  readonly timeoutMs: number | (() => number);
   readonly endpoints: readonly Endpoint[];
   /** Endpoints that can stream; the others answer at once when asked to. */
   readonly streaming: readonly Endpoint[];
@@ -56,7 +57,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
     read: (response: Reply, bound: Limit) => Promise<T>,
   ): Promise<T | LaneAnswer> {
     const wire = openWire(agent, send.onHead);
-    const bound = limit(signal, parts.timeoutMs);
+    const bound = limit(signal, typeof parts.timeoutMs === "function" ? parts.timeoutMs() : parts.timeoutMs);
     try {
       return await read(await parts.post(wire, send.path, send.body, { headers: headersOf(request), signal: bound.signal }), bound);
     } catch (error) {

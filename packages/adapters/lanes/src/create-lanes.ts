@@ -33,7 +33,7 @@ const LEAST_MS = 30_000;
 export function createLanes(settings: LaneSettings): ReadonlyMap<LaneId, Lane> {
   const agent = createAgent();
   const paces = createPaces({ ...settings.pace, ...(settings.clock === undefined ? {} : { clock: settings.clock }) });
-  const bound = (ms: number): number => Math.max(LEAST_MS, ms / (settings.clock?.scale ?? 1));
+  const bound = (ms: number) => (): number => Math.max(LEAST_MS, ms / (settings.clock?.scale ?? 1));
   const lanes: Lane[] = [];
   if (settings.openai) {
     const account = {

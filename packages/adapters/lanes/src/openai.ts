@@ -13,7 +13,7 @@ import { createAgent } from "./wire.ts";
 /** An OpenAI lane's settings. `flex` asks for the flex tier and makes the lane `openai-flex`, with 15 minutes a call instead of 10. */
 export interface OpenAiOptions extends OpenAiAccount {
   readonly flex?: boolean;
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | (() => number);
   readonly agent?: Agent;
   /** Shared by every lane of the process; without it the lane paces itself alone. */
   readonly paces?: Paces;

@@ -26,3 +26,31 @@ test("without a row both times are the machine's", () => {
   expect(clock.job()).toBeLessThanOrEqual(Date.now());
   expect(clock.scale).toBe(1);
 });
+
+test("time that was held begins at the announced instant, and slows down without a step", () => {
+  let machineMs = 0;
+  const clock = jobClock({ realAnchorMs: 1e9, jobAnchorMs: 5000, scale: 100 }, () => machineMs);
+  machineMs = 700;
+  expect(clock.job()).toBe(5000);
+  clock.follow({ realAnchorMs: 1000, jobAnchorMs: 5000, scale: 100 });
+  machineMs = 999;
+  expect(clock.job()).toBe(5000);
+  machineMs = 1010;
+  expect(clock.job()).toBe(6000);
+  clock.follow({ realAnchorMs: 1020, jobAnchorMs: 7000, scale: 1 });
+  machineMs = 1019;
+  expect([clock.job(), clock.scale]).toEqual([6900, 100]);
+  machineMs = 1030;
+  expect([clock.job(), clock.scale]).toEqual([7010, 1]);
+});
+
+test("a process that hears late of a slower pace waits rather than going back", () => {
+  let machineMs = 0;
+  const clock = jobClock({ realAnchorMs: 0, jobAnchorMs: 0, scale: 100 }, () => machineMs);
+  machineMs = 50;
+  expect(clock.job()).toBe(5000);
+  clock.follow({ realAnchorMs: 40, jobAnchorMs: 4000, scale: 1 });
+  expect(clock.job()).toBe(5000);
+  machineMs = 1200;
+  expect(clock.job()).toBe(5160);
+});

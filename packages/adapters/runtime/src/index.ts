@@ -1,7 +1,7 @@
 /** What every app needs around its work: settings, a logger, the system clock and dice, an orderly start and stop. */
 
 export { type CallbackCheck, checkCallbackUrl, exemptions, isPublicAddress } from "./callback-url.ts";
-export { type Clock, jobClock, systemClock } from "./clock.ts";
+export { type Clock, type FollowingClock, jobClock, supervisedClock, systemClock } from "./clock.ts";
 export { groupCommit } from "./group-commit.ts";
 export { type KeptLease, keepLease, LEASE_MS } from "./lease.ts";
 export { crash, runServices, type Service } from "./lifecycle.ts";

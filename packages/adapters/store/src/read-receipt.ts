@@ -15,6 +15,9 @@ export interface ReceiptFacts {
   /** Answers that wait for their settlement. */
   readonly unsettled: number;
   readonly emulated: boolean;
+  /** When the newest job ended, and when the last of those that wait on a slow lane would be rescued; job time. `null`: none. */
+  readonly lastEndedAtMs: number | null;
+  readonly lastRescueAtMs: number | null;
 }
 
 /** Reads the receipt of a tenant's batches in one snapshot, out of the rows and the ledger. Ids of other tenants count nothing. */
@@ -34,10 +37,12 @@ export async function readReceipt(
       unpriced: number;
       unsettled: number;
       emulated: boolean;
+      last_ended: number | null;
+      last_rescue: number | null;
     }[]
   >`
     with mine as (
-      select id, state, lane, deadline_at_ms, ended_at_ms from job where tenant_id = ${tenantId} and batch_id = any(${batchIds}::text[])
+      select id, state, lane, deadline_at_ms, ended_at_ms, next_decision_at_ms from job where tenant_id = ${tenantId} and batch_id = any(${batchIds}::text[])
     ), txn as (
       select t.id, t.job_id, t.priced, t.emulated from ledger_txn t join mine on mine.id = t.job_id where t.tenant_id = ${tenantId}
     ), tries as (
@@ -55,7 +60,9 @@ export async function readReceipt(
       (select coalesce(sum(estimate_nano), 0)::int8 from tries where state = 'unknown') as suspense_nano,
       (select count(*)::int from txn where not priced) as unpriced,
       (select count(*)::int from tries where state = 'answered') as unsettled,
-      (select coalesce(bool_or(emulated), false) from txn) as emulated`;
+      (select coalesce(bool_or(emulated), false) from txn) as emulated,
+      (select max(ended_at_ms) from mine) as last_ended,
+      (select max(next_decision_at_ms) from mine where state = 'placed') as last_rescue`;
   if (!row) throw new Error("a receipt query returns one row");
   return {
     jobs: row.jobs ?? [],
@@ -66,6 +73,8 @@ export async function readReceipt(
     unpriced: row.unpriced,
     unsettled: row.unsettled,
     emulated: row.emulated,
+    lastEndedAtMs: row.last_ended,
+    lastRescueAtMs: row.last_rescue,
   };
 }
 

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import type { ClockRow } from "@slowboat/kernel";
 import { z } from "zod";
 import type { EmulatorOptions } from "./start.ts";
 
@@ -21,7 +22,10 @@ const flagOf = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${le
 const variableOf = (key: string): string => `EMULATOR_${flagOf(key).replaceAll("-", "_").toUpperCase()}`;
 
 /** Settings from flags (`--batch-turnaround-ms 1000`) and, where a flag is missing, from the environment (`EMULATOR_BATCH_TURNAROUND_MS`). Throws on anything unreadable. */
-export function readConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): EmulatorOptions {
+export function readConfig(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): EmulatorOptions & { readonly clock: ClockRow } {
   const keys = Object.keys(Settings.shape);
   const options = Object.fromEntries(keys.map((key) => [flagOf(key), { type: "string" as const }]));
   const { values } = parseArgs({ args: [...args], options, strict: true });

@@ -1,8 +1,18 @@
+import type { ClockRow } from "@slowboat/kernel";
 import { readConfig } from "./config.ts";
 import { EMULATED } from "./http/face.ts";
 import { startEmulator } from "./start.ts";
 
-const emulator = await startEmulator(readConfig(process.argv.slice(2), process.env));
+const { clock, ...options } = readConfig(process.argv.slice(2), process.env);
+const time = { ...clock };
+const emulator = await startEmulator({ ...options, clock: time });
+// Whoever drives the installation's clock says over the channel when it changes its pace, and from which instant on.
+process.on("message", (message) => {
+  const told = message as { readonly kind?: unknown; readonly row?: ClockRow } | null;
+  if (told?.kind !== "clock" || told.row === undefined) return;
+  const { row } = told;
+  setTimeout(() => Object.assign(time, row), Math.max(0, row.realAnchorMs - Date.now()));
+});
 process.stdout.write(`${JSON.stringify({ msg: "emulator-listening", url: emulator.url, notice: EMULATED })}\n`);
 process.send?.({ kind: "ready", port: emulator.port });
 
