@@ -118,7 +118,7 @@ function DecisionPart({ decision, nextDecisionAtMs, nowMs }: { decision: Decisio
           ["rescued at the latest", instant(decision.latestStartAtMs, nowMs)],
         ]}
       />
-      <table className="cards">
+      <table className="cards short">
         <Head columns={["candidate", "#price", "#expected", "#in time", "why"]} />
         <tbody>
           {decision.candidates.map((one) => (
@@ -161,7 +161,7 @@ function Attempts({ attempts }: { attempts: readonly Attempt[] }) {
       {attempts.length === 0 ? (
         <p className="quiet">None yet.</p>
       ) : (
-        <table className="cards">
+        <table className="cards short">
           <Head columns={["attempt", "lane", "state", "answer", "#took", "#tokens"]} />
           <tbody>
             {attempts.map((attempt) => (
