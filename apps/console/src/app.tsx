@@ -117,8 +117,17 @@ function Top({ overview, leave }: { overview: Overview; leave: () => void }) {
   );
 }
 
+/** Brings the list of jobs into view, once it shows what was asked for. */
+const toJobs = (): void => {
+  requestAnimationFrame(() => document.getElementById("jobs-title")?.scrollIntoView());
+};
+
 function Body({ overview, filters, setFilter }: { overview: Overview; filters: URLSearchParams; setFilter: SetFilter }) {
   const open = useCallback((id: string) => setFilter("open", id), [setFilter]);
+  const chooseLane = (lane: string): void => {
+    setFilter("lane", lane);
+    if (lane !== "") toJobs();
+  };
   if (overview.newest_at_ms === null) return <Empty apiUrl={overview.api_url} />;
   const idle = overview.lanes.length === 0 && overview.batches.length === 0 && overview.receipt.list_nano_usd === "0";
   return (
@@ -130,7 +139,7 @@ function Body({ overview, filters, setFilter }: { overview: Overview; filters: U
         <>
           <Tiles overview={overview} />
           <Waterfall receipt={overview.receipt} />
-          <Lanes overview={overview} chosen={filters.get("lane") ?? ""} choose={(lane) => setFilter("lane", lane)} />
+          <Lanes overview={overview} chosen={filters.get("lane") ?? ""} choose={chooseLane} />
           <Batches overview={overview} open={open} />
           <Jobs overview={overview} filters={filters} setFilter={setFilter} open={open} />
         </>
@@ -158,6 +167,7 @@ function Opened({
   const showJobs = (batch: string): void => {
     setFilter("batch", batch);
     close();
+    toJobs();
   };
   if (id.startsWith("job_")) return <JobPanel key={id} {...shared} open={open} />;
   return <BatchPanel key={id} {...shared} showJobs={showJobs} />;

@@ -266,6 +266,7 @@ test("a batch leads to its jobs", async () => {
   await panel(page).getByRole("button", { name: "Show its 2 jobs" }).click();
   await page.waitForFunction(() => document.querySelectorAll("[aria-labelledby=jobs-title] tbody tr").length === 2);
   expect(new URL(page.url()).searchParams.get("batch")).toBe(night.finished);
+  await page.waitForFunction(() => (document.getElementById("jobs-title")?.getBoundingClientRect().bottom ?? 1e9) < innerHeight);
   await page.context().close();
 });
 
@@ -315,6 +316,9 @@ test("a narrow dark screen has no sideways scroll, and its waterfall has bars", 
   const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   expect(ground).toBe("rgb(20, 23, 26)");
   await shoot(page, "page-dark-m");
+  await shoot(page, "top-dark-m", false);
+  await page.getByRole("heading", { name: "Batches" }).scrollIntoViewIfNeeded();
+  await shoot(page, "rows-dark-m", false);
   await page.getByTitle(night.batched, { exact: true }).click();
   await panel(page).getByRole("heading", { name: "Decision" }).waitFor();
   expect(await hasSidewaysScroll(page)).toBe(false);

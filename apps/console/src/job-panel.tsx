@@ -118,7 +118,7 @@ function DecisionPart({ decision, nextDecisionAtMs, nowMs }: { decision: Decisio
           ["rescued at the latest", instant(decision.latestStartAtMs, nowMs)],
         ]}
       />
-      <table className="cards">
+      <table className="cards short">
         <Head columns={["candidate", "#price", "#expected", "#in time", "why"]} />
         <tbody>
           {decision.candidates.map((one) => (
@@ -151,8 +151,11 @@ const statusWords = (attempt: Attempt): string =>
   [attempt.statusCode === null ? "" : String(attempt.statusCode), attempt.errorCode === null ? "" : words(attempt.errorCode)].join(" ").trim() ||
   "none yet";
 
-const tokens = ({ usage }: Attempt) =>
-  usage === null ? <span className="quiet">none</span> : `${count(usage.input + usage.cacheRead)} in, ${count(usage.output)} out`;
+function tokens({ usage }: Attempt) {
+  if (usage === null) return <span className="quiet">none</span>;
+  const prompt = Object.entries(usage).reduce((sum, [name, tokens]) => (name === "output" || name === "reasoning" ? sum : sum + tokens), 0);
+  return `${count(prompt)} in, ${count(usage.output)} out`;
+}
 
 function Attempts({ attempts }: { attempts: readonly Attempt[] }) {
   return (
@@ -161,7 +164,7 @@ function Attempts({ attempts }: { attempts: readonly Attempt[] }) {
       {attempts.length === 0 ? (
         <p className="quiet">None yet.</p>
       ) : (
-        <table className="cards">
+        <table className="cards short">
           <Head columns={["attempt", "lane", "state", "answer", "#took", "#tokens"]} />
           <tbody>
             {attempts.map((attempt) => (

@@ -117,7 +117,8 @@ export interface Attempt {
   readonly requestId: string | null;
   readonly statusCode: number | null;
   readonly errorCode: string | null;
-  readonly usage: { readonly input: number; readonly cacheRead: number; readonly output: number } | null;
+  /** Tokens by class, disjoint but for `reasoning`, which is a part of `output`; all others are of the prompt. */
+  readonly usage: { readonly output: number; readonly [tokens: string]: number } | null;
   readonly createdAtMs: number;
   readonly answeredAtMs: number | null;
   readonly decision: Decision | null;

@@ -5,7 +5,7 @@ import { exact, relative } from "./format.ts";
 import type { Receipt } from "./overview.ts";
 import { WaterfallRows } from "./waterfall.tsx";
 
-const POLL_MS = 2_000;
+const POLL_MS = 5_000;
 
 /** A drawer over the page, modal: it holds the focus, Escape closes it, and the focus goes back to what opened it. */
 export function Panel({
@@ -62,7 +62,7 @@ export function Panel({
 export const Emulated = () => <strong className="badge">emulated provider: no money is spent</strong>;
 
 /** Reads what a panel shows, again and again while it may still change. */
-export function useDetail<T extends { readonly endedAtMs: number | null; readonly receipt: Receipt | null }>(
+export function useDetail<T extends { readonly state: string; readonly endedAtMs: number | null; readonly receipt: Receipt | null }>(
   read: (key: string, id: string) => Promise<T>,
   input: { readonly apiKey: string; readonly id: string; readonly refused: () => void },
 ): { readonly detail: T | null; readonly trouble: string | null } {
@@ -78,7 +78,7 @@ export function useDetail<T extends { readonly endedAtMs: number | null; readonl
         if (gone) return;
         setDetail(seen);
         setTrouble(null);
-        if (seen.endedAtMs !== null && seen.receipt !== null) return;
+        if (seen.endedAtMs !== null && (seen.receipt !== null || seen.state !== "completed")) return;
       } catch (error) {
         if (gone) return;
         if (error instanceof KeyRefused) return refused();

@@ -105,7 +105,7 @@ async function seedJob(seeding: Seeding, owner: Seeded, seed: JobSeed): Promise<
       emulated: true,
       statusCode: seed.entries === undefined ? 400 : 200,
       errorCode: seed.entries === undefined ? "invalid_prompt" : null,
-      usage: seed.entries === undefined ? null : JSON.stringify({ input: 812, cacheRead: 512, output: 94 }),
+      usage: seed.entries === undefined ? null : JSON.stringify({ input: 800, cacheRead: 512, cacheWrite1h: 12, output: 94, reasoning: 40 }),
       createdAtMs: seed.acceptedAtMs + 1_000,
       answeredAtMs: seed.endedAtMs ?? null,
     });
