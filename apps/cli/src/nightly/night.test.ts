@@ -136,7 +136,9 @@ test("the ETA counts with the rescue, and never lies past a deadline that can st
   expect(progressLines({ ...night, facts: slow })[0]).toContain("ETA by Thu 06:00");
   expect(progressLines({ ...night, facts: { ...facts, jobs: [] } })[0]).toContain("ETA by Thu 06:00");
   expect(progressLines({ ...night, nowMs: at(31) })[0]).toContain("due 06:00, missed");
-  expect(progressLines({ ...night, nowMs: at(29), total: 50, facts: { ...facts, lastEndedAtMs: at(28, 5) } })[0]).toContain("last answer 04:05 due 06:00");
+  expect(progressLines({ ...night, nowMs: at(29), total: 50, facts: { ...facts, lastEndedAtMs: at(28, 5) } })[0]).toContain(
+    "last answer 04:05 due 06:00",
+  );
 });
 
 const plan = planNight(docs, { openai: true, anthropic: true });
