@@ -15,7 +15,7 @@ export interface ReceiptFacts {
   /** Answers that wait for their settlement. */
   readonly unsettled: number;
   readonly emulated: boolean;
-  /** When the newest job ended, and when the last of those that wait on a slow lane would be rescued; job time. `null`: none. */
+  /** When the newest job ended, and when the last of those that wait on a provider's slow lane would be rescued; job time. `null`: none. */
   readonly lastEndedAtMs: number | null;
   readonly lastRescueAtMs: number | null;
 }
@@ -62,7 +62,7 @@ export async function readReceipt(
       (select count(*)::int from tries where state = 'answered') as unsettled,
       (select coalesce(bool_or(emulated), false) from txn) as emulated,
       (select max(ended_at_ms) from mine) as last_ended,
-      (select max(next_decision_at_ms) from mine where state = 'placed') as last_rescue`;
+      (select max(next_decision_at_ms) from mine where state = 'placed' and lane is distinct from 'pool') as last_rescue`;
   if (!row) throw new Error("a receipt query returns one row");
   return {
     jobs: row.jobs ?? [],
