@@ -51,7 +51,12 @@ export function openStore(url: string, options: StoreOptions = {}): Store {
       told = true;
       options.onLost?.(new Error("a connection to Postgres was lost"));
     },
-    connection: { application_name: options.name ?? "slowboat", statement_timeout: options.statementTimeoutMs ?? 60_000 },
+    connection: {
+      application_name: options.name ?? "slowboat",
+      statement_timeout: options.statementTimeoutMs ?? 60_000,
+      // A plan made while its tables are small is kept while they grow: where there is an index, it must be used from the first row.
+      enable_seqscan: "off",
+    },
   });
   return {
     sql,

@@ -16,8 +16,6 @@ const PORTS_TRIED = 50;
 const LOG_KEPT_CHARS = 64 * 1024;
 const LOG_FILE_BYTES = 8 * 1024 * 1024;
 const START_MS = 60_000;
-/** A plan that was made while its tables were empty scans them, and is kept until they are analysed: a fresh folder must not wait a minute. */
-const NAPTIME = "autovacuum_naptime=10s";
 
 /** A running server of our own. */
 export interface EmbeddedPostgres {
@@ -126,7 +124,7 @@ async function startOnFreePort(binaries: Binaries, launch: Launch, dir: string, 
 
 async function startServer(binaries: Binaries, launch: Launch, dir: string, port: number, durable: boolean): Promise<Started | "port-busy"> {
   const settings = [
-    ...["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100", "timezone=UTC", "log_timezone=UTC", NAPTIME],
+    ...["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100", "timezone=UTC", "log_timezone=UTC"],
     ...(durable ? [] : ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]),
   ];
   const child = run(launch, binaries.postgres, ["-D", join(dir, "data"), "-p", String(port), ...settings.flatMap((one) => ["-c", one])]);

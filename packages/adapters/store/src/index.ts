@@ -61,7 +61,6 @@ export {
   renewCall,
 } from "./idempotent-calls.ts";
 export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attempts.ts";
-export { insertCalls } from "./insert-calls.ts";
 export { insertJobs, type NewJob } from "./insert-jobs.ts";
 export { findKey, insertKey, insertTenant, type KeyOwner, markKeyRevoked } from "./keys.ts";
 export { type ParkedLane, parkLane, readParked } from "./lane-parking.ts";
@@ -142,3 +141,4 @@ export {
   recordDelivery,
   type WebhookEventRow,
 } from "./webhook-events.ts";
+export { type CallWrites, writeCalls } from "./write-calls.ts";

@@ -1,4 +1,3 @@
-import type { PendingQuery, Row } from "postgres";
 import type { Sql } from "./connect.ts";
 import type * as schema from "./schema.ts";
 
@@ -29,13 +28,9 @@ export type NewAttempt = Pick<
 
 /** Inserts attempts in one statement. `realMs` stamps those that are born answered. */
 export async function insertAttempts(tx: Sql, rows: readonly NewAttempt[], realMs: number): Promise<void> {
-  if (rows.length > 0) await attemptsInsert(tx, rows, realMs);
-}
-
-/** The statement that inserts attempts, to run or to stand in another one. */
-export function attemptsInsert(tx: Sql, rows: readonly NewAttempt[], realMs: number): PendingQuery<Row[]> {
+  if (rows.length === 0) return;
   const col = <K extends keyof NewAttempt>(key: K): NewAttempt[K][] => rows.map((row) => row[key]);
-  return tx`
+  await tx`
     insert into attempt (id, job_id, tenant_id, seq, lane, account, dispatch_id, state, role, decision, estimate_nano, prices_version,
       emulated, source_attempt_id, created_at_ms, sent_at_ms, answered_at_ms, answered_real_ms)
     select id, job_id, tenant_id, seq, lane, account, dispatch_id, state, role, decision, estimate_nano, prices_version, emulated, source_attempt_id,

@@ -1,4 +1,3 @@
-import type { PendingQuery, Row } from "postgres";
 import type { Sql } from "./connect.ts";
 import type * as schema from "./schema.ts";
 
@@ -13,14 +12,10 @@ export type NewJob = Omit<JobRow, "version" | "leaderId" | "lane" | "attemptId" 
  * that an interrupted bulk insert may simply run again. Arrays travel as joined text, since unnest flattens nested arrays.
  */
 export async function insertJobs(tx: Sql, rows: readonly NewJob[]): Promise<number> {
-  return rows.length === 0 ? 0 : (await jobsInsert(tx, rows)).count;
-}
-
-/** The statement that inserts jobs, to run or to stand in another one. */
-export function jobsInsert(tx: Sql, rows: readonly NewJob[]): PendingQuery<Row[]> {
+  if (rows.length === 0) return 0;
   const col = <K extends keyof NewJob>(key: K): NewJob[K][] => rows.map((row) => row[key]);
   const joined = (key: "lanesAllow" | "lanesDeny"): (string | null)[] => rows.map((row) => row[key]?.join(",") ?? null);
-  return tx`
+  const result = await tx`
     insert into job (id, tenant_id, key_id, surface, batch_id, line_no, custom_id, endpoint, provider, model, baseline_model, state, body,
       body_blob_key, body_offset, body_bytes, input_tokens_est, output_tokens_est, deadline_at_ms, lanes_allow, lanes_deny, max_cost_nano,
       callback_url, metadata, reuse_key, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms)
@@ -42,4 +37,5 @@ export function jobsInsert(tx: Sql, rows: readonly NewJob[]): PendingQuery<Row[]
         body_offset, body_bytes, input_tokens_est, output_tokens_est, deadline_at_ms, allow, deny, max_cost_nano, callback_url, metadata,
         reuse_hex, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms)
     on conflict do nothing`;
+  return result.count;
 }

@@ -6,7 +6,6 @@ import {
   endAttempts,
   endJobs,
   insertAttempts,
-  insertCalls,
   type NewAttempt,
   type NewJob,
   type PlacedJob,
@@ -14,7 +13,7 @@ import {
   type SavedAnswer,
   type Sql,
   type Store,
-  saveAnswers,
+  writeCalls,
 } from "@slowboat/store";
 
 /**
@@ -34,27 +33,17 @@ type Of<K extends Write["kind"]> = Extract<Write, { readonly kind: K }>;
 
 /** At most this many calls share a commit; beyond it the statements grow faster than the commits shrink. */
 const GROUP_ITEMS = 256;
-/** While a group is on its way to the disk the next one forms: two at once were smaller, and cost a crowd a tenth more of Postgres. */
-const GROUPS_IN_FLIGHT = 1;
+/** Two flushes overlap, so that one group forms while the other waits for the disk. */
+const GROUPS_IN_FLIGHT = 2;
 
 /**
- * Commits writes of concurrent calls together; resolves when the caller's own write is durable. Intents and answers, which every call has, are
- * grouped each by themselves: such a group is one statement, and so one way to the server and back.
+ * Commits writes of concurrent calls together; resolves when the caller's own write is durable. Intents and answers, which every call has, share
+ * one statement; what seldom happens has a transaction of its own.
  */
 export function interactiveWrites(store: Store, clock: Clock): (write: Write) => Promise<void> {
-  const open = grouped<Of<"open">>((calls) => insertCalls(store.sql, calls, clock.real()));
-  const answer = grouped<Of<"answer">>((answers) => answered(store.sql, answers, clock));
+  const usual = grouped<Of<"open" | "answer">>((writes) => usually(store.sql, writes, clock));
   const others = grouped<Of<"again" | "fail">>((writes) => store.begin((tx) => ended(tx, writes, clock)));
-  return (write) => {
-    switch (write.kind) {
-      case "open":
-        return open(write);
-      case "answer":
-        return answer(write);
-      default:
-        return others(write);
-    }
-  };
+  return (write) => (write.kind === "open" || write.kind === "answer" ? usual(write) : others(write));
 }
 
 /** Runs items that arrive close together as one transaction. What Postgres refuses fails alone: its group is run again one by one. */
@@ -83,12 +72,10 @@ function grouped<T>(run: (items: readonly T[]) => Promise<void>): (item: T) => P
   };
 }
 
-async function answered(sql: Sql, writes: readonly Of<"answer">[], clock: Clock): Promise<void> {
-  await saveAnswers(
-    sql,
-    writes.map((write) => write.answer),
-    { nowMs: clock.job(), realMs: clock.real() },
-  );
+async function usually(sql: Sql, writes: readonly Of<"open" | "answer">[], clock: Clock): Promise<void> {
+  const opened = writes.filter((write) => write.kind === "open");
+  const answered = writes.filter((write) => write.kind === "answer").map((write) => write.answer);
+  await writeCalls(sql, { opened, answered }, { nowMs: clock.job(), realMs: clock.real() });
 }
 
 async function ended(tx: Sql, writes: readonly Of<"again" | "fail">[], clock: Clock): Promise<void> {
