@@ -211,8 +211,9 @@ async function choosePorts(
   const results = await freePort(intake + 1, taken);
   if (results !== intake + 1) say(`port ${intake + 1} is in use; the console listens on ${results}`);
   taken.add(results);
-  const pool = await freePort(ANY_PORT);
-  const emulator = await freePort(ANY_PORT);
+  const pool = await freePort(ANY_PORT, taken);
+  taken.add(pool);
+  const emulator = await freePort(ANY_PORT, taken);
   return { intake, results, pool, emulator };
 }
 
