@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
-import { createGate, createMeter, runCallDispatch } from "@slowboat/dispatch";
+import { createGate, createMeter, createPromptGate, runCallDispatch } from "@slowboat/dispatch";
 import type { CallLane } from "@slowboat/lanes";
 import { type Consumer, createQueue, type Queue } from "@slowboat/queue";
 import { crash, type Logger, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
@@ -28,13 +28,15 @@ export function createQueueService(lane: CallLane, settings: QueueSettings, logg
         onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
       });
       const blob = await diskBlobs(join(settings.dataDir, "blobs"));
+      const clock = supervisedClock(row);
       const deps = {
         store,
         queue,
         blob,
         lanes: new Map([[lane.id, lane]]),
-        time: { clock: supervisedClock(row), rng: systemRng() },
+        time: { clock, rng: systemRng() },
         meter: createMeter(),
+        promptGate: createPromptGate(clock.job),
         logger,
       };
       const gate = createGate(AT_ONCE);

@@ -4,6 +4,8 @@ import { type LaneId, laneClass } from "@slowboat/contract";
 import {
   createGate,
   createMeter,
+  createPromptGate,
+  createPromptTraffic,
   type Gate,
   type LaneDeps,
   type LaneOffer,
@@ -18,7 +20,7 @@ import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { crash, createLogger, loop, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
-import { cancelOrphanedBatches, openStore, readClock, sweepDispatches } from "@slowboat/store";
+import { cancelOrphanedBatches, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
 import { readConfig, readMarket } from "./config.ts";
 
 /** Machine ms between two looks at what is due; the rescue's guard counts in it. */
@@ -64,7 +66,8 @@ const offers: LaneOffer[] = [...lanes.values()].map(({ id, account, emulated, pa
   concurrency: concurrency(id),
 }));
 const meter = createMeter();
-const laneDeps: LaneDeps = { store, queue, blob, lanes, time: { clock, rng }, meter, logger };
+const promptGate = createPromptGate(clock.job);
+const laneDeps: LaneDeps = { store, queue, blob, lanes, time: { clock, rng }, meter, promptGate, logger };
 const planDeps: PlanDeps = {
   store,
   queue,
@@ -73,6 +76,7 @@ const planDeps: PlanDeps = {
   meter,
   time: { clock, rng, tickMs: TICK_MS, poolTokensPerSecond: POOL_TOKENS_PER_SECOND },
   logger,
+  prompts: createPromptTraffic(),
 };
 const populateDeps = {
   store,
@@ -144,6 +148,7 @@ const slowSweep = async (): Promise<void> => {
   await sweepIntake({ store, queue, blob, clock });
   await cancelOrphanedBatches(store.sql, clock.job());
   await sweepLostCalls(store, clock);
+  await forgetPrefixes(store.sql, clock.job() - 86_400_000);
 };
 
 const connections: Service = {

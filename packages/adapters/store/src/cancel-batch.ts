@@ -13,7 +13,7 @@ export async function cancelBatch(tx: Sql, input: { readonly tenantId: string; r
   if (done.count === 0) return false;
   await tx`
     with ended as (
-      update job set state = 'cancelled', ended_at_ms = ${input.nowMs}::float8, next_decision_at_ms = null, leader_id = null, version = version + 1
+      update job set state = 'cancelled', ended_at_ms = ${input.nowMs}::float8, next_decision_at_ms = null, leader_id = null, held_for = null, version = version + 1
       where batch_id = ${input.id} and state = any(${sourcesOf("cancelled")}::text[]) returning id)
     update job j set next_decision_at_ms = ${input.nowMs}::float8, leader_id = null from ended e
     where j.leader_id = e.id and j.state = 'accepted' and j.batch_id is distinct from ${input.id}`;

@@ -21,7 +21,8 @@ export async function endJobs(tx: Sql, rows: readonly EndedJob[], nowMs: number)
     if (some.length === 0) continue;
     ended.push(
       ...(await tx<{ id: string; batchId: string | null }[]>`
-        update job j set state = ${state}, error = t.error, ended_at_ms = ${nowMs}::float8, next_decision_at_ms = null, leader_id = null, version = j.version + 1
+        update job j set state = ${state}, error = t.error, ended_at_ms = ${nowMs}::float8, next_decision_at_ms = null, leader_id = null, held_for = null,
+          version = j.version + 1
         from unnest(${some.map((x) => x.jobId)}::text[], ${some.map((x) => x.error)}::text[]) as t (id, error)
         where j.id = t.id and j.state = any(${sourcesOf(state)}::text[]) returning j.id, j.batch_id as "batchId"`),
     );

@@ -82,6 +82,16 @@ export {
 export { beginProgress, failBatch, findUnpopulated, holdPopulate, leasePopulate, type PopulatingBatch, releasePopulate } from "./populate-batch.ts";
 export { type LedgerPosting, postLedger } from "./post-ledger.ts";
 export { recordPriceBook } from "./price-books.ts";
+export {
+  beginPriming,
+  endPriming,
+  forgetPrefixes,
+  type KnownPrefix,
+  keepWarm,
+  type PrefixId,
+  readMarks,
+  readPrefixes,
+} from "./prompt-prefixes.ts";
 export { type KeptAnswer, readAnswer } from "./read-answer.ts";
 export { type ChunkRow, placeAttempts, readChunk, readLines, sendAsLines, voidLeftovers } from "./read-chunk.ts";
 export {

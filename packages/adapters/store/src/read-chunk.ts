@@ -14,16 +14,19 @@ export interface ChunkRow {
   readonly bodyBytes: number;
   readonly deadlineAtMs: number | null;
   readonly acceptedAtMs: number;
+  /** What the decision says of the prompt cache, as JSON; `null` for nothing. */
+  readonly promptCache: string | null;
 }
 
-/** The attempts of a dispatch in line order; `states` narrows them. Bodies in blobs come as ranges. */
+/** The attempts of a dispatch, those with one prompt prefix together, then in line order; `states` narrows them. Bodies in blobs come as ranges. */
 export async function readChunk(tx: Sql, input: { readonly dispatchId: string; readonly states: readonly string[] }): Promise<ChunkRow[]> {
   return await tx<ChunkRow[]>`
     select a.id as "attemptId", a.job_id as "jobId", a.state, a.seq, j.endpoint, j.model, j.body, j.body_blob_key as "bodyBlobKey",
-      j.body_offset as "bodyOffset", j.body_bytes as "bodyBytes", j.deadline_at_ms as "deadlineAtMs", j.accepted_at_ms as "acceptedAtMs"
+      j.body_offset as "bodyOffset", j.body_bytes as "bodyBytes", j.deadline_at_ms as "deadlineAtMs", j.accepted_at_ms as "acceptedAtMs",
+      a.decision::json ->> 'promptCache' as "promptCache"
     from attempt a join job j on j.id = a.job_id
     where a.dispatch_id = ${input.dispatchId} and a.state = any(${input.states as string[]}::text[])
-    order by j.batch_id, j.line_no, a.id`;
+    order by j.prefix nulls first, j.batch_id, j.line_no, a.id`;
 }
 
 /** Moves attempts of a dispatch that were sent into the batch that holds them now. */

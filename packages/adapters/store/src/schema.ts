@@ -131,6 +131,8 @@ export const job = pgTable("job", {
   callbackUrl: text("callback_url"),
   metadata: text("metadata"),
   reuseKey: bytea("reuse_key"),
+  prefix: text("prefix"),
+  heldFor: text("held_for"),
   leaderId: text("leader_id"),
   nextDecisionAtMs: instant("next_decision_at_ms"),
   lane: text("lane"),
@@ -140,6 +142,21 @@ export const job = pgTable("job", {
   acceptedAtMs: instant("accepted_at_ms").notNull(),
   endedAtMs: instant("ended_at_ms"),
 });
+
+export const promptPrefix = pgTable(
+  "prompt_prefix",
+  {
+    lane: text("lane").notNull(),
+    account: text("account").notNull(),
+    model: text("model").notNull(),
+    key: text("key").notNull(),
+    dispatchId: text("dispatch_id").notNull(),
+    ttl: text("ttl").notNull(),
+    begunAtMs: instant("begun_at_ms").notNull(),
+    warmUntilMs: instant("warm_until_ms"),
+  },
+  (t) => [primaryKey({ columns: [t.lane, t.account, t.model, t.key] })],
+);
 
 export const dispatch = pgTable("dispatch", {
   id: text("id").primaryKey(),

@@ -14,6 +14,24 @@ export interface Candidate {
   readonly inTime: number | null;
 }
 
+/** How long a provider keeps a cached prefix. Anthropic knows 5m and 1h, OpenAI 30m and, for some models, 12h. */
+export type CacheTtl = "5m" | "30m" | "1h" | "12h";
+
+/** What is added to a request so that its provider keeps the shared beginning of the prompt, or finds it again. Nothing else of the body changes. */
+export interface PromptMarks {
+  /** Breakpoints, outermost first, at most four, longer lifetimes first. `at` is a place as `promptPrefix` names it, `key` what it is known by. */
+  readonly breakpoints: readonly { readonly at: string; readonly key: string; readonly ttl: CacheTtl }[];
+  /** OpenAI's `prompt_cache_key`; `null` for none. Never put beside the caller's own. */
+  readonly cacheKey: string | null;
+  /** OpenAI's `prompt_cache_options: {"mode":"explicit"}`: nothing is written, and paid for, but at the breakpoints. */
+  readonly explicit: boolean;
+  /** What jobs of one beginning have in common: they ride and run together. `null` where nothing is shared. */
+  readonly group: string | null;
+  /** Tokens of the shared beginning, estimated. */
+  readonly tokens: number;
+  readonly why: string;
+}
+
 /** A decision is data: stored with the attempt, shown by the API, replayable. */
 export interface Decision {
   readonly lane: LaneId;
@@ -27,4 +45,6 @@ export interface Decision {
   readonly latestStartAtMs: number | null;
   readonly pricesVersion: string;
   readonly candidates: readonly Candidate[];
+  /** What is done for the prompt cache; absent where nothing is. */
+  readonly promptCache?: PromptMarks;
 }

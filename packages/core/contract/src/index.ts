@@ -4,7 +4,7 @@
  */
 
 export { type ApiKeyParts, makeApiKey, readApiKey } from "./api-key.ts";
-export type { Candidate, Decision } from "./decision.ts";
+export type { CacheTtl, Candidate, Decision, PromptMarks } from "./decision.ts";
 export { ENDPOINTS, type Endpoint, isEndpoint, PROVIDER_NAME, type Provider, type Surface } from "./endpoints.ts";
 export { type EventFacts, type EventType, eventPayload } from "./events.ts";
 export { type JobRequest, nearestWord, readJobRequest } from "./job-request.ts";

@@ -266,3 +266,12 @@ test("a machine that is slow itself starts its rescues earlier", () => {
   // 500 calls at 32 a time, two minutes each, are half an hour.
   expect((calm.latestStartAtMs ?? 0) - (slow.latestStartAtMs ?? 0)).toBeGreaterThan(25 * MINUTE);
 });
+
+test("a prompt that others share is cheaper in real time where the batch list has no cached price, and stays in the batch where it has", () => {
+  const at = (model: string, others: number): string =>
+    laneOf(
+      decide(job(model, 20 * HOUR, { inputTokens: 6_000, outputTokens: 60, shared: { tokens: 5_800, others } }), without("pool", "openai-flex"), NOW),
+    );
+  expect([at("gpt-4.1-mini", 0), at("gpt-4.1-mini", 50)]).toEqual(["openai-batch", "openai"]);
+  expect([at("gpt-5.6-luna", 50), at("claude-sonnet-5", 50)]).toEqual(["openai-batch", "anthropic-batch"]);
+});

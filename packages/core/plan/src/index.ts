@@ -6,7 +6,8 @@
 export { admit, decide } from "./decide.ts";
 export { estimateTokens } from "./estimate.ts";
 export type { PoolView } from "./latency.ts";
-export { closePack, maxPack, type OpenPack, packKey } from "./pack.ts";
+export { closePack, maxPack, type OpenPack, type PackLimits, packKey } from "./pack.ts";
+export { hasRoomForTwo, holdLookMs, markedShare, type PrimeQuestion, type PrimeVerdict, primeVerdict, readChance, twoBatchesCdf } from "./prime.ts";
 export { callsPerSecond, cancelPays, rescueAtMs, rescueMove, rescueMs } from "./rescue.ts";
 export { type FailedAttempt, type RetryPlan, retryPlan } from "./retry.ts";
 export type { LaneView, PlanJob, Snapshot, TriedLane, Verdict } from "./snapshot.ts";

@@ -1,5 +1,6 @@
 import { type Candidate, type LaneId, laneClass } from "@slowboat/contract";
 import { quote, routeOn } from "@slowboat/pricing";
+import { cacheSavingNano } from "./cached-price.ts";
 import { flexCdf, poolCdf, poolMeanMs, realtimeCdf, realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
 import { POLICY } from "./policy.ts";
 import { queueMs, rescueAtMs } from "./rescue.ts";
@@ -89,9 +90,17 @@ export function options(job: PlanJob, snapshot: Snapshot, nowMs: number): Option
     if (price === null && laneClass(lane.id) !== "realtime" && snapshot.book.names.has(served.model)) continue;
     if (bar !== null) judged.push(left(lane.id, served.model, price, bar.out, bar.why));
     else if (price === null) judged.push(unpricedOption(context, lane, served.model));
-    else judged.push(priced(context, lane, served.model, price));
+    else judged.push(withCache(context, priced(context, lane, served.model, price)));
   }
   return withBidPrice(judged, context);
+}
+
+/** Takes the prompt cache's part off the expectation; what a job may cost at most is bounded without it. */
+function withCache({ job, snapshot, nowMs }: Context, option: Option): Option {
+  if (option.expectedNano === null || job.shared == null) return option;
+  const saved = cacheSavingNano(snapshot.book, job, option.lane, nowMs);
+  const chance = laneClass(option.lane) === "batch" ? option.inTime : 1;
+  return { ...option, expectedNano: option.expectedNano - share(saved, chance) };
 }
 
 const left = (lane: LaneId, model: string, priceNano: bigint | null, out: Out, why: string): Option => ({

@@ -32,6 +32,8 @@ export interface PlanJob {
   readonly allowUnpriced: boolean;
   /** An answer that may be given again is at hand. */
   readonly cached: boolean;
+  /** The beginning of the prompt that other waiting jobs share: its tokens, and how many others; `null` or absent for none. */
+  readonly shared?: { readonly tokens: number; readonly others: number } | null;
   /** Somebody holds a connection open: no batch lanes, no ticks. */
   readonly interactive: boolean;
   /** What its earlier attempts count for; refusals that cost nothing count for nothing. */

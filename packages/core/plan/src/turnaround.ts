@@ -18,7 +18,7 @@ function normalCdf(z: number): number {
 export const logNormalCdf = (x: number, median: number, sigma: number): number => (x <= 0 ? 0 : normalCdf(Math.log(x / median) / sigma));
 
 /** Larger batches take longer: the median grows by 15 % for each factor of ten. Weak evidence. */
-const sizeFactor = (lines: number): number => 1 + 0.15 * Math.log10(Math.max(1, lines));
+export const sizeFactor = (lines: number): number => 1 + 0.15 * Math.log10(Math.max(1, lines));
 
 /**
  * P(a provider batch of that many lines ends within `ms` of its submission), by the prior until a lane has measurements of its

@@ -1,4 +1,4 @@
-import { type LaneId, NO_USAGE, type Provider, totalInput, type Usage } from "@slowboat/contract";
+import { type CacheTtl, type LaneId, NO_USAGE, type Provider, totalInput, type Usage } from "@slowboat/contract";
 import { type NanoUsd, type PicoUsd, priceTokens } from "@slowboat/kernel";
 import { type Kind, type ModelRef, type PriceBook, type PriceRow, rowKey, type Tier } from "./book.ts";
 import { routeOn } from "./models.ts";
@@ -75,4 +75,35 @@ export function quote(book: PriceBook, request: QuoteRequest, lane: LaneId, atMs
   const route = routeOn(lane, request.candidates);
   if (route === null) return UNPRICED;
   return price(book, route, { ...NO_USAGE, input: request.inputTokens, output: request.outputTokens }, atMs);
+}
+
+/**
+ * What a prompt token costs plain, read from the cache and written to it, in pico-USD. `read` is `null` where reads are no cheaper
+ * than plain input; a lifetime is absent from `writes` where writing to it costs nothing extra.
+ */
+export interface PromptRates {
+  readonly input: PicoUsd;
+  readonly read: PicoUsd | null;
+  readonly writes: ReadonlyMap<CacheTtl, PicoUsd>;
+}
+
+const WRITES: readonly (readonly [CacheTtl, Kind])[] = [
+  ["5m", "cache_write_5m"],
+  ["30m", "cache_write_30m"],
+  ["1h", "cache_write_1h"],
+  ["12h", "cache_write_12h"],
+];
+
+/** The prompt's prices on a lane; `null` where the book has none. Whether a model writes at a price, or caches at all, is told by them. */
+export function promptRates(book: PriceBook, terms: PriceTerms, promptTokens: number, atMs: number): PromptRates | null {
+  const row = rowFor(book, terms, promptTokens, atMs);
+  const input = row?.pico.get("input");
+  if (row === null || input === undefined) return null;
+  const writes = new Map<CacheTtl, PicoUsd>();
+  for (const [ttl, kind] of WRITES) {
+    const pico = row.pico.get(kind);
+    if (pico !== undefined && pico > input) writes.set(ttl, pico);
+  }
+  const read = row.pico.get("cache_read");
+  return { input, read: read !== undefined && read < input ? read : null, writes };
 }

@@ -1,7 +1,12 @@
 /**
  * Reuse: when an answer may be given again, and by which key it is found. Exact by construction: the key is a digest of the whole
- * question of one tenant, and only what cannot change the answer is left out of it.
+ * question of one tenant, and only what cannot change the answer is left out of it. And where nothing but the beginning of a question
+ * was asked before: which part of a prompt others share, whether it pays to have the provider keep it, and the markers that ask for it.
  */
 export { canonicalBody } from "./canonical.ts";
 export { type ReuseQuestion, reuseKey } from "./key.ts";
 export { finishOf, mayKeep, mayReuse, type ReuseMode, readReuseMode } from "./may.ts";
+export { markPrompt } from "./prompt-cache/mark.ts";
+export { cacheKeyOf, planMarks } from "./prompt-cache/plan-marks.ts";
+export { type PrefixLevel, promptPrefix, readLevels, writeLevels } from "./prompt-cache/prefix.ts";
+export { bestTtl, CACHE_TTL_MS, type Reuse, shareOf } from "./prompt-cache/worth.ts";

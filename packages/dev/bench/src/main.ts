@@ -6,6 +6,7 @@ import type { Bench, BenchReport } from "./bench.ts";
 import { intakeBench } from "./intake/bench-intake.ts";
 import { machine } from "./machine.ts";
 import { overheadBench } from "./overhead/bench-overhead.ts";
+import { promptCacheBench } from "./prompt-cache/bench-prompt-cache.ts";
 import { rounded } from "./stats.ts";
 import { throughputBench } from "./throughput/bench-throughput.ts";
 
@@ -13,6 +14,7 @@ import { throughputBench } from "./throughput/bench-throughput.ts";
 const BENCHES: Readonly<Record<string, { readonly run: Bench; readonly data: string | null }>> = {
   intake: { run: intakeBench, data: null },
   overhead: { run: overheadBench, data: null },
+  "prompt-cache": { run: promptCacheBench, data: null },
   throughput: { run: throughputBench, data: null },
 };
 

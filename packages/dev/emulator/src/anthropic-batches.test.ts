@@ -137,18 +137,3 @@ test("counters move before the end where the emulator is told so", async () => {
   time.nowMs += 5 * MINUTE;
   expect((await anthropic.messages.batches.retrieve(made.id)).request_counts).toMatchObject({ processing: 5, succeeded: 5 });
 });
-
-test("lines that share a marked prefix are written once and mostly read, at half the price of real time", async () => {
-  const { anthropic, emulator, time } = await started(TEN_MINUTES);
-  const shared = "The river is long and the boats are slow, but they carry much for little. ".repeat(400);
-  const system = [{ type: "text", text: shared, cache_control: { type: "ephemeral", ttl: "1h" } }];
-  await anthropic.messages.batches.create({ requests: Array.from({ length: 40 }, (_, i) => request(`r${i}`, { system })) });
-  time.nowMs += HOUR;
-  const { lines } = await emulator.invoice();
-  const reads = lines.filter((line) => Number(line.usage["cache_read_input_tokens"]) > 4_096);
-  expect(reads.length).toBeGreaterThan(12);
-  expect(reads.length).toBeLessThan(40);
-  const [line] = reads;
-  const read = Number(line?.usage["cache_read_input_tokens"]);
-  expect(line?.nanoUsd).toBe(String(500 * Number(line?.usage["input_tokens"]) + 50 * read + 2_500 * Number(line?.usage["output_tokens"])));
-});

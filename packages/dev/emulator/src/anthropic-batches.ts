@@ -1,4 +1,12 @@
-import { type MessageBatch, type MessageCounts, messageEndOf, messageStatusOf, messagesDone, RESULTS_MS } from "./model/anthropic-batch.ts";
+import {
+  type MessageBatch,
+  type MessageCounts,
+  messageAtMs,
+  messageEndOf,
+  messageStatusOf,
+  messagesDone,
+  RESULTS_MS,
+} from "./model/anthropic-batch.ts";
 import { answerMessages } from "./model/anthropic-messages.ts";
 import { diceOf } from "./model/dice.ts";
 import { anthropicRefuses, Refusal } from "./model/errors.ts";
@@ -12,8 +20,6 @@ import { slicer } from "./slices.ts";
 
 const MAX_REQUESTS = 100_000;
 const LOOK_MS = 2_000;
-/** Chance that a request of a batch finds a cached prefix that another one wrote. */
-const BATCH_CACHE_HITS = 0.7;
 const CUSTOM_ID = /^[a-zA-Z0-9_-]{1,64}$/;
 
 /** Anthropic's message batches: made, looked at, cancelled, deleted. */
@@ -163,8 +169,9 @@ function run(core: ProviderCore, batch: MessageBatch, request: Json, index: numb
   const reply = effect === null ? null : faultReply("anthropic", effect);
   if (reply !== null) return { result: { type: "errored", error: { ...objectOf(reply.body), request_id: null } }, charge: null };
   try {
-    const mayRead = diceOf(core.behaviour.seed, "batch-cache", batch.id, index).float() < BATCH_CACHE_HITS;
-    const asking = core.asking({ serial: core.serial("answer", 29), inBatch: true, mayRead, atMs });
+    // The lines run side by side: none sees what another of them writes.
+    const line = { batchId: batch.id, index, atMs: messageAtMs(batch, index), seesBatch: false };
+    const asking = core.asking({ serial: core.serial("answer", 29), line });
     const answered = answerMessages(asking, params, batch.version);
     const charge = chargeOf(answered, { nowMs: atMs, provider: "anthropic", endpoint, requestId, batchId: batch.id, customId });
     return { result: { type: "succeeded", message: answered.body }, charge };

@@ -15,6 +15,7 @@ const Settings = z.object({
   batchTurnaroundMs: z.coerce.number().min(0).optional(),
   flexRefusals: z.coerce.number().min(0).max(1).default(0),
   listedErrors: z.enum(["one", "all"]).default("one"),
+  batchCacheHits: z.coerce.number().min(0).max(1).default(1),
   enqueuedTokenLimit: z.coerce.number().int().min(1).optional(),
 });
 

@@ -22,6 +22,8 @@ export interface Behaviour {
   readonly listedErrors: "one" | "all";
   /** Whether the counters of a message batch move before it ends. */
   readonly countersMove: boolean;
+  /** Share of batch lines that find a prefix which the batch pool holds. All of them did where a priming batch was observed; a range of 30 to 98 % is quoted. */
+  readonly batchCacheHits: number;
   /** Prompt tokens that may wait in batches of one model. */
   readonly enqueuedTokenLimit: number;
   /** Synchronous requests and tokens a minute of job time for one model, enforced; null: shown and never reached. */
@@ -41,7 +43,7 @@ export interface ProviderCore {
   /** A fresh id of so many hex digits; never the same twice, also after a restart. */
   serial(kind: string, digits: number): string;
   /** Who asks, as the answering functions want it. `begins` is the delay until the response begins. */
-  asking(input: { serial: string; inBatch: boolean; mayRead?: boolean; beginsMs?: number; atMs?: number }): Asking;
+  asking(input: { serial: string; beginsMs?: number; line?: { batchId: string; index: number; atMs: number; seesBatch: boolean } }): Asking;
   wait(serial: string, kind: "text" | "flex" | "embedding", outputTokens: number): Wait;
   plan(id: string, lines: number): Plan;
 }
@@ -79,9 +81,11 @@ export function createCore(behaviour: Behaviour, keep: Keep, now: () => number):
       const from = `${seed}|${world.boots}|${kind}|${serials++}`;
       return (digest(from) + digest(`${from}+`)).slice(0, digits);
     },
-    asking: ({ serial, inBatch, mayRead = true, beginsMs = 0, atMs }) => {
-      const at = atMs ?? nowMs();
-      return { seed, nowMs: at, serial, time: { nowMs: at, beginsAtMs: at + beginsMs, mayRead }, cache, tokens, embed, inBatch };
+    asking: ({ serial, beginsMs = 0, line }) => {
+      const at = line?.atMs ?? nowMs();
+      const mayRead = line === undefined || diceOf(seed, "batch-cache", line.batchId, line.index).float() < behaviour.batchCacheHits;
+      const time = { nowMs: at, beginsAtMs: at + beginsMs, mayRead, batchId: line?.batchId ?? null, seesBatch: line?.seesBatch ?? false };
+      return { seed, nowMs: at, serial, time, cache, tokens, embed, inBatch: line !== undefined };
     },
     wait: (serial, kind, outputTokens) => drawWait(diceOf(seed, "wait", serial), kind, outputTokens, behaviour.latency),
     plan: (id, lines) => drawPlan(diceOf(seed, "plan", id), lines, world.regime, behaviour.latency, behaviour.batchTurnaroundMs),

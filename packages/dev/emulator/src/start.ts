@@ -53,6 +53,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     flexRefusals: options.flexRefusals ?? 0,
     listedErrors: options.listedErrors ?? "one",
     countersMove: options.countersMove ?? false,
+    batchCacheHits: options.batchCacheHits ?? 1,
     enqueuedTokenLimit: options.enqueuedTokenLimit ?? 15_000_000_000,
     requestsPerMinute: options.requestsPerMinute ?? null,
     tokensPerMinute: options.tokensPerMinute ?? null,

@@ -1,7 +1,8 @@
 import type { BlobStore } from "@slowboat/blob";
-import type { Endpoint } from "@slowboat/contract";
+import type { Endpoint, PromptMarks } from "@slowboat/contract";
 import { memberSpans, replaceSpans } from "@slowboat/kernel";
 import type { LaneRequest } from "@slowboat/lanes";
+import { markPrompt } from "@slowboat/reuse";
 import type { ChunkRow, DispatchRow } from "@slowboat/store";
 
 /** Bytes of request bodies held in memory at a time. */
@@ -65,14 +66,14 @@ async function readRange(blob: BlobStore, key: string, start: number, end: numbe
   return Buffer.concat(chunks, end - start);
 }
 
-/** A row as its lane takes it. Where the caller named an alias, the text carries the model that the decision chose; nothing else changes. */
+/**
+ * A row as its lane takes it. Where the caller named an alias, the text carries the model that the decision chose, and where the decision
+ * set markers for the prompt cache, it carries those; nothing else changes.
+ */
 export function toRequest(dispatch: DispatchRow, row: ChunkRow, body: string): LaneRequest {
   const endpoint = row.endpoint as Endpoint;
   const span = dispatch.model === row.model || dispatch.lane === "pool" ? undefined : memberSpans(body).get("model");
-  return {
-    attemptId: row.attemptId,
-    endpoint,
-    model: dispatch.model,
-    body: span ? replaceSpans(body, [{ span, with: JSON.stringify(dispatch.model) }]) : body,
-  };
+  const renamed = span ? replaceSpans(body, [{ span, with: JSON.stringify(dispatch.model) }]) : body;
+  const marked = row.promptCache === null ? renamed : markPrompt(endpoint, renamed, JSON.parse(row.promptCache) as PromptMarks);
+  return { attemptId: row.attemptId, endpoint, model: dispatch.model, body: marked };
 }

@@ -6,6 +6,7 @@ import type { Queue } from "@slowboat/queue";
 import type { Clock, Logger } from "@slowboat/runtime";
 import type { Store } from "@slowboat/store";
 import type { Meter } from "./meter.ts";
+import type { PromptGate } from "./prompt-cache/gate.ts";
 
 /** What running a lane needs of the world. */
 export interface LaneDeps {
@@ -15,5 +16,7 @@ export interface LaneDeps {
   readonly lanes: ReadonlyMap<LaneId, Lane>;
   readonly time: { readonly clock: Clock; readonly rng: Rng };
   readonly meter: Meter;
+  /** Where requests with one prompt prefix wait for the first of them; one for all chunks of a process. */
+  readonly promptGate: PromptGate;
   readonly logger: Logger;
 }

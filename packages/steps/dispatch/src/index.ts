@@ -11,5 +11,7 @@ export { createMeter, type Meter } from "./meter.ts";
 export { laneQueue } from "./place.ts";
 export { planDue } from "./plan-due.ts";
 export type { LaneOffer, PlanDeps } from "./planner-deps.ts";
+export { createPromptGate, type PromptGate } from "./prompt-cache/gate.ts";
+export { createPromptTraffic, type PromptTraffic } from "./prompt-cache/traffic.ts";
 export { runBatchDispatch } from "./run-batch.ts";
 export { runCallDispatch } from "./run-call.ts";

@@ -1,6 +1,6 @@
 import { type Decision, type Endpoint, type LaneId, laneClass } from "@slowboat/contract";
 import { LIMITS, newId } from "@slowboat/kernel";
-import { maxPack, packKey } from "@slowboat/plan";
+import { maxPack, type PackLimits, packKey } from "@slowboat/plan";
 import { resolveModel, routeOn } from "@slowboat/pricing";
 import type { Payload, QueueName } from "@slowboat/queue";
 import {
@@ -21,24 +21,33 @@ export interface Placement {
   readonly decision: Decision;
   /** The attempt whose answer is given again, for lane `cache`. */
   readonly sourceAttemptId: string | null;
+  /** A line that writes its prompt prefix for others that are held until its batch has ended: it rides in a batch of such lines. */
+  readonly prime?: true;
 }
 
 /** Our own bound on a provider batch: below the provider's on purpose, so that a cancel or an expiry concerns few. Bytes are held in memory once. */
 const BATCH_LINES = 5_000;
 const BATCH_BYTES = 48 * 1024 * 1024;
 
+/** What was written: the bells to ring after the commit, and the dispatch that each job rides in. */
+export interface Placed {
+  readonly bells: readonly Bell[];
+  readonly dispatchOf: ReadonlyMap<string, string>;
+}
+
 /** One bell to ring once the transaction has committed. */
 export type Bell = { readonly queue: QueueName; readonly payload: Payload<"lane-call"> };
 
 /**
  * Writes placements: an attempt a job with its intent and its decision, a dispatch a chunk or a provider batch, the job `placed`. A reuse hit is born
- * answered and waits for settlement only. Returns the bells to ring after the commit.
+ * answered and waits for settlement only.
  */
-export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placement[]): Promise<Bell[]> {
+export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placement[]): Promise<Placed> {
   const nowMs = deps.time.clock.job();
   const attempts: NewAttempt[] = [];
   const placed: PlacedJob[] = [];
   const dispatches: NewDispatch[] = [];
+  const dispatchOf = new Map<string, string>();
   for (const chunk of chunks(deps, placements, nowMs)) {
     const dispatchId = chunk.offer === null ? null : newId("dispatch", nowMs, deps.time.rng);
     if (chunk.offer !== null && dispatchId !== null) {
@@ -74,13 +83,15 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
         createdAtMs: nowMs,
         sourceAttemptId,
       });
+      if (dispatchId !== null) dispatchOf.set(job.id, dispatchId);
       placed.push({ jobId: job.id, lane: decision.lane, attemptId: id, nextDecisionAtMs: decision.latestStartAtMs });
     }
   }
   await insertDispatches(tx, dispatches, deps.time.clock.real());
   await insertAttempts(tx, attempts, deps.time.clock.real());
   await placeJobs(tx, placed);
-  return dispatches.map((dispatch) => ({ queue: laneQueue(dispatch.lane as LaneId), payload: { dispatchId: dispatch.id } }));
+  const bells = dispatches.map((dispatch): Bell => ({ queue: laneQueue(dispatch.lane as LaneId), payload: { dispatchId: dispatch.id } }));
+  return { bells, dispatchOf };
 }
 
 /** The queue that serves a lane. */
@@ -95,38 +106,85 @@ interface Chunk {
   readonly members: Placement[];
 }
 
-/** Groups placements by what may ride together, and cuts the groups to what one dispatch may hold. */
+interface Ride {
+  readonly key: string;
+  readonly offer: LaneOffer;
+  readonly model: string;
+  readonly limits: PackLimits;
+}
+
+/** With whom a placement may share a dispatch, and how much that may hold. */
+function rideOf(deps: PlanDeps, { job, decision, prime }: Placement, nowMs: number): Ride {
+  const { lane } = decision;
+  const offer = deps.lanes.find((known) => known.id === lane);
+  if (!offer) throw new Error(`the decision names lane ${lane}, which this installation does not have`);
+  const model = routeOn(lane, resolveModel(deps.book, job.model)?.candidates ?? [])?.model ?? job.model;
+  const isBatch = laneClass(lane) === "batch";
+  const slackMs = isBatch && job.deadlineAtMs !== null ? job.deadlineAtMs - nowMs : null;
+  const key = packKey({ lane, account: offer.account, endpoint: job.endpoint as Endpoint, model, slackMs }) + (prime ? " prime" : "");
+  if (!isBatch)
+    return { key, offer, model, limits: { lines: LIMITS.chunkJobs, bytes: Number.POSITIVE_INFINITY, inputTokens: Number.POSITIVE_INFINITY } };
+  const most = maxPack(lane);
+  return { key, offer, model, limits: { ...most, lines: Math.min(most.lines, BATCH_LINES), bytes: Math.min(most.bytes, BATCH_BYTES) } };
+}
+
+interface Load {
+  lines: number;
+  bytes: number;
+  tokens: number;
+}
+
+const fits = (limits: PackLimits, a: Load, b: Load): boolean =>
+  a.lines + b.lines <= limits.lines && a.bytes + b.bytes <= limits.bytes && a.tokens + b.tokens <= limits.inputTokens;
+
+/**
+ * Groups placements by what may ride together, jobs with one prompt prefix side by side, and cuts the groups to what one dispatch may hold:
+ * before a prefix rather than within it, where it fits into a dispatch of its own.
+ */
 function chunks(deps: PlanDeps, placements: readonly Placement[], nowMs: number): Chunk[] {
-  const groups = new Map<string, { chunk: Chunk; bytes: number; tokens: number }>();
   const done: Chunk[] = [];
+  const rides = new Map<string, { ride: Ride; groups: Map<string, { members: Placement[]; load: Load }> }>();
   for (const placement of placements) {
     const { job, decision } = placement;
-    const lane = decision.lane;
-    if (lane === "cache") {
+    if (decision.lane === "cache") {
       done.push({ offer: null, model: job.model, endpoint: job.endpoint, members: [placement] });
       continue;
     }
-    const offer = deps.lanes.find((known) => known.id === lane);
-    if (!offer) throw new Error(`the decision names lane ${lane}, which this installation does not have`);
-    const model = routeOn(lane, resolveModel(deps.book, job.model)?.candidates ?? [])?.model ?? job.model;
-    const isBatch = laneClass(lane) === "batch";
-    const slackMs = isBatch && job.deadlineAtMs !== null ? job.deadlineAtMs - nowMs : null;
-    const key = packKey({ lane, account: offer.account, endpoint: job.endpoint as Endpoint, model, slackMs });
-    const limits = isBatch ? maxPack(lane) : { lines: LIMITS.chunkJobs, bytes: Number.POSITIVE_INFINITY, inputTokens: Number.POSITIVE_INFINITY };
-    let open = groups.get(key);
-    const full =
-      open &&
-      (open.chunk.members.length >= Math.min(limits.lines, isBatch ? BATCH_LINES : limits.lines) ||
-        open.bytes + job.bodyBytes > Math.min(limits.bytes, isBatch ? BATCH_BYTES : limits.bytes) ||
-        open.tokens + job.inputTokensEst > limits.inputTokens);
-    if (!open || full) {
-      open = { chunk: { offer, model, endpoint: job.endpoint, members: [] }, bytes: 0, tokens: 0 };
-      groups.set(key, open);
-      done.push(open.chunk);
-    }
-    open.chunk.members.push(placement);
-    open.bytes += job.bodyBytes;
-    open.tokens += job.inputTokensEst;
+    const ride = rideOf(deps, placement, nowMs);
+    const known = rides.get(ride.key) ?? { ride, groups: new Map() };
+    rides.set(ride.key, known);
+    const name = decision.promptCache?.group ?? "";
+    const group = known.groups.get(name) ?? { members: [], load: { lines: 0, bytes: 0, tokens: 0 } };
+    known.groups.set(name, group);
+    group.members.push(placement);
+    add(group.load, { lines: 1, bytes: job.bodyBytes, tokens: job.inputTokensEst });
   }
+  for (const { ride, groups } of rides.values()) done.push(...fill(ride, [...groups.values()]));
   return done;
+}
+
+const add = (to: Load, more: Load): void => {
+  to.lines += more.lines;
+  to.bytes += more.bytes;
+  to.tokens += more.tokens;
+};
+
+function fill({ offer, model, limits }: Ride, groups: readonly { members: readonly Placement[]; load: Load }[]): Chunk[] {
+  const out: Chunk[] = [];
+  let open: { chunk: Chunk & { members: Placement[] }; load: Load } | null = null;
+  const none: Load = { lines: 0, bytes: 0, tokens: 0 };
+  for (const { members, load } of groups) {
+    if (open !== null && members.length > 1 && !fits(limits, open.load, load) && fits(limits, none, load)) open = null;
+    for (const placement of members) {
+      const { job } = placement;
+      const one = { lines: 1, bytes: job.bodyBytes, tokens: job.inputTokensEst };
+      if (open === null || !fits(limits, open.load, one)) {
+        open = { chunk: { offer, model, endpoint: job.endpoint, members: [] }, load: { ...none } };
+        out.push(open.chunk);
+      }
+      open.chunk.members.push(placement);
+      add(open.load, one);
+    }
+  }
+  return out;
 }

@@ -17,6 +17,10 @@ import {
 import { type Bell, type Placement, place } from "./place.ts";
 import { isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
+import { holdPrimed } from "./prompt-cache/hold-primed.ts";
+import { planBatches } from "./prompt-cache/plan-batches.ts";
+import { planCalls } from "./prompt-cache/plan-calls.ts";
+import { sharedPrefixes } from "./prompt-cache/rates-of.ts";
 import { rescueDue } from "./rescue-due.ts";
 import { readSnapshot } from "./snapshot.ts";
 
@@ -80,13 +84,26 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const reuse = await readReuse(tx, fresh, nowMs);
   const { placements, refused, deferred } = decideAll(snapshot, fresh, tried, reuse, nowMs);
   const { ready, held } = holdPacks(deps, snapshot, placements, nowMs);
-  await deferJobs(tx, [...deferred, ...held]);
-  const bells = await place(tx, deps, [...ready, ...rescued.hedges]);
+  const isBatch = ({ decision }: Placement): boolean => laneClass(decision.lane) === "batch";
+  const calls = planCalls(deps, [...ready.filter((one) => !isBatch(one)), ...rescued.hedges], nowMs);
+  const batches = await planBatches(tx, deps, ready.filter(isBatch), nowMs);
+  const { bells, dispatchOf } = await place(tx, deps, [...calls.ready, ...batches.ready]);
+  const primed = await holdPrimed(tx, batches.held, dispatchOf, nowMs);
+  await deferJobs(tx, [...deferred, ...held, ...calls.later, ...primed]);
   const failedBatches = await refuse(tx, deps, refused, nowMs);
   const lanes: Record<string, number> = {};
-  for (const { decision } of ready) lanes[decision.lane] = (lanes[decision.lane] ?? 0) + 1;
+  for (const { decision } of [...calls.ready, ...batches.ready]) lanes[decision.lane] = (lanes[decision.lane] ?? 0) + 1;
   deps.logger.info(
-    { due: due.length, lanes, held: held.length, following: deferred.length, refused: refused.length, hedged: rescued.hedges.length },
+    {
+      due: due.length,
+      lanes,
+      held: held.length,
+      following: deferred.length,
+      refused: refused.length,
+      hedged: rescued.hedges.length,
+      paced: calls.later.length,
+      primed: primed.length,
+    },
     "jobs-planned",
   );
   return { seen: due.length, bells, failedBatches, settle: lanes["cache"] !== undefined };
@@ -118,6 +135,7 @@ function decideAll(
   const deferred: ReplannedJob[] = [];
   const leaders = new Map<string, string>();
   const together = countTogether(jobs);
+  const sharedBy = sharedPrefixes(jobs);
   for (const job of jobs) {
     const key = job.reuseKey === null ? null : reuseId(job.tenantId, hexOf(job.reuseKey));
     const hit = key === null ? undefined : reuse.get(key);
@@ -128,7 +146,7 @@ function decideAll(
       continue;
     }
     const view = { ...snapshot, batchLines: together.get(togetherKey(job)) ?? 1 };
-    const verdict = decide(toPlanJob(job, view, { cached: source !== null, tried, role: roleAfter(tried) }), view, nowMs);
+    const verdict = decide(toPlanJob(job, view, { cached: source !== null, tried, role: roleAfter(tried), shared: sharedBy(job) }), view, nowMs);
     if (verdict.kind === "refuse") {
       // A lane that is away may come back: what was accepted waits for it.
       if (verdict.code === "lane-unavailable") deferred.push({ jobId: job.id, atMs: nowMs + AWAY_MS });

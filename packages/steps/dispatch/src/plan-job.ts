@@ -7,7 +7,7 @@ import type { DueJob, TriedAttempt } from "@slowboat/store";
 export function toPlanJob(
   job: DueJob,
   snapshot: Snapshot,
-  facts: { readonly cached: boolean; readonly tried: readonly TriedAttempt[]; readonly role: Decision["role"] },
+  facts: { readonly cached: boolean; readonly tried: readonly TriedAttempt[]; readonly role: Decision["role"]; readonly shared?: PlanJob["shared"] },
 ): PlanJob {
   const known = resolveModel(snapshot.book, job.model);
   const pinned: ModelRef[] = [{ provider: job.provider as ModelRef["provider"], model: job.model }];
@@ -24,6 +24,7 @@ export function toPlanJob(
     // Intake has refused unpriced models where the tenant does not allow them.
     allowUnpriced: known === null,
     cached: facts.cached,
+    shared: facts.shared ?? null,
     interactive: false,
     attempts: counted(facts.tried),
     lanesTried: facts.tried.map(toTried),

@@ -6,6 +6,7 @@ import type { Queue } from "@slowboat/queue";
 import type { Clock, Logger } from "@slowboat/runtime";
 import type { Store } from "@slowboat/store";
 import type { Meter } from "./meter.ts";
+import type { PromptTraffic } from "./prompt-cache/traffic.ts";
 
 /** A lane as the planner may use it. */
 export interface LaneOffer {
@@ -32,4 +33,6 @@ export interface PlanDeps {
     readonly poolTokensPerSecond: number;
   };
   readonly logger: Logger;
+  /** What this process has seen of prompt prefixes. */
+  readonly prompts: PromptTraffic;
 }

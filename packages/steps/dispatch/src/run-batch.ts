@@ -3,6 +3,7 @@ import { keepLease, LEASE_MS } from "@slowboat/runtime";
 import { type DispatchPatch, type DispatchRow, leaseDispatch, readLines, releaseDispatch, renewLease } from "@slowboat/store";
 import type { LaneDeps } from "./deps.ts";
 import { endAll } from "./end-all.ts";
+import { endPrimed, warmthOf } from "./prompt-cache/warmth.ts";
 import { submitBatch } from "./submit-batch.ts";
 import { takeAnswers } from "./take-answers.ts";
 
@@ -32,6 +33,8 @@ export async function runBatchDispatch(deps: LaneDeps, dispatchId: string, signa
   const lease = keepLease(() => renewLease(deps.store.sql, dispatch, deps.time.clock.real() + LEASE_MS), signal);
   try {
     const patch = await step(deps, lane, dispatch, AbortSignal.any([lease.signal, AbortSignal.timeout(STEP_MS)]));
+    // Before the row says so: a worker that dies in between ends it again.
+    if (patch.state === "done" || patch.state === "lost") await endPrimed(deps, dispatch);
     await releaseDispatch(deps.store.sql, { id: dispatch.id, gen: dispatch.leaseGen, patch });
   } finally {
     lease.end();
@@ -102,6 +105,7 @@ function pollPauseMs(deps: LaneDeps, dispatch: DispatchRow): number {
 
 async function harvest(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, progress: LaneProgress, signal: AbortSignal): Promise<DispatchPatch> {
   const totals = { settle: 0, replan: 0 };
+  const warmth = await warmthOf(deps, dispatch);
   if (progress.failure) return await wholeFailed(deps, dispatch, progress.failure);
   const flush = async (answers: readonly LaneAnswer[]): Promise<void> => {
     const counts = await takeAnswers(deps, dispatch, answers);
@@ -113,6 +117,7 @@ async function harvest(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, p
   let chars = 0;
   for await (const answer of lane.collect(dispatch.providerRef ?? "", signal)) {
     page.push(answer);
+    warmth.look(answer);
     chars += "body" in answer ? answer.body.length : 0;
     if (page.length < COLLECT_PAGE && chars < COLLECT_CHARS) continue;
     await flush(page);
@@ -120,6 +125,7 @@ async function harvest(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, p
     chars = 0;
   }
   if (page.length > 0) await flush(page);
+  await warmth.keep();
   // A line in neither file may have run: it is held in suspense, not called failed.
   const missing = await endAll(deps, dispatch, { states: ["placed", "sending"], to: "unknown", code: "line_missing", outcome: "unheard" });
   if (totals.replan + missing > 0) await deps.queue.ring("plan", [{}]);

@@ -6,6 +6,7 @@ import { readBodies, toRequest, windows } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { endAll } from "./end-all.ts";
 import type { Gate } from "./gate.ts";
+import { eachInTurn } from "./prompt-cache/in-turn.ts";
 import { takeAnswers } from "./take-answers.ts";
 
 const WINDOW_ROWS = 500;
@@ -53,10 +54,15 @@ export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => 
     );
     for (const window of windows(rows, WINDOW_ROWS)) {
       const bodies = await readBodies(deps.blob, window);
-      await eachBounded(window, gateOf(lane.id), sending, async (row, index) => {
-        if (!(await mark(row.attemptId))) return;
+      await eachInTurn(deps, { dispatch, rows: window, gate: gateOf(lane.id), signal: sending }, async (row, index, pass) => {
+        let answer: LaneAnswer | null = null;
         const startedMs = performance.now();
-        const answer = await lane.call(toRequest(dispatch, row, bodies[index] ?? ""), signal);
+        try {
+          if (!(await mark(row.attemptId))) return;
+          answer = await lane.call(toRequest(dispatch, row, bodies[index] ?? ""), signal);
+        } finally {
+          pass?.answered(answer);
+        }
         if (answer.kind === "answered") deps.meter.noteCall(lane.id, performance.now() - startedMs);
         if (answer.kind === "refused" && answer.retry === "park") refusing.abort();
         await save(answer);
@@ -101,25 +107,4 @@ async function abandon(deps: LaneDeps, dispatch: DispatchRow, error: string): Pr
     gen: dispatch.leaseGen,
     patch: { state: "lost", error, endedAtMs: deps.time.clock.job() },
   });
-}
-
-/** Runs `work` over items as the gate lets them in; stops handing out new ones once aborted. The first error is thrown at the end. */
-async function eachBounded<T>(items: readonly T[], gate: Gate, signal: AbortSignal, work: (item: T, index: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const errors: unknown[] = [];
-  const runner = async (): Promise<void> => {
-    while (next < items.length && !signal.aborted) {
-      const leave = await gate.enter();
-      const index = next++;
-      try {
-        if (index < items.length && !signal.aborted) await work(items[index] as T, index);
-      } catch (error) {
-        errors.push(error);
-      } finally {
-        leave();
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(gate.width, items.length) }, runner));
-  if (errors.length > 0) throw errors[0];
 }

@@ -217,6 +217,7 @@ function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rn
     callbackUrl: null,
     metadata: null,
     reuseKey: judged?.reuseKey ?? null,
+    prefix: judged?.prefix ?? null,
     nextDecisionAtMs: error === null ? nowMs : null,
     acceptedAtMs: batch.createdAtMs,
     error: error === null ? null : JSON.stringify(error),

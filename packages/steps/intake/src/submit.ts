@@ -128,6 +128,7 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, en
     callbackUrl,
     metadata: envelope.metadata ? JSON.stringify(envelope.metadata) : null,
     reuseKey: judged.reuseKey,
+    prefix: judged.prefix,
     nextDecisionAtMs: nowMs,
     acceptedAtMs: nowMs,
   };

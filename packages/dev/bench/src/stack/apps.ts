@@ -10,6 +10,8 @@ const ROOT = fileURLToPath(new URL("../../../../../", import.meta.url));
 export interface AppsOptions {
   /** Origin of what stands for OpenAI. */
   readonly upstreamUrl: string;
+  /** True where it stands for Anthropic as well. */
+  readonly anthropic?: boolean;
   readonly redisUrl?: string;
   /** Exact `host:port` pairs that webhooks may go to although they are private. */
   readonly callbackAllow?: readonly string[];
@@ -26,10 +28,15 @@ export interface Apps {
   stop(): Promise<void>;
 }
 
-/** The emulator of both providers, answering at once. */
-export async function startEmulator(ground: Ground): Promise<{ readonly url: string; readonly child: Child }> {
+/** The emulator of both providers on the ground's clock; answering at once unless `args` say otherwise. */
+export async function startEmulator(
+  ground: Ground,
+  args: readonly string[] = ["--latency", "instant"],
+): Promise<{ readonly url: string; readonly child: Child }> {
   const main = join(ROOT, "packages/dev/emulator/src/main.ts");
-  const child = await startChild({ main, args: ["--port", "0", "--latency", "instant"], env: {}, logPath: join(ground.dir, "logs", "emulator.log") });
+  const { scale, anchorMs } = ground.clock;
+  const clock = scale === 1 ? [] : ["--scale", String(scale), "--real-anchor-ms", String(anchorMs), "--job-anchor-ms", String(anchorMs)];
+  const child = await startChild({ main, args: ["--port", "0", ...clock, ...args], env: {}, logPath: join(ground.dir, "logs", "emulator.log") });
   return { url: `http://127.0.0.1:${String(child.ready["port"])}`, child };
 }
 
@@ -45,7 +52,8 @@ export async function startApps(ground: Ground, options: AppsOptions): Promise<A
     SLOWBOAT_EMULATED: "1",
     SLOWBOAT_CALLBACK_ALLOW: (options.callbackAllow ?? []).join(","),
   };
-  const providers = { OPENAI_API_KEY: "bench", OPENAI_BASE_URL: `${options.upstreamUrl}/v1` };
+  const anthropic = { ANTHROPIC_API_KEY: "bench", ANTHROPIC_BASE_URL: options.upstreamUrl };
+  const providers = { OPENAI_API_KEY: "bench", OPENAI_BASE_URL: `${options.upstreamUrl}/v1`, ...(options.anthropic ? anthropic : {}) };
   const start = (name: string, env: Readonly<Record<string, string>>): Promise<Child> =>
     startChild({
       main: join(ROOT, "apps", name, "src/main.ts"),

@@ -32,7 +32,7 @@ export function anthropicRoutes(face: Face): Hono<Env> {
   app.post("/v1/messages/count_tokens", async (c) => {
     const { reply } = await meetFault(face, c, { path: c.req.path, model: null, serviceTier: null });
     if (reply !== null) return reply;
-    return json(countMessageTokens(core.asking({ serial: "", inBatch: false }), parseBody("anthropic", await c.req.text()), version(c)));
+    return json(countMessageTokens(core.asking({ serial: "" }), parseBody("anthropic", await c.req.text()), version(c)));
   });
   app.route("/", messageBatchRoutes(face));
   return app;

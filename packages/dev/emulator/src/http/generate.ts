@@ -95,7 +95,7 @@ export async function generate(face: Face, c: Ctx, endpoint: Generating): Promis
   const asked = effect?.servedTier === undefined ? body : { ...body, service_tier: undefined };
   const serial = core.serial("answer", 29);
   const kind = endpoint.path === "/v1/embeddings" ? "embedding" : asked["service_tier"] === "flex" ? "flex" : "text";
-  const asking = core.asking({ serial, inBatch: false, beginsMs: core.wait(serial, kind, 0).firstMs });
+  const asking = core.asking({ serial, beginsMs: core.wait(serial, kind, 0).firstMs });
   await warm(face, asking, body);
   const answered = endpoint.answer(asking, asked);
   const { classes } = answered;

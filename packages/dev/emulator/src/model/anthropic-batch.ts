@@ -49,6 +49,14 @@ export function messagesDone(batch: MessageBatch, atMs: number): number {
   return Math.floor(whole * Math.min(1, Math.max(0, (atMs - batch.createdMs) / Math.max(1, end.atMs - batch.createdMs))));
 }
 
+/** When the request at an index begins: as the counters move, evenly over the batch's time. The lifetime of what it caches counts from there. */
+export function messageAtMs(batch: MessageBatch, index: number): number {
+  const end = messageEndOf({ ...batch, cancelMs: null });
+  const whole = end.kind === "expired" ? Math.max(1, Math.floor(batch.total * batch.plan.doneShare)) : batch.total;
+  const atMs = Math.floor(batch.createdMs + (end.atMs - batch.createdMs) * Math.min(1, (index + 1) / whole));
+  return Math.min(atMs, messageEndOf(batch).atMs);
+}
+
 const rfc3339 = (ms: number): string => new Date(ms).toISOString().replace("Z", "000+00:00");
 
 /** The batch object on the wire. Counters stay at zero until the batch has ended, unless `countersMove`. */

@@ -40,6 +40,10 @@ function checkMessages(body: Json, version: string, inBatch: boolean, counting =
     if (typeof message["content"] !== "string" && !Array.isArray(message["content"]))
       throw anthropicRefuses(`messages.${i}.content: Input should be a valid string or array`);
     for (const part of arrayOf(message["content"]).filter(isObject)) {
+      if (isObject(part["cache_control"]) && (part["type"] === "thinking" || (part["type"] === "text" && part["text"] === "")))
+        throw anthropicRefuses(
+          `messages.${i}.content: cache_control cannot be set for ${part["type"] === "text" ? "empty text" : "thinking"} blocks`,
+        );
       if (version >= STRICT_VERSION && message["role"] === "assistant" && part["type"] === "document")
         throw anthropicRefuses(`messages.${i}.content: \`document\` blocks are not allowed in assistant messages`);
     }
@@ -81,6 +85,11 @@ function textOfBlock(block: Json): string {
   return textOf(block["thinking"]);
 }
 
+const usesCitations = (body: Json): boolean =>
+  arrayOf(body["messages"]).some((message) =>
+    arrayOf(objectOf(message)["content"]).some((part) => objectOf(objectOf(part)["citations"])["enabled"] === true),
+  );
+
 interface Prompt {
   readonly blocks: Block[];
   readonly tokens: number;
@@ -96,11 +105,13 @@ function promptOf(asking: Asking, body: Json): Prompt {
     const { cache_control: mark, ...rest } = tool;
     add(JSON.stringify(rest), mark, 0);
   }
+  // Toggles that reset the system's level and what follows it.
+  blocks.push({ text: JSON.stringify([body["speed"] ?? null, usesCitations(body)]), tokens: 0, breakpointTtlMs: null, joinsPrevious: true });
   const system = body["system"];
   if (typeof system === "string") add(system, undefined, 0);
   for (const block of arrayOf(system).filter(isObject)) add(textOfBlock(block), block["cache_control"], 0);
   blocks.push({
-    text: JSON.stringify([body["tool_choice"] ?? null, body["thinking"] ?? null]),
+    text: JSON.stringify([body["tool_choice"] ?? null, body["thinking"] ?? null, objectOf(body["output_config"])["effort"] ?? null]),
     tokens: 3,
     breakpointTtlMs: null,
     joinsPrevious: true,
@@ -206,7 +217,8 @@ export function answerMessages(asking: Asking, body: Json, version: string): Ans
   const blocks = withAutomatic(body, prompt.blocks);
   if (facts !== undefined && prompt.tokens > facts.contextTokens)
     throw anthropicRefuses(`prompt is too long: ${prompt.tokens} tokens > ${facts.contextTokens} maximum`);
-  const split = splitAtBreakpoints(asking.cache, model, blocks, { ...RULES, minTokens: facts?.cacheMinTokens ?? 1_024 }, asking.time);
+  const scope = asking.inBatch ? `batch|${model}` : model;
+  const split = splitAtBreakpoints(asking.cache, scope, blocks, { ...RULES, minTokens: facts?.cacheMinTokens ?? 1_024 }, asking.time);
   const spoken = speak(asking, body);
   const rest = prompt.tokens - split.read - split.short - split.long;
   const usage = usageOf(rest, split, spoken.tokens, asking.inBatch);

@@ -13,7 +13,7 @@ export interface Asking {
   readonly cache: PromptCache;
   readonly tokens: Tokenizer;
   readonly embed: Embedder;
-  /** True for a line of a batch: batch prices, and some caching falls away. */
+  /** True for a line of a batch: batch prices, a cache apart from that of synchronous requests, and some caching falls away. */
   readonly inBatch: boolean;
 }
 

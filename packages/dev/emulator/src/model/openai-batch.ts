@@ -81,6 +81,16 @@ export function linesDone(batch: OpenAiBatch, atMs: number): number {
   return Math.floor(whole * Math.min(1, Math.max(0, (atMs - from) / Math.max(1, until - from))));
 }
 
+/** When the line at an index begins: as the counters move, evenly between validation and finalizing. */
+export function lineAtMs(batch: OpenAiBatch, index: number): number {
+  const total = batch.checked?.total ?? 1;
+  const end = endOf({ ...batch, cancelMs: null });
+  const whole = end.kind === "expired" ? Math.max(1, Math.floor(total * batch.plan.doneShare)) : total;
+  const from = validatedAtMs(batch);
+  const until = end.kind === "expired" ? end.atMs : end.atMs - batch.plan.finalizeMs;
+  return Math.min(Math.floor(from + Math.max(0, until - from) * Math.min(1, (index + 1) / whole)), endOf(batch).atMs);
+}
+
 const seconds = (ms: number | null): number | null => (ms === null ? null : Math.floor(ms / 1000));
 
 const NO_USAGE: Json = {

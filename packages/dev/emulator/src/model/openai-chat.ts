@@ -138,8 +138,8 @@ export function answerChat(asking: Asking, body: Json): Answered {
 export const classesOf = (prompt: Prompt, output: number): Answered["classes"] => ({
   input: prompt.tokens - prompt.cached - prompt.written,
   cached: prompt.cached,
-  write: prompt.written,
-  writeLong: 0,
+  write: prompt.written - prompt.writtenLong,
+  writeLong: prompt.writtenLong,
   output,
 });
 

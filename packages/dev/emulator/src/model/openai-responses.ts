@@ -56,9 +56,11 @@ export function answerResponses(asking: Asking, body: Json): Answered {
     effort: prompt.facts.reasons ? textOf(objectOf(body["reasoning"])["effort"]) || null : null,
     choice: 0,
   });
+  const byTtl = { ttl_30m_tokens: prompt.written - prompt.writtenLong, ttl_12h_tokens: prompt.writtenLong };
+  const split = prompt.written > 0 ? { cache_write_tokens_details: byTtl } : {};
   const usage: Json = {
     input_tokens: prompt.tokens,
-    input_tokens_details: { cached_tokens: prompt.cached, cache_write_tokens: prompt.facts.cache === "breakpoint" ? prompt.written : 0 },
+    input_tokens_details: { cached_tokens: prompt.cached, cache_write_tokens: prompt.written, ...split },
     output_tokens: said.tokens,
     output_tokens_details: { reasoning_tokens: said.reasoningTokens },
     total_tokens: prompt.tokens + said.tokens,

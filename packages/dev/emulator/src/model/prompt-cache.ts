@@ -9,35 +9,64 @@ interface Entry {
   /** From this instant on others may read it: the response of the request that wrote it has begun. */
   readonly readableAtMs: number;
   readonly expiresAtMs: number;
+  /** The batch whose line wrote it; its other lines run beside that one and do not see it. */
+  readonly batchId: string | null;
 }
 
-/** Prompt prefixes that the provider remembers, by model and content. */
+/** Prompt prefixes that the provider remembers, by model and content, and when each cache key was asked of late. */
 export interface PromptCache {
   readonly entries: Map<string, Entry>;
+  readonly asked: Map<string, number[]>;
 }
 
-export const createPromptCache = (): PromptCache => ({ entries: new Map() });
+export const createPromptCache = (): PromptCache => ({ entries: new Map(), asked: new Map() });
+
+const MINUTE_MS = 60_000;
+/** Requests a minute that one machine takes for one cache key and beginning. */
+const KEY_RPM = 15;
+const KEYS = 10_000;
+
+/** The machine that a request of this routing key lands on: beyond about 15 in the last minute they overflow to the next, which has a cache of its own. */
+export function machineOf(cache: PromptCache, key: string, nowMs: number): number {
+  const recent = (cache.asked.get(key) ?? []).filter((at) => at > nowMs - MINUTE_MS && at <= nowMs);
+  const machine = Math.floor(recent.length / KEY_RPM);
+  recent.push(nowMs);
+  cache.asked.delete(key);
+  cache.asked.set(key, recent);
+  if (cache.asked.size > KEYS) {
+    const oldest = cache.asked.keys().next();
+    if (oldest.done !== true) cache.asked.delete(oldest.value);
+  }
+  return machine;
+}
 
 /** When a request looks and until when what it touches lives. */
 export interface CacheTime {
   readonly nowMs: number;
   /** The instant at which this request's response begins. */
   readonly beginsAtMs: number;
-  /** False for a request that happens to land on a machine without the entry, as batch lines do. */
+  /** False for a request that happens to land on a machine without the entry. */
   readonly mayRead: boolean;
+  /** The batch that the request is a line of, or null. */
+  readonly batchId: string | null;
+  /** True for a line that finds what earlier lines of its own batch wrote. */
+  readonly seesBatch: boolean;
 }
 
-const alive = (cache: PromptCache, key: string, nowMs: number): boolean => {
+const alive = (cache: PromptCache, key: string, time: CacheTime): boolean => {
   const entry = cache.entries.get(key);
-  return entry !== undefined && entry.readableAtMs <= nowMs && nowMs < entry.expiresAtMs;
+  if (entry === undefined || entry.readableAtMs > time.nowMs || time.nowMs >= entry.expiresAtMs) return false;
+  return entry.batchId === null || entry.batchId !== time.batchId || time.seesBatch;
 };
 
 /** Writes or refreshes; the lifetime counts from the start of the request, and a readable entry stays readable. */
 function touch(cache: PromptCache, key: string, ttlMs: number, time: CacheTime): void {
   const before = cache.entries.get(key);
-  const readableAtMs = before !== undefined && time.nowMs < before.expiresAtMs ? Math.min(before.readableAtMs, time.beginsAtMs) : time.beginsAtMs;
+  const living = before !== undefined && time.nowMs < before.expiresAtMs ? before : null;
+  const readableAtMs = Math.min(living?.readableAtMs ?? time.beginsAtMs, time.beginsAtMs);
+  const batchId = living === null ? time.batchId : living.batchId;
   cache.entries.delete(key);
-  cache.entries.set(key, { readableAtMs, expiresAtMs: Math.max(time.nowMs + ttlMs, before?.expiresAtMs ?? 0) });
+  cache.entries.set(key, { readableAtMs, expiresAtMs: Math.max(time.nowMs + ttlMs, before?.expiresAtMs ?? 0), batchId });
   if (cache.entries.size > ENTRIES) {
     const oldest = cache.entries.keys().next();
     if (oldest.done !== true) cache.entries.delete(oldest.value);
@@ -57,7 +86,7 @@ export function readPrefix(cache: PromptCache, scope: string, ids: readonly numb
     if (tokens % STEP === 0 && tokens >= minTokens) keys.push({ key: `${scope}|${tokens}|${a >>> 0}|${b >>> 0}`, tokens });
   }
   let read = 0;
-  if (time.mayRead) for (const { key, tokens } of keys) if (alive(cache, key, time.nowMs)) read = tokens;
+  if (time.mayRead) for (const { key, tokens } of keys) if (alive(cache, key, time)) read = tokens;
   for (const { key } of keys) touch(cache, key, ttlMs, time);
   return read;
 }
@@ -101,7 +130,7 @@ export function splitAtBreakpoints(cache: PromptCache, scope: string, blocks: re
   let hit: Point | undefined;
   if (time.mayRead) {
     for (const point of points) {
-      if (point.tokens < rules.minTokens || !alive(cache, point.key, time.nowMs)) continue;
+      if (point.tokens < rules.minTokens || !alive(cache, point.key, time)) continue;
       const seen = marks.some((mark) => point.index <= mark.index && mark.position - point.position < rules.lookback);
       if (seen || point.block.readable === true) hit = point;
     }

@@ -1,4 +1,5 @@
 import { fault, newId } from "@slowboat/kernel";
+import { createPromptTraffic } from "../prompt-cache/traffic.ts";
 import { debouncedBell } from "./bell.ts";
 import { type CountReply, type CountRequest, countTokens } from "./count-tokens.ts";
 import type { CallHouse, InteractiveDeps } from "./house.ts";
@@ -40,6 +41,7 @@ export function createInteractive(deps: InteractiveDeps): Interactive {
   };
   const house: CallHouse = {
     ...deps,
+    prompts: createPromptTraffic(),
     board: laneBoard(deps.lanes, deps.book, clock),
     write: interactiveWrites(deps.store, clock),
     settleSoon: bell.ring,

@@ -6,6 +6,7 @@ import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import type { Clock, Logger } from "@slowboat/runtime";
 import type { NewAttempt, NewJob, Store } from "@slowboat/store";
+import type { PromptTraffic } from "../prompt-cache/traffic.ts";
 import type { LaneBoard } from "./lane-board.ts";
 import type { InteractiveRequest } from "./request.ts";
 import type { Write } from "./writes.ts";
@@ -23,6 +24,8 @@ export interface InteractiveDeps {
 /** What every call of a process shares. */
 export interface CallHouse extends InteractiveDeps {
   readonly board: LaneBoard;
+  /** What this process has seen of prompt prefixes. */
+  readonly prompts: PromptTraffic;
   /** Resolves when the write is durable. */
   write(write: Write): Promise<void>;
   settleSoon(): void;

@@ -3,6 +3,7 @@ import { admit, type Verdict } from "@slowboat/plan";
 import type { NewJob } from "@slowboat/store";
 import { type CallHouse, type Course, laneOf } from "./house.ts";
 import { type Hit, keptAnswer } from "./kept-answer.ts";
+import { markedDecision } from "./mark-call.ts";
 import type { InteractiveReply, InteractiveRequest } from "./request.ts";
 import { attemptOf, jobOf, planJobOf } from "./rows.ts";
 
@@ -22,11 +23,11 @@ export async function openCall(house: CallHouse, request: InteractiveRequest): P
     const backMs = verdict.code === "lane-unavailable" ? house.board.backInMs() : null;
     throw fault(verdict.code, { message: verdict.message, extra, ...(backMs === null ? {} : { retryAfterMs: backMs }) });
   }
-  const { decision } = verdict;
-  if (decision.lane === "cache") {
+  if (verdict.decision.lane === "cache") {
     assert(kept.hit, "a decision for the cache rests on a kept answer");
-    return { reply: await giveAgain(house, job, decision, kept.hit, nowMs) };
+    return { reply: await giveAgain(house, job, verdict.decision, kept.hit, nowMs) };
   }
+  const decision = markedDecision(house, request, verdict.decision, job.inputTokensEst);
   const lane = laneOf(house, decision.lane);
   const attempt = attemptOf(job, decision, 1, { account: lane.account, emulated: lane.emulated, sourceAttemptId: null }, nowMs, rng);
   await house.write({ kind: "open", job: { ...job, lane: lane.id, attemptId: attempt.id }, attempt });

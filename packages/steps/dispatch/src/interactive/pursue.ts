@@ -1,9 +1,11 @@
 import type { Decision } from "@slowboat/contract";
 import type { CallLane, LaneAnswer, LaneStream } from "@slowboat/lanes";
 import { decide, retryPlan } from "@slowboat/plan";
+import { markPrompt } from "@slowboat/reuse";
 import { endingOf as endedAs } from "../retry.ts";
 import { type Ending, endingOf } from "./ending.ts";
 import { type CallHouse, type Course, laneOf } from "./house.ts";
+import { markedDecision } from "./mark-call.ts";
 import type { InteractiveReply } from "./request.ts";
 import { attemptOf, planJobOf } from "./rows.ts";
 import { followStream } from "./stream.ts";
@@ -35,8 +37,9 @@ export async function pursue(house: CallHouse, course: Course, signal: AbortSign
 
 async function send(course: Course, lane: CallLane): Promise<LaneAnswer | LaneStream> {
   const { request, attempt, decision } = course;
+  const body = decision.promptCache === undefined ? request.body : markPrompt(request.endpoint, request.body, decision.promptCache);
   const headers = request.headers === undefined ? {} : { headers: request.headers };
-  const outgoing = { attemptId: attempt.id, endpoint: request.endpoint, model: decision.model, body: request.body, ...headers };
+  const outgoing = { attemptId: attempt.id, endpoint: request.endpoint, model: decision.model, body, ...headers };
   // Never the caller's signal: the lane bounds the call, and what it was paid for is kept whoever still listens.
   const { signal } = new AbortController();
   return request.stream ? await lane.stream(outgoing, signal) : await lane.call(outgoing, signal);
@@ -137,7 +140,7 @@ function nextDecision(
   if (nowMs + afterMs >= (request.deadlineAtMs ?? nowMs + PATIENCE_MS * house.time.clock.scale)) return null;
   const wish = flexLeft ? { ...request, deny: [...(request.deny ?? []), "openai-flex" as const] } : request;
   const verdict = decide(planJobOf(wish, job, { cached: false, attempts: attempt.seq, tried }), house.board.snapshot(), nowMs + afterMs);
-  return verdict.kind === "place" ? { decision: verdict.decision, afterMs } : null;
+  return verdict.kind === "place" ? { decision: markedDecision(house, request, verdict.decision, job.inputTokensEst), afterMs } : null;
 }
 
 /** A stream that has begun cannot be tried again: whatever it comes to is committed, whether or not somebody still listens. */

@@ -11,7 +11,17 @@ import type { Queue } from "@slowboat/queue";
 import { createLogger } from "@slowboat/runtime";
 import { insertJobs, type NewJob } from "@slowboat/store";
 import { seedTenant, type TestClock, type TestDatabase, testClock, testDatabase, testQueue, testRng } from "@slowboat/testkit";
-import { createGate, createMeter, type LaneDeps, type PlanDeps, planDue, runBatchDispatch, runCallDispatch } from "../index.ts";
+import {
+  createGate,
+  createMeter,
+  createPromptGate,
+  createPromptTraffic,
+  type LaneDeps,
+  type PlanDeps,
+  planDue,
+  runBatchDispatch,
+  runCallDispatch,
+} from "../index.ts";
 
 const book = loadPriceBook(STANDARD_PRICES);
 export const EVENING = Date.parse("2026-11-25T22:00:00Z");
@@ -54,7 +64,8 @@ export async function openWorld(emulatorOptions: EmulatorOptions = {}): Promise<
   const logger = createLogger("test", "silent");
   const rng = testRng(5);
   const meter = createMeter();
-  const laneDeps: LaneDeps = { store: database.store, queue, blob: await diskBlobs(folder), lanes, time: { clock, rng }, meter, logger };
+  const promptGate = createPromptGate(clock.job);
+  const laneDeps: LaneDeps = { store: database.store, queue, blob: await diskBlobs(folder), lanes, time: { clock, rng }, meter, promptGate, logger };
   const offers = [...lanes.values()].map((lane) => ({
     id: lane.id,
     account: lane.account,
@@ -70,6 +81,7 @@ export async function openWorld(emulatorOptions: EmulatorOptions = {}): Promise<
     meter,
     time: { clock, rng, tickMs: 200, poolTokensPerSecond: 8_000 },
     logger,
+    prompts: createPromptTraffic(),
   };
   const { signal } = new AbortController();
   const gate = createGate(16);

@@ -1,0 +1,24 @@
+import { beginPriming, type ReplannedJob, type Sql } from "@slowboat/store";
+import type { HeldGroup } from "./plan-batches.ts";
+
+/**
+ * Writes down which prefixes the priming batches just placed will bring, in the transaction that placed them, and says until when their
+ * other lines wait: until the batch has ended, or until they are looked at again, whichever comes first.
+ */
+export async function holdPrimed(
+  tx: Sql,
+  groups: readonly HeldGroup[],
+  dispatchOf: ReadonlyMap<string, string>,
+  nowMs: number,
+): Promise<ReplannedJob[]> {
+  const begun: Parameters<typeof beginPriming>[1][number][] = [];
+  const held: ReplannedJob[] = [];
+  for (const { leaderJobId, dispatchId, prefix, ttl, jobs, lookAtMs } of groups) {
+    const heldFor = leaderJobId === null ? dispatchId : dispatchOf.get(leaderJobId);
+    if (heldFor == null) throw new Error("invariant broken: a priming line rides in a dispatch");
+    if (leaderJobId !== null) begun.push({ ...prefix, dispatchId: heldFor, ttl });
+    for (const { job } of jobs) held.push({ jobId: job.id, atMs: lookAtMs, heldFor });
+  }
+  await beginPriming(tx, begun, nowMs);
+  return held;
+}
