@@ -11,7 +11,7 @@ import { chooseLaunch, type Launch, mayWrite } from "./embedded-user.ts";
 
 const USER = "slowboat";
 const DATABASE = "slowboat";
-const DEFAULT_PORT = 54_329;
+const DEFAULT_PORT = 25_432;
 const PORTS_TRIED = 50;
 const LOG_KEPT_CHARS = 64 * 1024;
 const LOG_FILE_BYTES = 8 * 1024 * 1024;
@@ -35,7 +35,7 @@ export interface EmbeddedPostgres {
 export interface EmbeddedOptions {
   /** Belongs to us alone: server data, password, log. Made when missing, and closed to other users. */
   readonly dir: string;
-  /** The first port tried on 127.0.0.1 (54329 when left out); the next free one is taken. 0: any. */
+  /** The first port tried on 127.0.0.1 (25432 when left out); the next free one is taken. 0: any. */
   readonly port?: number;
   /** False: may lose everything in a crash, for tests. */
   readonly durable?: boolean;
