@@ -1,4 +1,4 @@
-import type { Metadata } from "@slowboat/contract";
+import type { LaneId, Metadata } from "@slowboat/contract";
 import { readCacheMode, readCallback, readDeadline, readMaxCost, readWindow, tierWishes } from "@slowboat/intake";
 import { fault } from "@slowboat/kernel";
 import type { BatchRow } from "@slowboat/store";
@@ -25,22 +25,22 @@ const PLAIN_TIERS: readonly unknown[] = [undefined, null, "auto", "default", "st
 export function batchTerms(
   headers: Headers,
   wishes: BatchWishes,
-  at: { readonly nowMs: number; readonly callbackAllow: readonly string[] },
+  at: { readonly nowMs: number; readonly callbackAllow: readonly string[]; readonly lanes: readonly LaneId[] },
 ): BatchTerms {
   const { metadata } = wishes;
-  const asked = headerTerms(headers);
+  const asked = headerTerms(headers, at.lanes);
   const word = (name: string): string | undefined => (metadata !== null && Object.hasOwn(metadata, name) ? metadata[name] : undefined);
   const windowAtMs =
     wishes.window === undefined || wishes.window === null ? at.nowMs + DAY_MS : readWindow(wishes.window, at.nowMs, "completion_window");
   const deadline = asked.deadline?.text ?? word("deadline");
-  const tier = batchTier(wishes.tier);
+  const tier = batchTier(wishes.tier, at.lanes);
   const cache = word("cache");
   readMaxCost(word("max_cost_usd"), "metadata.max_cost_usd");
   return {
     deadlineAtMs: deadline === undefined ? windowAtMs : readDeadline(deadline, at.nowMs, asked.deadline?.name ?? "metadata.deadline"),
     completionWindow: typeof wishes.window === "string" ? wishes.window : (deadline ?? "24h"),
-    lanesAllow: copied(asked.allow ?? laneWords(word("allow"), "metadata.allow") ?? tier),
-    lanesDeny: copied(asked.deny ?? laneWords(word("deny"), "metadata.deny")),
+    lanesAllow: copied(asked.allow ?? laneWords(word("allow"), "metadata.allow", at.lanes) ?? tier),
+    lanesDeny: copied(asked.deny ?? laneWords(word("deny"), "metadata.deny", at.lanes)),
     reuseMode: asked.cacheMode ?? (cache === undefined ? "auto" : readCacheMode(cache, "metadata.cache")),
     callbackUrl: readCallback(word("callback_url"), at.callbackAllow, "metadata.callback_url"),
   };
@@ -49,8 +49,8 @@ export function batchTerms(
 const copied = (lanes: readonly string[] | null): string[] | null => (lanes === null ? null : [...lanes]);
 
 /** The lanes that a batch's tier leaves; `null` for all of them. */
-function batchTier(tier: unknown): string[] | null {
-  const wishes = tierWishes(tier);
+function batchTier(tier: unknown, known: readonly LaneId[]): string[] | null {
+  const wishes = tierWishes(tier, known);
   if (wishes !== null) return [...wishes.allow];
   if (PLAIN_TIERS.includes(tier)) return null;
   const shown = typeof tier === "string" ? `'${tier.slice(0, 32)}'` : "This value";

@@ -12,19 +12,19 @@ export function deadlineHeader(headers: Headers): HeaderTerms["deadline"] {
   return null;
 }
 
-/** What a caller's headers ask for: `Slowboat-Deadline`, `-Allow`, `-Deny` and `-Cache`. */
-export function headerTerms(headers: Headers): HeaderTerms {
+/** What a caller's headers ask for: `Slowboat-Deadline`, `-Allow` and `-Deny` (lanes of `known`), and `-Cache`. */
+export function headerTerms(headers: Headers, known: readonly LaneId[]): HeaderTerms {
   const cache = headers.get("slowboat-cache");
   return {
     deadline: deadlineHeader(headers),
-    allow: laneList(headers, "slowboat-allow"),
-    deny: laneList(headers, "slowboat-deny"),
+    allow: laneWords(headers.get("slowboat-allow"), "slowboat-allow", known),
+    deny: laneWords(headers.get("slowboat-deny"), "slowboat-deny", known),
     cacheMode: cache === null ? null : readCacheMode(cache, "slowboat-cache"),
   };
 }
 
-/** Lanes or classes out of a comma-separated text; `null` where there is none. */
-export const laneWords = (text: string | null | undefined, param: string): LaneId[] | null =>
+/** Lanes or classes of `known` out of a comma-separated text; `null` where there is none. */
+export const laneWords = (text: string | null | undefined, param: string, known: readonly LaneId[]): LaneId[] | null =>
   text === null || text === undefined
     ? null
     : expandLanes(
@@ -33,6 +33,5 @@ export const laneWords = (text: string | null | undefined, param: string): LaneI
           .map((word) => word.trim())
           .filter((word) => word !== ""),
         param,
+        known,
       );
-
-const laneList = (headers: Headers, name: string): LaneId[] | null => laneWords(headers.get(name), name);

@@ -21,9 +21,10 @@ export interface Wishes {
  * Reads the deadline (header, or `metadata.deadline`), lanes (`Slowboat-Allow`, `Slowboat-Deny`), reuse (`Slowboat-Cache`) and
  * `service_tier` of a synchronous call. What only a batch can give is refused by naming where to go.
  */
-export function readWishes(headers: Headers, body: JsonBody, nowMs: number): Wishes {
+export function readWishes(headers: Headers, body: JsonBody, at: { readonly nowMs: number; readonly lanes: readonly LaneId[] }): Wishes {
+  const { nowMs, lanes } = at;
   const { deadline: inMetadata, text } = takeDeadline(body.text, body.value);
-  const asked = headerTerms(headers);
+  const asked = headerTerms(headers, lanes);
   const deadline = asked.deadline?.text ?? inMetadata;
   const deadlineAtMs = deadline === undefined ? null : syncDeadline(deadline, nowMs, asked.deadline?.name ?? "metadata.deadline");
   const { tier, deny } = tierLanes(body.value["service_tier"], asked.deny);

@@ -56,7 +56,7 @@ async function answer(
   const run = async (): Promise<InteractiveReply> => {
     const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
     refuseBackground(endpoint, body);
-    const wishes = readWishes(sent, body, deps.clock.job());
+    const wishes = readWishes(sent, body, { nowMs: deps.clock.job(), lanes: deps.house.lanes });
     return await calls.interactive.run(
       {
         tenantId,

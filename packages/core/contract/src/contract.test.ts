@@ -17,6 +17,7 @@ const faultOf = (run: () => unknown): { code: string; param: string | undefined;
 test("a class of lanes stands for its lanes, a lane for itself, and each is listed once", () => {
   expect(expandLanes(["batch", "openai-batch", "pool"], "allow")).toEqual(["openai-batch", "anthropic-batch", "pool"]);
   expect(expandLanes(["cache", "pool", "batch", "flex", "realtime"], "allow").sort()).toEqual([...LANE_IDS].sort());
+  expect(expandLanes(["batch", "groq"], "allow", ["groq", "groq-batch"])).toEqual(["openai-batch", "anthropic-batch", "groq-batch", "groq"]);
   expect(LANE_IDS.map(laneClass)).toEqual(["cache", "pool", "batch", "batch", "flex", "realtime", "realtime"]);
 });
 

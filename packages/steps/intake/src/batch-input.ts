@@ -36,7 +36,12 @@ const whole = (code: string, message: string, param: string | null = null): Inpu
  * Reads a batch's whole input once and judges every line: either all of them can become jobs, or the errors list every bad one. In a
  * batch of messages what is wrong with a request's params fails that request alone. Memory is a small record a line.
  */
-export async function checkInput(blob: BlobStore, book: PriceBook, batch: PopulatingBatch, signal: AbortSignal): Promise<CheckedInput> {
+export async function checkInput(
+  blob: BlobStore,
+  house: { readonly book: PriceBook; readonly lanes: readonly LaneId[] },
+  batch: PopulatingBatch,
+  signal: AbortSignal,
+): Promise<CheckedInput> {
   if (batch.inputBlobKey === "") {
     return {
       errors: [whole("invalid_request", `Cannot find file ${batch.inputFileId ?? ""}, or it was not uploaded with purpose 'batch'.`, "file_id")],
@@ -45,7 +50,7 @@ export async function checkInput(blob: BlobStore, book: PriceBook, batch: Popula
   const tolerant = batch.surface === "anthropic";
   const entries = tolerant ? messageEntries(blob.get(batch.inputBlobKey)) : lineEntries(blob.get(batch.inputBlobKey), batch.endpoint);
   const most = tolerant ? LIMITS.messageBatchRequests : LIMITS.batchLines;
-  const judge = lineJudge(book, batch, tolerant);
+  const judge = lineJudge(house, batch, tolerant);
   const lines: CheckedLine[] = [];
   const errors: InputError[] = [];
   for await (const entry of entries) {
@@ -81,7 +86,11 @@ async function* messageEntries(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
   }
 }
 
-function lineJudge(book: PriceBook, batch: PopulatingBatch, tolerant: boolean): (entry: BatchEntry) => CheckedLine | InputError {
+function lineJudge(
+  house: { readonly book: PriceBook; readonly lanes: readonly LaneId[] },
+  batch: PopulatingBatch,
+  tolerant: boolean,
+): (entry: BatchEntry) => CheckedLine | InputError {
   const seen = new Set<string>();
   const who = {
     tenantId: batch.tenantId,
@@ -98,7 +107,7 @@ function lineJudge(book: PriceBook, batch: PopulatingBatch, tolerant: boolean): 
     try {
       const { deadline, text } = takeDeadline(entry.text, entry.value);
       const ownDeadlineAtMs = deadline === undefined ? null : readDeadline(deadline, batch.createdAtMs, "body.metadata.deadline");
-      const judged = judgeRequest(book, { endpoint: batch.endpoint as Endpoint, value: entry.value, text, bytes }, who);
+      const judged = judgeRequest(house.book, { endpoint: batch.endpoint as Endpoint, value: entry.value, text, bytes }, who);
       model ??= judged.model.model;
       if (!mixed && judged.model.model !== model) {
         return {
@@ -108,7 +117,16 @@ function lineJudge(book: PriceBook, batch: PopulatingBatch, tolerant: boolean): 
           line: no,
         };
       }
-      return { no, customId, offset, bytes, ownDeadlineAtMs, judged, tierAllow: tierWishes(entry.value["service_tier"])?.allow ?? null, error: null };
+      return {
+        no,
+        customId,
+        offset,
+        bytes,
+        ownDeadlineAtMs,
+        judged,
+        tierAllow: tierWishes(entry.value["service_tier"], house.lanes)?.allow ?? null,
+        error: null,
+      };
     } catch (thrown) {
       if (!tolerant) return inputError(thrown, no);
       if (!isFault(thrown) || thrown.status >= 500) throw thrown;

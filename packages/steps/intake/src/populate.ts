@@ -52,7 +52,7 @@ export async function populateBatch(deps: PopulateDeps, batchId: string, signal:
   const lease = { batchId, leaseGen: batch.leaseGen };
   const kept = keepLease(() => holdPopulate(store.sql, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }), signal);
   try {
-    const input = judgeHopes(deps, batch, await checkInput(blob, deps.book, batch, kept.signal));
+    const input = judgeHopes(deps, batch, await checkInput(blob, { book: deps.book, lanes: deps.house.lanes }, batch, kept.signal));
     if ("errors" in input) await fail(deps, batch, input.errors);
     else await insertAll(deps, batch, input, kept.signal);
   } catch (error) {

@@ -101,9 +101,9 @@ export function inferEndpoint(book: PriceBook, value: Readonly<Record<string, un
   throw fault("missing-parameter", { param: "endpoint", message: "The endpoint cannot be told from the request; name it in 'endpoint'." });
 }
 
-/** Lanes and window that a request's `service_tier` asks for; `null` where it asks for nothing special. */
-export function tierWishes(tier: unknown): { readonly allow: readonly LaneId[]; readonly windowMs: number | null } | null {
-  if (tier === "flex") return { allow: expandLanes(["cache", "pool", "flex", "realtime"], "service_tier"), windowMs: null };
-  if (tier === "batch") return { allow: expandLanes(["cache", "pool", "batch"], "service_tier"), windowMs: 24 * 3_600_000 };
+/** Lanes of `known` and window that a request's `service_tier` asks for; `null` where it asks for nothing special. */
+export function tierWishes(tier: unknown, known: readonly LaneId[]): { readonly allow: readonly LaneId[]; readonly windowMs: number | null } | null {
+  if (tier === "flex") return { allow: expandLanes(["cache", "pool", "flex", "realtime"], "service_tier", known), windowMs: null };
+  if (tier === "batch") return { allow: expandLanes(["cache", "pool", "batch"], "service_tier", known), windowMs: 24 * 3_600_000 };
   return null;
 }

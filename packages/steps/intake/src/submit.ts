@@ -84,7 +84,7 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, en
   const { book, clock, rng } = terms;
   const nowMs = clock.job();
   const request = requestOf(envelopeText, envelope);
-  const tier = tierWishes(request.value["service_tier"]);
+  const tier = tierWishes(request.value["service_tier"], terms.house.lanes);
   const { text, deadline: inBody } = takeDeadline(request.text, request.value);
   const endpoint = request.endpoint ?? inferEndpoint(book, request.value);
   const judged = judgeRequest(
@@ -99,8 +99,8 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, en
   const written = deadlineOf(envelope, asked, inBody);
   const deadlineAtMs = written !== null ? readDeadline(written.text, nowMs, written.name) : tier?.windowMs ? nowMs + tier.windowMs : null;
   const callbackUrl = readCallback(envelope.callback_url, terms.house.callbackAllow, "callback_url");
-  const lanesAllow = asked.allow ?? (envelope.allow ? expandLanes(envelope.allow, "allow") : (tier?.allow ?? null));
-  const lanesDeny = asked.deny ?? (envelope.deny ? expandLanes(envelope.deny, "deny") : null);
+  const lanesAllow = asked.allow ?? (envelope.allow ? expandLanes(envelope.allow, "allow", terms.house.lanes) : (tier?.allow ?? null));
+  const lanesDeny = asked.deny ?? (envelope.deny ? expandLanes(envelope.deny, "deny", terms.house.lanes) : null);
   const maxCostNano = readMaxCost(envelope.max_cost_usd, "max_cost_usd");
   const job: NewJob = {
     id: newId("job", nowMs, rng),
