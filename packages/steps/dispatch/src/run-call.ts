@@ -6,10 +6,12 @@ import { readBodies, toRequest, windows } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { endAll } from "./end-all.ts";
 import type { Gate } from "./gate.ts";
+import { debouncedBell } from "./interactive/bell.ts";
 import { eachInTurn } from "./prompt-cache/in-turn.ts";
 import { takeAnswers } from "./take-answers.ts";
 
 const WINDOW_ROWS = 500;
+const SETTLE_PACE = { soonMs: 20, apartMs: 150 };
 
 /**
  * Runs a chunk of attempts on a call lane. Each is marked `sending` in a commit of its own or shared with its neighbours before its socket
@@ -32,6 +34,8 @@ export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => 
   const refusing = new AbortController();
   const sending = AbortSignal.any([signal, refusing.signal]);
   const totals = { settle: 0, replan: 0 };
+  // Settlement begins while the chunk is still running; no answer waits for its bell.
+  const bell = debouncedBell(() => deps.queue.ring("settle", [{ dispatchId }]), SETTLE_PACE);
   try {
     const rows = await readChunk(deps.store.sql, { dispatchId, states: ["intent"] });
     const mark = groupCommit(
@@ -39,18 +43,17 @@ export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => 
         const taken = new Set(await markSending(deps.store.sql, ids, deps.time.clock.job()));
         return ids.map((id) => taken.has(id));
       },
-      { maxItems: 200, maxInFlight: 1 },
+      { maxItems: 200, maxInFlight: 2 },
     );
     const save = groupCommit(
       async (answers: readonly LaneAnswer[]) => {
         const counts = await takeAnswers(deps, dispatch, answers);
         totals.settle += counts.settle;
         totals.replan += counts.replan;
-        // Settlement may begin while the chunk is still running.
-        if (counts.settle > 0) await deps.queue.ring("settle", [{ dispatchId }]);
+        if (counts.settle > 0) bell.ring();
         return answers.map(() => undefined);
       },
-      { maxItems: 200, maxInFlight: 1 },
+      { maxItems: 200, maxInFlight: 2 },
     );
     for (const window of windows(rows, WINDOW_ROWS)) {
       const bodies = await readBodies(deps.blob, window);
@@ -73,6 +76,7 @@ export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => 
       totals.replan += await endAll(deps, dispatch, { states: ["intent"], to: "void", code: "lane_parked", outcome: "unsent" });
     if (!signal.aborted) await voidLeftovers(deps.store.sql, dispatch.id, deps.time.clock.job());
   } finally {
+    await bell.close();
     lease.end();
   }
   const state = signal.aborted ? "running" : "done";
