@@ -5,7 +5,7 @@ import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import { outcomeOf, recordOutcomes, type SettlementFacts } from "@slowboat/results";
 import type { Clock, Logger } from "@slowboat/runtime";
-import { announceEvents, claimAnswered, type NewEvent, type Sql, type Store } from "@slowboat/store";
+import { announceEvents, claimAnswered, type NewEvent, type Sql, type Store, withoutLiveJobs } from "@slowboat/store";
 
 export interface SettleDeps {
   readonly store: Store;
@@ -34,7 +34,13 @@ export async function settleChunk(deps: SettleDeps): Promise<number> {
     const announced = await announce(tx, deps, facts, new Set(ended.map((job) => job.id)), nowMs);
     report(deps.logger, facts);
     const touched = new Set(ended.flatMap((job) => (job.batchId === null ? [] : [job.batchId])));
-    return { settled: rows.length, batches: touched, waiting: facts.some((fact) => fact.row.reuseKey !== null), events: announced };
+    // Most chunks leave work behind; a batch that another chunk ends at this very moment is found by the sweep.
+    return {
+      settled: rows.length,
+      batches: await withoutLiveJobs(tx, [...touched]),
+      waiting: facts.some((fact) => fact.row.reuseKey !== null),
+      events: announced,
+    };
   });
   for (const batchId of batches) await deps.queue.ring("finalise", [{ batchId }]);
   if (waiting) await deps.queue.ring("plan", [{}]);

@@ -97,6 +97,15 @@ export async function endBatch(
   return "ended";
 }
 
+/** Of these batches, those none of whose jobs is alive. */
+export async function withoutLiveJobs(tx: Sql, batchIds: readonly string[]): Promise<string[]> {
+  if (batchIds.length === 0) return [];
+  const rows = await tx<{ id: string }[]>`
+    select t.id from unnest(${batchIds as string[]}::text[]) as t (id)
+    where not exists (select 1 from job j where j.batch_id = t.id and j.state in ('accepted', 'placed'))`;
+  return rows.map((row) => row.id);
+}
+
 /** Takes the right to write a batch's files for `leaseMs`: the generation of the lease, or `null` while another finaliser has it. */
 export async function leaseBatch(
   tx: Sql,

@@ -47,6 +47,7 @@ export {
   readBatchLines,
   renewBatchLease,
   type WrittenLines,
+  withoutLiveJobs,
 } from "./finalise-batch.ts";
 export { forgetEmulatedReuse } from "./forget-emulated.ts";
 export { claimIdempotency, findIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";

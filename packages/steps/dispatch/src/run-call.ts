@@ -11,7 +11,7 @@ import { eachInTurn } from "./prompt-cache/in-turn.ts";
 import { takeAnswers } from "./take-answers.ts";
 
 const WINDOW_ROWS = 500;
-const SETTLE_PACE = { soonMs: 20, apartMs: 150 };
+const SETTLE_PACE = { soonMs: 20, apartMs: 500 };
 
 /**
  * Runs a chunk of attempts on a call lane. Each is marked `sending` in a commit of its own or shared with its neighbours before its socket
