@@ -15,7 +15,7 @@ const schema = z.object({
   SLOWBOAT_EMULATED: z.enum(["0", "1"]).default("0"),
   SLOWBOAT_POOL_URL: z.url().optional(),
   /** Requests in flight at a time on each real-time lane. */
-  SLOWBOAT_CALL_CONCURRENCY: z.coerce.number().int().min(1).max(512).default(48),
+  SLOWBOAT_CALL_CONCURRENCY: z.coerce.number().int().min(1).max(1024).default(240),
 });
 
 /** The scheduler's settings. */

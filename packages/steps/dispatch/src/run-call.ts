@@ -43,7 +43,7 @@ export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => 
         const taken = new Set(await markSending(deps.store.sql, ids, deps.time.clock.job()));
         return ids.map((id) => taken.has(id));
       },
-      { maxItems: 200, maxInFlight: 2 },
+      { maxItems: 250, maxInFlight: 2 },
     );
     const save = groupCommit(
       async (answers: readonly LaneAnswer[]) => {
@@ -53,7 +53,7 @@ export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => 
         if (counts.settle > 0) bell.ring();
         return answers.map(() => undefined);
       },
-      { maxItems: 200, maxInFlight: 2 },
+      { maxItems: 250, maxInFlight: 2 },
     );
     for (const window of windows(rows, WINDOW_ROWS)) {
       const bodies = await readBodies(deps.blob, window);
