@@ -1,7 +1,8 @@
 import { until, watchLeaks } from "@slowboat/testkit";
-import OpenAI, { toFile } from "openai";
+import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startIntake, type TestCaller, type TestIntake } from "../testing/api.ts";
+import { batchOf as batchAs, chatLine, create as createAs, type Terms, upload as uploadAs } from "./testing/batch-caller.ts";
 
 const leaks = watchLeaks();
 let intake: TestIntake;
@@ -16,33 +17,9 @@ afterAll(async () => {
   await leaks.check();
 });
 
-const chatLine = (id: string, more: Record<string, unknown> = {}, body: Record<string, unknown> = {}): string =>
-  JSON.stringify({
-    custom_id: id,
-    method: "POST",
-    url: "/v1/chat/completions",
-    body: { model: "gpt-5-mini", messages: [{ role: "user", content: `Summarise ${id}.` }], max_completion_tokens: 20, ...body },
-    ...more,
-  });
-
-const upload = async (content: string | Buffer, name = "input.jsonl", caller = me): Promise<OpenAI.FileObject> =>
-  await caller.openai.files.create({ file: await toFile(Buffer.from(content), name), purpose: "batch" });
-
-type Terms = Partial<OpenAI.BatchCreateParams> & { completion_window?: string };
-const create = async (fileId: string, terms: Terms = {}, caller = me): Promise<OpenAI.Batch> =>
-  await caller.openai.batches.create({
-    input_file_id: fileId,
-    endpoint: "/v1/chat/completions",
-    completion_window: "24h",
-    ...terms,
-  } as OpenAI.BatchCreateParams);
-
-/** Uploads, creates, populates and retrieves. */
-const batchOf = async (content: string | Buffer, terms: Terms = {}): Promise<OpenAI.Batch> => {
-  const { id } = await create((await upload(content)).id, terms);
-  await intake.run(id);
-  return await me.openai.batches.retrieve(id);
-};
+const upload = (content: string | Buffer, name?: string, caller = me) => uploadAs(caller, content, name);
+const create = (fileId: string, terms: Terms = {}, caller = me) => createAs(caller, fileId, terms);
+const batchOf = (content: string | Buffer, terms: Terms = {}) => batchAs(intake, me, content, terms);
 
 describe("cancelling, deleting, and running twice", () => {
   test("a cancelled batch is cancelling at once, its jobs are cancelled, and populating it does nothing more", async () => {

@@ -1,7 +1,8 @@
 import { watchLeaks } from "@slowboat/testkit";
-import OpenAI, { toFile } from "openai";
+import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startIntake, type TestCaller, type TestIntake } from "../testing/api.ts";
+import { chatLine, create as createAs, type Terms, upload as uploadAs } from "./testing/batch-caller.ts";
 
 const leaks = watchLeaks();
 let intake: TestIntake;
@@ -16,27 +17,8 @@ afterAll(async () => {
   await leaks.check();
 });
 
-const chatLine = (id: string, more: Record<string, unknown> = {}, body: Record<string, unknown> = {}): string =>
-  JSON.stringify({
-    custom_id: id,
-    method: "POST",
-    url: "/v1/chat/completions",
-    body: { model: "gpt-5-mini", messages: [{ role: "user", content: `Summarise ${id}.` }], max_completion_tokens: 20, ...body },
-    ...more,
-  });
-
-const upload = async (content: string | Buffer, name = "input.jsonl", caller = me): Promise<OpenAI.FileObject> =>
-  await caller.openai.files.create({ file: await toFile(Buffer.from(content), name), purpose: "batch" });
-
-type Terms = Partial<OpenAI.BatchCreateParams> & { completion_window?: string };
-const create = async (fileId: string, terms: Terms = {}, caller = me): Promise<OpenAI.Batch> =>
-  await caller.openai.batches.create({
-    input_file_id: fileId,
-    endpoint: "/v1/chat/completions",
-    completion_window: "24h",
-    ...terms,
-  } as OpenAI.BatchCreateParams);
-
+const upload = (content: string | Buffer, name?: string, caller = me) => uploadAs(caller, content, name);
+const create = (fileId: string, terms: Terms = {}, caller = me) => createAs(caller, fileId, terms);
 describe("files, with the official client", () => {
   test("what goes up comes down byte for byte, is listed, and is gone after a delete", async () => {
     const bytes = Buffer.from(`${chatLine("ü-1")}\r\n{"broken\n\u0000\xff`, "latin1");
