@@ -45,7 +45,7 @@ async function settledJob(answer: string, entries: readonly { account: string; a
     await tx`update attempt set state = 'settled', answer = ${answer}, status_code = 200, usage = '{"input":10,"cacheRead":1,"cacheWrite5m":2,"output":5}' where id = ${attemptId}`;
     await recordResults(tx, [{ jobId: id, tenantId, attemptId, source: "lane", statusCode: 200, expiresAtMs: nowMs + 1000 }], nowMs);
     const txn = {
-      id: `${attemptId}:settle`,
+      id: `settle:${attemptId}`,
       kind: "settle",
       tenantId,
       jobId: id,

@@ -38,18 +38,18 @@ export interface AnsweredRow {
 }
 
 /**
- * Takes answered attempts, oldest first, and locks them and their jobs until the transaction ends: at most `limit`, and about `maxBytes` of
+ * Takes answered attempts, oldest first, and locks their places in the queue and their jobs until the transaction ends: at most `limit`, and about `maxBytes` of
  * answers, whichever is less; one larger answer comes alone. A batch of a cancelled job is locked as well, so that it cannot end in between.
  */
 export async function claimAnswered(tx: Sql, input: { readonly limit: number; readonly maxBytes: number }): Promise<AnsweredRow[]> {
-  const answered = await tx<{ id: string; jobId: string; bytes: number }[]>`
-    select id, job_id as "jobId", coalesce(octet_length(answer), 0) as bytes from attempt where state = 'answered'
-    order by answered_real_ms, id limit ${input.limit} for update skip locked`;
-  const taken = fitting(answered, input.maxBytes);
-  if (taken.length === 0) return [];
+  const waiting = await tx<{ id: string; bytes: number }[]>`
+    select attempt_id as id, bytes from unsettled order by attempt_id limit ${input.limit} for update skip locked`;
+  const ids = fitting(waiting, input.maxBytes).map((row) => row.id);
+  if (ids.length === 0) return [];
   await tx`
     select from batch where id in (
-      select j.batch_id from job j where j.id = any(${taken.map((row) => row.jobId)}::text[]) and j.state = 'cancelled' and j.batch_id is not null)
+      select j.batch_id from attempt a join job j on j.id = a.job_id
+      where a.id = any(${ids}::text[]) and j.state = ${"cancelled"} and j.batch_id is not null)
     order by id for share`;
   return await tx<AnsweredRow[]>`
     select a.id as "attemptId", a.job_id as "jobId", a.tenant_id as "tenantId", j.key_id as "keyId", j.batch_id as "batchId", j.custom_id as "customId",
@@ -60,7 +60,7 @@ export async function claimAnswered(tx: Sql, input: { readonly limit: number; re
       j.deadline_at_ms as "deadlineAtMs", j.callback_url as "callbackUrl", j.metadata, j.reuse_key as "reuseKey", j.version, n.retention_days as "retentionDays"
     from attempt a join job j on j.id = a.job_id join tenant n on n.id = a.tenant_id
       left join attempt s on s.id = a.source_attempt_id left join batch b on b.id = j.batch_id
-    where a.id = any(${taken.map((row) => row.id)}::text[])
+    where a.id = any(${ids}::text[]) and a.state = 'answered'
     order by a.answered_real_ms, a.id for update of j`;
 }
 

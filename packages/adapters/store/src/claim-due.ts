@@ -4,6 +4,9 @@ import type * as schema from "./schema.ts";
 /** A job as the planner sees it: everything but its body. */
 export type DueJob = Omit<typeof schema.job.$inferSelect, "body" | "error" | "endedAtMs" | "surface" | "customId" | "bodyOffset" | "bodyBlobKey">;
 
+/** A parameter, so that the only index that fits is `job_due`. */
+const LIVE = ["accepted", "placed"];
+
 /**
  * Takes jobs that are due for a decision, most urgent first, and locks them until the transaction ends; rows that another
  * planner holds are passed over. The partial index `job_due` holds only jobs that wait for a decision.
@@ -16,7 +19,7 @@ export async function claimDue(tx: Sql, input: { readonly nowMs: number; readonl
       max_cost_nano as "maxCostNano", callback_url as "callbackUrl", metadata, reuse_key as "reuseKey", prefix, held_for as "heldFor", leader_id as "leaderId",
       next_decision_at_ms as "nextDecisionAtMs", lane, attempt_id as "attemptId", attempts, accepted_at_ms as "acceptedAtMs"
     from job
-    where next_decision_at_ms <= ${input.nowMs}::float8 and state in ('accepted', 'placed')
+    where next_decision_at_ms <= ${input.nowMs}::float8 and state = any(${LIVE}::text[])
     order by next_decision_at_ms
     limit ${input.limit}
     for update skip locked`;

@@ -54,8 +54,12 @@ export function openStore(url: string, options: StoreOptions = {}): Store {
     connection: {
       application_name: options.name ?? "slowboat",
       statement_timeout: options.statementTimeoutMs ?? 60_000,
-      // A plan made while its tables are small is kept while they grow: where there is an index, it must be used from the first row.
+      // A plan made while its tables are small is kept while they grow: where there is an index, it must be used from the first row. A plan
+      // that does not look at the parameters takes a partial index only where the statement names its condition in so many words. A
+      // bitmap scan reads an index's dead entries for ever and clears none away.
       enable_seqscan: "off",
+      enable_bitmapscan: "off",
+      plan_cache_mode: "force_generic_plan",
     },
   });
   return {

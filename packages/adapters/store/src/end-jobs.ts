@@ -28,7 +28,7 @@ export async function endJobs(tx: Sql, rows: readonly EndedJob[], nowMs: number)
     );
   }
   if (ended.length > 0) {
-    await tx`update job set next_decision_at_ms = ${nowMs}::float8, leader_id = null where leader_id = any(${ended.map((x) => x.id)}::text[]) and state = 'accepted'`;
+    await tx`update job set next_decision_at_ms = ${nowMs}::float8, leader_id = null where leader_id = any(${ended.map((x) => x.id)}::text[]) and state = ${"accepted"}`;
   }
   return ended;
 }

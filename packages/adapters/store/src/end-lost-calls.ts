@@ -12,8 +12,8 @@ export async function endLostCalls(
   input: { readonly sentBeforeMs: number; readonly nowMs: number; readonly limit: number },
 ): Promise<number> {
   const lost = await tx<{ id: string }[]>`
-    select id from attempt where state = 'sending' and dispatch_id is null and sent_at_ms < ${input.sentBeforeMs}::float8
-    order by sent_at_ms limit ${input.limit} for update skip locked`;
+    select id from attempt where open_call_ms < ${input.sentBeforeMs}::float8
+    order by open_call_ms limit ${input.limit} for update skip locked`;
   const ended = await endAttempts(
     tx,
     lost.map(({ id }) => ({ attemptId: id, state: "unknown" as const, code: "caller_lost", outcome: "unheard" as const })),

@@ -26,7 +26,7 @@ export type NewAttempt = Pick<
   readonly sourceAttemptId?: string | null;
 };
 
-/** Inserts attempts in one statement. `realMs` stamps those that are born answered. */
+/** Inserts attempts in one statement. `realMs` stamps those that are born answered, which a second one hands to settlement. */
 export async function insertAttempts(tx: Sql, rows: readonly NewAttempt[], realMs: number): Promise<void> {
   if (rows.length === 0) return;
   const col = <K extends keyof NewAttempt>(key: K): NewAttempt[K][] => rows.map((row) => row[key]);
@@ -41,4 +41,7 @@ export async function insertAttempts(tx: Sql, rows: readonly NewAttempt[], realM
       ${rows.map((row) => row.estimateNano?.toString() ?? null)}::int8[], ${col("pricesVersion")}::text[], ${col("emulated").map(String)}::text[]::boolean[],
       ${rows.map((row) => row.sourceAttemptId ?? null)}::text[], ${col("createdAtMs")}::float8[])
       as t (id, job_id, tenant_id, seq, lane, account, dispatch_id, state, role, decision, estimate_nano, prices_version, emulated, source_attempt_id, created_at_ms)`;
+  const answered = rows.filter((row) => row.state === "answered");
+  if (answered.length > 0)
+    await tx`insert into unsettled (attempt_id, bytes) select id, 0 from unnest(${answered.map((row) => row.id)}::text[]) as t (id)`;
 }

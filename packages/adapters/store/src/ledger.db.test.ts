@@ -9,7 +9,7 @@ beforeEach(async () => {
 afterEach(() => database.drop());
 
 const posting = (id: string, ...amounts: readonly [string, bigint][]): LedgerPosting => ({
-  id,
+  id: `settle:att_${id}`,
   kind: "settle",
   tenantId: "ten_1",
   jobId: "job_1",
@@ -31,7 +31,7 @@ const sums = async (): Promise<{ txns: number; entries: number; sum: bigint }> =
 
 test("a transaction whose entries do not sum to zero is refused whole, and takes its neighbours with it", async () => {
   const good = posting("a", ["list", -10n], ["payable.openai", 10n]);
-  await expect(post(good, posting("b", ["list", -10n], ["payable.openai", 9n]))).rejects.toThrow("ledger transaction b does not balance");
+  await expect(post(good, posting("b", ["list", -10n], ["payable.openai", 9n]))).rejects.toThrow("ledger transaction settle:att_b does not balance");
   expect(await sums()).toEqual({ txns: 0, entries: 0, sum: 0n });
 });
 
@@ -63,7 +63,7 @@ test("no entry and no transaction can be changed, deleted or truncated", async (
 
 test("an entry cannot be added to a transaction that balances", async () => {
   await post(posting("a", ["list", -10n], ["payable.openai", 10n]));
-  await expect(database.store.sql`insert into ledger_entry (txn_id, account, amount_nano) values ('a', 'waste', 1)`).rejects.toThrow(
+  await expect(database.store.sql`insert into ledger_entry (txn_id, account, amount_nano) values ('settle:att_a', 'waste', 1)`).rejects.toThrow(
     "does not balance",
   );
 });

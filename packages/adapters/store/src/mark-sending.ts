@@ -8,7 +8,7 @@ export async function markSending(tx: Sql, attemptIds: readonly string[], nowMs:
   const rows = await tx<{ id: string }[]>`
     update attempt a set state = 'sending', sent_at_ms = ${nowMs}::float8
     where a.id = any(${attemptIds as string[]}::text[]) and a.state = 'intent'
-      and exists (select 1 from job j where j.id = a.job_id and j.state = 'placed')
+      and exists (select 1 from job j where j.id = a.job_id and j.state = ${"placed"})
     returning a.id`;
   return rows.map((row) => row.id);
 }

@@ -1,3 +1,4 @@
+import { sourcesOf } from "@slowboat/job";
 import type { Sql } from "./connect.ts";
 
 /** A job that goes onto a lane. */
@@ -17,5 +18,5 @@ export async function placeJobs(tx: Sql, rows: readonly PlacedJob[]): Promise<vo
       version = j.version + 1, leader_id = null, held_for = null
     from unnest(${rows.map((x) => x.jobId)}::text[], ${rows.map((x) => x.lane)}::text[], ${rows.map((x) => x.attemptId)}::text[],
       ${rows.map((x) => x.nextDecisionAtMs)}::float8[]) as t (id, lane, attempt_id, next_at)
-    where j.id = t.id and j.state in ('accepted', 'placed')`;
+    where j.id = t.id and j.state = any(${sourcesOf("placed")}::text[])`;
 }

@@ -78,7 +78,7 @@ export async function cancelOrphanedBatches(tx: Sql, nowMs: number): Promise<str
   const rows = await tx<{ id: string }[]>`
     update dispatch d set cancel_at_ms = ${nowMs}::float8
     where d.state = 'submitted' and d.cancel_at_ms is null
-      and not exists (select 1 from attempt a join job j on j.id = a.job_id where a.dispatch_id = d.id and j.state in ('accepted', 'placed'))
+      and (select 1 from attempt a join job j on j.id = a.job_id where a.dispatch_id = d.id and j.state = any(${["accepted", "placed"]}::text[]) limit 1) is null
     returning d.id`;
   return rows.map((row) => row.id);
 }

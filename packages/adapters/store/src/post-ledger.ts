@@ -1,7 +1,7 @@
 import { assert } from "@slowboat/kernel";
 import type { Sql } from "./connect.ts";
 
-/** One balanced transaction: its entries sum to zero. `digest` is a hash of the entries. */
+/** One balanced transaction: its entries sum to zero. `digest` is equal where the entries are. */
 export interface LedgerPosting {
   readonly id: string;
   readonly kind: "settle" | "waste" | "adjust";

@@ -23,7 +23,7 @@ export async function readChunk(tx: Sql, input: { readonly dispatchId: string; r
   return await tx<ChunkRow[]>`
     select a.id as "attemptId", a.job_id as "jobId", a.state, a.seq, j.endpoint, j.model, j.body, j.body_blob_key as "bodyBlobKey",
       j.body_offset as "bodyOffset", j.body_bytes as "bodyBytes", j.deadline_at_ms as "deadlineAtMs", j.accepted_at_ms as "acceptedAtMs",
-      a.decision::json ->> 'promptCache' as "promptCache"
+      case when strpos(a.decision, '"promptCache"') > 0 then a.decision::json ->> 'promptCache' end as "promptCache"
     from attempt a join job j on j.id = a.job_id
     where a.dispatch_id = ${input.dispatchId} and a.state = any(${input.states as string[]}::text[])
     order by j.prefix nulls first, j.batch_id, j.line_no, a.id`;

@@ -17,15 +17,20 @@ export interface StoreHealth {
   readonly maxConnections: number;
 }
 
+/** Lines by their batches, single jobs by an index of their own. */
+const countLive = (tx: Sql) => tx`
+  (select count(*)::int from job where batch_id is not null and state in ('accepted', 'placed'))
+    + (select count(*)::int from job where batch_id is null and state in ('accepted', 'placed'))`;
+
 /** Reads the counts; scans the whole ledger once. Across tenants, so only for the operator of the installation. */
 export async function readHealth(tx: Sql): Promise<StoreHealth> {
   const [row] = await tx<StoreHealth[]>`
     select current_setting('server_version') as "serverVersion",
       (select count(*)::int from schema_migration) as migrations,
       (select count(*)::int from api_key where revoked_at_ms is null) as "liveKeys",
-      (select count(*)::int from job where state in ('accepted', 'placed')) as "liveJobs",
-      (select count(*)::int from attempt where state = 'answered') as unsettled,
-      (select count(*)::int from attempt where state = 'unknown') as unknown,
+      (${countLive(tx)}) as "liveJobs",
+      (select count(*)::int from unsettled) as unsettled,
+      (select count(*)::int from attempt where suspended_tenant is not null) as unknown,
       (select count(*)::int from (select txn_id from ledger_entry group by txn_id having sum(amount_nano) <> 0) x) as unbalanced,
       (select count(*)::int from ledger_txn) as "ledgerTxns",
       (select count(*)::int from pg_stat_activity where backend_type = 'client backend') as connections,
@@ -36,6 +41,6 @@ export async function readHealth(tx: Sql): Promise<StoreHealth> {
 
 /** Jobs that are not at their end, over all tenants: while there are any, the job clock must not jump. */
 export async function countLiveJobs(tx: Sql): Promise<number> {
-  const [row] = await tx<{ jobs: number }[]>`select count(*)::int as jobs from job where state in ('accepted', 'placed')`;
+  const [row] = await tx<{ jobs: number }[]>`select (${countLive(tx)}) as jobs`;
   return row?.jobs ?? 0;
 }

@@ -1,3 +1,4 @@
+import { idFloor } from "@slowboat/kernel";
 import { countLines } from "./batches.ts";
 import type { Sql } from "./connect.ts";
 
@@ -140,15 +141,20 @@ export async function readOverview(tx: Sql, input: OverviewInput): Promise<Overv
 
 type DeadlineCounts = Pick<OverviewFacts, "withDeadline" | "met" | "missed" | "running" | "soon">;
 
-/** Counts the window's jobs by lane in one pass over `job_by_accepted`, with the older ones that still run by `job_live_by_tenant`. */
+/** Counts the window's jobs by lane in one pass: those accepted in it by their ids, which are ordered by time, with the older ones that still run. */
 const readCounts = (tx: Sql, { tenantId, nowMs, sinceMs }: OverviewInput): Promise<(LaneOverview & DeadlineCounts)[]> => tx<
   (LaneOverview & DeadlineCounts)[]
 >`
   with mine as (
-    select lane, state, accepted_at_ms, deadline_at_ms, ended_at_ms from job where tenant_id = ${tenantId} and accepted_at_ms >= ${sinceMs}::float8
+    select lane, state, accepted_at_ms, deadline_at_ms, ended_at_ms from job
+    where tenant_id = ${tenantId} and id >= ${idFloor("job", Math.max(0, sinceMs))} and accepted_at_ms >= ${sinceMs}::float8
     union all
     select lane, state, accepted_at_ms, deadline_at_ms, ended_at_ms from job
-    where tenant_id = ${tenantId} and accepted_at_ms < ${sinceMs}::float8 and state in ('accepted', 'placed'))
+    where tenant_id = ${tenantId} and batch_id is null and accepted_at_ms < ${sinceMs}::float8 and state in ('accepted', 'placed')
+    union all
+    select j.lane, j.state, j.accepted_at_ms, j.deadline_at_ms, j.ended_at_ms from batch b join job j on j.batch_id = b.id
+    where b.tenant_id = ${tenantId} and b.state in ('validating', 'in_progress', 'finalizing', 'cancelling') and j.accepted_at_ms < ${sinceMs}::float8
+      and j.state in ('accepted', 'placed'))
   select coalesce(lane, 'waiting') as lane, count(*) filter (where state in ('accepted', 'placed'))::int as live,
     count(*) filter (where state = 'completed')::int as completed, count(*) filter (where state = 'failed')::int as failed,
     count(*) filter (where state = 'cancelled')::int as cancelled,
@@ -180,12 +186,12 @@ const readSums = (
 async function readMoney(tx: Sql, { tenantId, sinceMs }: OverviewInput): Promise<Omit<OverviewFacts, keyof DeadlineCounts>> {
   const [row] = await tx<Omit<OverviewFacts, keyof DeadlineCounts>[]>`
     select coalesce(t.emulated, false) as emulated, t.unpriced, u.suspense, u."suspenseNano",
-      (select count(*)::int from attempt where tenant_id = ${tenantId} and state = 'answered') as unsettled
+      (select count(*)::int from unsettled w join attempt a on a.id = w.attempt_id where a.tenant_id = ${tenantId}) as unsettled
     from (
       select bool_or(emulated) as emulated, count(*) filter (where not priced)::int as unpriced from ledger_txn
       where tenant_id = ${tenantId} and at_ms >= ${sinceMs}::float8) t,
       (select count(*)::int as suspense, coalesce(sum(estimate_nano), 0)::int8 as "suspenseNano" from attempt
-      where tenant_id = ${tenantId} and state = 'unknown') u`;
+      where suspended_tenant = ${tenantId}) u`;
   if (!row) throw new Error("a query without a where clause of its own returns one row");
   return row;
 }

@@ -16,7 +16,7 @@ export async function deferJobs(tx: Sql, rows: readonly ReplannedJob[]): Promise
     update job j set next_decision_at_ms = t.at_ms, leader_id = coalesce(t.leader_id, j.leader_id), held_for = t.held_for
     from unnest(${rows.map((x) => x.jobId)}::text[], ${rows.map((x) => x.atMs)}::float8[], ${rows.map((x) => x.leaderId ?? null)}::text[],
       ${rows.map((x) => x.heldFor ?? null)}::text[]) as t (id, at_ms, leader_id, held_for)
-    where j.id = t.id and j.state in ('accepted', 'placed')`;
+    where j.id = t.id and j.state = any(${["accepted", "placed"]}::text[])`;
 }
 
 /**
@@ -33,5 +33,5 @@ export async function replanJobs(
     update job j set state = 'accepted', version = j.version + 1,
       next_decision_at_ms = least(t.at_ms, case when j.deadline_at_ms is not null then greatest(${nowMs}::float8, (${nowMs}::float8 + j.deadline_at_ms) / 2) end)
     from unnest(${rows.map((x) => x.jobId)}::text[], ${rows.map((x) => x.attemptId)}::text[], ${rows.map((x) => x.atMs)}::float8[]) as t (id, attempt_id, at_ms)
-    where j.id = t.id and j.state = 'placed' and j.attempt_id = t.attempt_id`;
+    where j.id = t.id and j.state = ${"placed"} and j.attempt_id = t.attempt_id`;
 }

@@ -87,7 +87,7 @@ async function forget(tx: Sql, ids: readonly string[]): Promise<void> {
     where a.id in (select attempt_id from gone union select x.id from attempt x where x.job_id = ${jobs})
       and a.answer is not null and a.state <> 'answered'
       and not exists (select from result r where r.attempt_id = a.id and not r.job_id = ${jobs})
-      and not exists (select from attempt u where u.state = 'answered' and u.source_attempt_id = a.id)`;
+      and not exists (select from unsettled w join attempt u on u.id = w.attempt_id where u.source_attempt_id = a.id)`;
 }
 
 /** Drops announcements that are delivered or given up, with their deliveries; returns how many. */

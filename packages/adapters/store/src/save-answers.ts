@@ -21,11 +21,14 @@ export async function saveAnswers(
 ): Promise<string[]> {
   if (answers.length === 0) return [];
   const rows = await tx<{ id: string }[]>`
+    with taken as (
     update attempt a set state = 'answered', status_code = t.status_code, answer = t.body, request_id = t.request_id, error_code = t.error_code,
       answered_at_ms = ${at.nowMs}::float8, answered_real_ms = ${at.realMs}::float8
     from unnest(${answers.map((x) => x.attemptId)}::text[], ${answers.map((x) => x.statusCode)}::int[], ${answers.map((x) => x.body)}::text[],
       ${answers.map((x) => x.requestId)}::text[], ${answers.map((x) => x.errorCode)}::text[]) as t (id, status_code, body, request_id, error_code)
     where a.id = t.id and a.state in ('sending', 'placed', 'unknown')
-    returning a.id`;
+    returning a.id, octet_length(a.answer) as bytes),
+    waiting as (insert into unsettled (attempt_id, bytes) select id, bytes from taken)
+    select id from taken`;
   return rows.map((row) => row.id);
 }

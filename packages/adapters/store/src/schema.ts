@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { bigint, boolean, customType, doublePrecision, integer, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
 
 /**
@@ -210,6 +211,13 @@ export const attempt = pgTable("attempt", {
   answeredAtMs: instant("answered_at_ms"),
   answeredRealMs: instant("answered_real_ms"),
   settledAtMs: instant("settled_at_ms"),
+  suspendedTenant: text("suspended_tenant").generatedAlwaysAs(sql`case when state = 'unknown' then tenant_id end`),
+  openCallMs: instant("open_call_ms").generatedAlwaysAs(sql`case when state = 'sending' and dispatch_id is null then sent_at_ms end`),
+});
+
+export const unsettled = pgTable("unsettled", {
+  attemptId: text("attempt_id").primaryKey(),
+  bytes: integer("bytes").notNull(),
 });
 
 export const result = pgTable("result", {

@@ -11,10 +11,11 @@ export interface SettledAttempt {
   readonly keep: boolean;
 }
 
-/** Closes answered attempts. */
+/** Closes answered attempts: they wait no more. */
 export async function settleAttempts(tx: Sql, rows: readonly SettledAttempt[], nowMs: number): Promise<void> {
   if (rows.length === 0) return;
   await tx`
+    with done as (delete from unsettled where attempt_id = any(${rows.map((x) => x.attemptId)}::text[]))
     update attempt a set state = 'settled', usage = t.usage, tier = t.tier, settled_at_ms = ${nowMs}::float8,
       answer = case when t.keep = 'true' then a.answer end
     from unnest(${rows.map((x) => x.attemptId)}::text[], ${rows.map((x) => x.usage)}::text[], ${rows.map((x) => x.tier)}::text[],

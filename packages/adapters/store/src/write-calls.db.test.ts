@@ -69,8 +69,8 @@ const answer = (id: string, body = '{"a":"\\u0000 \\ud83d 🛶"}', errorCode: st
   requestId: `req_${id}`,
   errorCode,
 });
-const rows = async (table: "job" | "attempt"): Promise<unknown[]> => [
-  ...(await database.store.sql`select * from ${database.store.sql(table)} order by id`),
+const rows = async (table: "job" | "attempt" | "unsettled"): Promise<unknown[]> => [
+  ...(await database.store.sql`select * from ${database.store.sql(table)} order by 1`),
 ];
 
 const EVERYTHING = {
@@ -103,12 +103,13 @@ describe("writing calls", () => {
     await insertJobs(database.store.sql, jobs);
     await insertAttempts(database.store.sql, attempts, at.realMs);
     await saveAnswers(database.store.sql, [answer("1", undefined, "code")], at);
-    const wanted = { jobs: await rows("job"), attempts: await rows("attempt") };
-    await database.store.sql`truncate job, attempt`;
+    const wanted = { jobs: await rows("job"), attempts: await rows("attempt"), unsettled: await rows("unsettled") };
+    expect(wanted.unsettled).toHaveLength(2);
+    await database.store.sql`truncate job, attempt, unsettled`;
     const opened = jobs.map((one, i) => ({ job: one, attempt: attempts[i] as NewAttempt }));
     await writeCalls(database.store.sql, { opened, answered: [] }, at);
     await writeCalls(database.store.sql, { opened: [], answered: [answer("1", undefined, "code")] }, at);
-    expect({ jobs: await rows("job"), attempts: await rows("attempt") }).toEqual(wanted);
+    expect({ jobs: await rows("job"), attempts: await rows("attempt"), unsettled: await rows("unsettled") }).toEqual(wanted);
   });
 
   test("answers of some and intents of others go in one statement; an attempt that has its answer keeps it", async () => {

@@ -34,12 +34,14 @@ export async function writeCalls(sql: Sql, writes: CallWrites, at: { readonly no
         emulated, source_attempt_id, created_at_ms, sent_at_ms, answered_at_ms, answered_real_ms)
       select id, job_id, tenant_id, seq, lane, account, dispatch_id, state, role, decision, estimate_nano, prices_version,
         emulated, source_attempt_id, created_at_ms, sent_at_ms, answered_at_ms, answered_real_ms
-      from json_populate_recordset(null::attempt, ${attempts}::text::json))
+      from json_populate_recordset(null::attempt, ${attempts}::text::json) returning id, state),
+    taken as (
     update attempt a set state = 'answered', status_code = t.status_code, answer = t.body, request_id = t.request_id, error_code = t.error_code,
       answered_at_ms = ${at.nowMs}::float8, answered_real_ms = ${at.realMs}::float8
     from unnest(${ids}::text[], ${answers.map((x) => x.statusCode)}::int[], ${answers.map((x) => x.body)}::text[],
       ${answers.map((x) => x.requestId)}::text[], ${answers.map((x) => x.errorCode)}::text[]) as t (id, status_code, body, request_id, error_code)
-    where a.id = t.id and a.state in ('sending', 'placed', 'unknown')`;
+    where a.id = t.id and a.state in ('sending', 'placed', 'unknown') returning a.id, octet_length(a.answer) as bytes)
+    insert into unsettled (attempt_id, bytes) select id, bytes from taken union all select id, 0 from attempts where state = 'answered'`;
 }
 
 type Row = Readonly<Record<string, unknown>>;

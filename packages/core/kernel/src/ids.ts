@@ -31,6 +31,9 @@ export function newId(kind: IdKind, nowMs: number, rng: Rng): string {
   return `${ID_PREFIX[kind]}${time}${hex(randA, 4)}${hex(randB >>> 0, 8)}${hex(rng.u32(), 8)}`;
 }
 
+/** The least id of a kind that may be made at `nowMs`: every id made then or later is not below it. */
+export const idFloor = (kind: IdKind, nowMs: number): string => `${ID_PREFIX[kind]}${hex(Math.floor(nowMs), 12)}`;
+
 /** True when `text` has the shape that `newId(kind)` makes; says nothing about whether the row exists. */
 export function isId(kind: IdKind, text: string): boolean {
   const prefix = ID_PREFIX[kind];

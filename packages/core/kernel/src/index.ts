@@ -7,7 +7,7 @@ export { type Backoff, backoffMs } from "./backoff.ts";
 export { type ClockRow, jobNowMs, realMsUntil } from "./clock.ts";
 export { parseDeadline, parseDurationMs } from "./deadline.ts";
 export { FAULTS, Fault, type FaultCode, type FaultDetail, fault, isFault } from "./faults.ts";
-export { ID_PREFIX, type IdKind, isId, newId } from "./ids.ts";
+export { ID_PREFIX, type IdKind, idFloor, isId, newId } from "./ids.ts";
 export { depthOf, elementSpans, memberSpans, replaceSpans, type Span } from "./json-span.ts";
 export { LIMITS } from "./limits.ts";
 export { addNano, formatUsd, type NanoUsd, nano, type PicoUsd, parseUsd, priceTokens, ZERO } from "./money.ts";

@@ -1,4 +1,3 @@
-import { hexOf, sha256 } from "@slowboat/kernel";
 import type { Settlement } from "@slowboat/pricing";
 import { type LedgerPosting, postLedger, type Sql } from "@slowboat/store";
 
@@ -25,7 +24,7 @@ export async function postSettlements(tx: Sql, rows: readonly SettlementRow[], a
 
 function toPosting(row: SettlementRow): LedgerPosting {
   const entries = [...row.settlement.entries].sort((a, b) => (a.account < b.account ? -1 : 1));
-  const digest = hexOf(sha256(entries.map((entry) => `${entry.account}=${entry.amountNano}`).join(";"))).slice(0, 32);
+  const digest = entries.map((entry) => `${entry.account}=${entry.amountNano}`).join(";");
   const { settlement, kind, ...facts } = row;
   return { ...facts, kind, id: `settle:${row.attemptId}`, digest, priced: settlement.priced, entries };
 }
