@@ -30,6 +30,8 @@ const schema = z.object({
   SLOWBOAT_CALLBACK_ALLOW: text,
   /** Path of a file of OpenAI-compatible providers. */
   SLOWBOAT_PROVIDERS: text.transform((path) => (path === undefined ? undefined : resolve(path))),
+  /** Path of a module of one's own lanes. */
+  SLOWBOAT_LANES: text.transform((path) => (path === undefined ? undefined : resolve(path))),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   SLOWBOAT_RETENTION_DAYS: z.coerce.number().int().min(0).max(3650).optional(),
   NO_COLOR: z.string().optional(),

@@ -33,6 +33,8 @@ const schema = z.object({
     ),
   /** Path of the operator's file of OpenAI-compatible providers. */
   SLOWBOAT_PROVIDERS: optional,
+  /** Path of a module of the operator's own lanes. */
+  SLOWBOAT_LANES: optional,
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
 import { createInteractive } from "@slowboat/dispatch";
 import { keyVerifier, openDesk } from "@slowboat/intake";
-import { createLanes } from "@slowboat/lanes";
+import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { createQueue } from "@slowboat/queue";
 import { crash, createLogger, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { openStore, readClock } from "@slowboat/store";
@@ -24,7 +24,7 @@ const queue = await createQueue({
 });
 const rng = systemRng();
 const { book, compatible } = readMarket(config.SLOWBOAT_PROVIDERS);
-const lanes = createLanes({
+const builtIn = createLanes({
   openai: config.OPENAI_API_KEY ? { apiKey: config.OPENAI_API_KEY, baseURL: config.OPENAI_BASE_URL } : undefined,
   anthropic: config.ANTHROPIC_API_KEY ? { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } : undefined,
   compatible,
@@ -33,6 +33,7 @@ const lanes = createLanes({
   pace: { rng },
   emulated: config.SLOWBOAT_EMULATED,
 });
+const lanes = await withOwnLanes(builtIn, config.SLOWBOAT_LANES, { emulated: config.SLOWBOAT_EMULATED, clock });
 const desk = openDesk({ store, queue, clock });
 const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger });
 const app = createApp(

@@ -7,6 +7,8 @@ const schema = z.object({
   SLOWBOAT_DATA_DIR: z.string().min(1),
   /** Path of the operator's file of OpenAI-compatible providers. */
   SLOWBOAT_PROVIDERS: z.string().min(1).optional(),
+  /** Path of a module of the operator's own lanes. */
+  SLOWBOAT_LANES: z.string().min(1).optional(),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   OPENAI_API_KEY: z.string().min(1).optional(),
   OPENAI_BASE_URL: z.url().optional(),

@@ -17,7 +17,7 @@ import {
   sweepLostCalls,
 } from "@slowboat/dispatch";
 import { populateBatch, sweepIntake } from "@slowboat/intake";
-import { createLanes } from "@slowboat/lanes";
+import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { crash, createLogger, loop, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { cancelOrphanedBatches, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
@@ -48,7 +48,7 @@ const queue = await createQueue({
   ...(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 }),
   onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
 });
-const lanes = createLanes({
+const builtIn = createLanes({
   openai: config.OPENAI_API_KEY ? { apiKey: config.OPENAI_API_KEY, baseURL: config.OPENAI_BASE_URL } : undefined,
   anthropic: config.ANTHROPIC_API_KEY ? { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } : undefined,
   compatible,
@@ -57,6 +57,7 @@ const lanes = createLanes({
   pace: { rng, waitMsMax: TURN_WAIT_MS },
   emulated: config.SLOWBOAT_EMULATED === "1",
 });
+const lanes = await withOwnLanes(builtIn, config.SLOWBOAT_LANES, { emulated: config.SLOWBOAT_EMULATED === "1", clock });
 const concurrency = (lane: LaneId): number => (laneClass(lane) === "batch" ? BATCHES_AT_ONCE : config.SLOWBOAT_CALL_CONCURRENCY);
 const offers: LaneOffer[] = [...lanes.values()].map(({ id, account, emulated, pace }) => ({
   id,

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { closeSync, copyFileSync, existsSync, openSync, readSync, statSync, truncateSync } from "node:fs";
 import { type Backoff, backoffMs, type Rng } from "@slowboat/kernel";
+import { serviceArguments } from "@slowboat/runtime";
 
 const RESTART: Backoff = { baseMs: 200, factor: 2, maxMs: 10_000, jitter: 0.3 };
 /** An app that ran this long is forgiven its earlier crashes. */
@@ -54,7 +55,7 @@ export function keepApp(spec: AppSpec, hooks: { readonly rng: Rng; readonly say:
     const started = performance.now();
     const made = fork(spec.main, spec.args?.() ?? [], {
       env: spec.env,
-      execArgv: ["--disable-warning=ExperimentalWarning"],
+      execArgv: serviceArguments(spec.name),
       stdio: ["ignore", log, log, "ipc"],
       detached: true,
     });

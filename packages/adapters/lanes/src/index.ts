@@ -7,6 +7,7 @@ export { createAnthropicBatchLane } from "./anthropic-batch.ts";
 export { createLanes, type LaneSettings } from "./create-lanes.ts";
 export { createOpenAiLane } from "./openai.ts";
 export { createOpenAiBatchLane } from "./openai-batch.ts";
+export { type OwnLaneSettings, type OwnLanes, withOwnLanes } from "./own-lanes.ts";
 export type { LanePace } from "./paces.ts";
 export { createPoolLane } from "./pool.ts";
 export {

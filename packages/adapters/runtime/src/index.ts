@@ -10,4 +10,5 @@ export { loop } from "./loop.ts";
 export { type CompatibleAccount, type Market, openMarket } from "./providers.ts";
 export { systemRng } from "./rng.ts";
 export { deriveKey, keyName, newWebhookSecret, openWebhookSecret } from "./seal.ts";
+export { serviceArguments } from "./service-arguments.ts";
 export { parseSettings } from "./settings.ts";
