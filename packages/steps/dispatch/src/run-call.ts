@@ -1,5 +1,6 @@
 import type { LaneId } from "@slowboat/contract";
 import type { LaneAnswer } from "@slowboat/lanes";
+import type { Queue } from "@slowboat/queue";
 import { groupCommit, keepLease, LEASE_MS } from "@slowboat/runtime";
 import { type DispatchRow, leaseDispatch, markSending, readChunk, releaseDispatch, renewLease, voidLeftovers } from "@slowboat/store";
 import { readBodies, toRequest, windows } from "./bodies.ts";
@@ -11,7 +12,15 @@ import { eachInTurn } from "./prompt-cache/in-turn.ts";
 import { takeAnswers } from "./take-answers.ts";
 
 const WINDOW_ROWS = 500;
-const SETTLE_PACE = { soonMs: 20, apartMs: 500 };
+const SETTLE_PACE = { soonMs: 20, apartMs: 200 };
+
+/** One settle bell a queue: however many chunks run in this process, a ring speaks for the answers of all. */
+const bells = new WeakMap<Queue, ReturnType<typeof debouncedBell>>();
+function settleBell(queue: Queue): ReturnType<typeof debouncedBell> {
+  const known = bells.get(queue) ?? debouncedBell(() => queue.ring("settle", [{ dispatchId: null }]), SETTLE_PACE);
+  bells.set(queue, known);
+  return known;
+}
 
 /**
  * Runs a chunk of attempts on a call lane. Each is marked `sending` in a commit of its own or shared with its neighbours before its socket
@@ -35,7 +44,7 @@ export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => 
   const sending = AbortSignal.any([signal, refusing.signal]);
   const totals = { settle: 0, replan: 0 };
   // Settlement begins while the chunk is still running; no answer waits for its bell.
-  const bell = debouncedBell(() => deps.queue.ring("settle", [{ dispatchId }]), SETTLE_PACE);
+  const bell = settleBell(deps.queue);
   try {
     const rows = await readChunk(deps.store.sql, { dispatchId, states: ["intent"] });
     const mark = groupCommit(
@@ -76,7 +85,6 @@ export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => 
       totals.replan += await endAll(deps, dispatch, { states: ["intent"], to: "void", code: "lane_parked", outcome: "unsent" });
     if (!signal.aborted) await voidLeftovers(deps.store.sql, dispatch.id, deps.time.clock.job());
   } finally {
-    await bell.close();
     lease.end();
   }
   const state = signal.aborted ? "running" : "done";

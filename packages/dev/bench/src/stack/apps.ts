@@ -1,15 +1,21 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { serviceArguments } from "@slowboat/runtime";
 import { type Child, startChild } from "./child.ts";
 import type { Ground } from "./ground.ts";
 import { freePort } from "./ports.ts";
 
 const ROOT = fileURLToPath(new URL("../../../../../", import.meta.url));
 
+/** The upstream of a stack whose lanes open no socket. */
+export const NOWHERE = "http://127.0.0.1:9";
+
 /** How the apps are set up. */
 export interface AppsOptions {
   /** Origin of what stands for OpenAI. */
   readonly upstreamUrl: string;
+  /** Path of a module of lanes that take the place of the built-in ones. */
+  readonly lanesModule?: string;
   /** True where it stands for Anthropic as well. */
   readonly anthropic?: boolean;
   readonly redisUrl?: string;
@@ -23,6 +29,7 @@ export interface Apps {
   /** Origin of the intake API. */
   readonly url: string;
   readonly intake: Child;
+  readonly scheduler: Child;
   /** Ends the intake API and starts a fresh one on the same port. */
   renewIntake(): Promise<Child>;
   stop(): Promise<void>;
@@ -50,6 +57,7 @@ export async function startApps(ground: Ground, options: AppsOptions): Promise<A
     SLOWBOAT_HOST: "127.0.0.1",
     SLOWBOAT_SECRET: ground.secret,
     SLOWBOAT_EMULATED: "1",
+    ...(options.lanesModule === undefined ? {} : { SLOWBOAT_LANES: options.lanesModule }),
     SLOWBOAT_CALLBACK_ALLOW: (options.callbackAllow ?? []).join(","),
   };
   const anthropic = { ANTHROPIC_API_KEY: "bench", ANTHROPIC_BASE_URL: options.upstreamUrl };
@@ -57,6 +65,7 @@ export async function startApps(ground: Ground, options: AppsOptions): Promise<A
   const start = (name: string, env: Readonly<Record<string, string>>): Promise<Child> =>
     startChild({
       main: join(ROOT, "apps", name, "src/main.ts"),
+      nodeArgs: serviceArguments(name),
       env: { ...base, ...env },
       logPath: join(ground.dir, "logs", `${name}.log`),
       profileDir: options.profileDir,
@@ -70,20 +79,22 @@ export async function startApps(ground: Ground, options: AppsOptions): Promise<A
   };
   try {
     intake = await startIntake();
-    started.push(await start("scheduler", providers));
+    const scheduler = await start("scheduler", providers);
+    started.push(scheduler);
     started.push(await start("results-service", { SLOWBOAT_PORT: String(await freePort()) }));
+    return {
+      url: `http://127.0.0.1:${port}`,
+      intake,
+      scheduler,
+      renewIntake: async () => {
+        await intake?.stop();
+        intake = await startIntake();
+        return intake;
+      },
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
   }
-  return {
-    url: `http://127.0.0.1:${port}`,
-    intake,
-    renewIntake: async () => {
-      await intake?.stop();
-      intake = await startIntake();
-      return intake;
-    },
-    stop,
-  };
 }

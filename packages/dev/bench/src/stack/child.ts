@@ -23,6 +23,7 @@ const STOP_MS = 12_000;
 export async function startChild(spec: {
   readonly main: string;
   readonly args?: readonly string[];
+  readonly nodeArgs?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly logPath: string;
   readonly profileDir?: string | null;
@@ -32,7 +33,7 @@ export async function startChild(spec: {
   const env = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", ...spec.env };
   const child = fork(spec.main, spec.args ?? [], {
     env,
-    execArgv: ["--disable-warning=ExperimentalWarning", ...profiling],
+    execArgv: [...(spec.nodeArgs ?? ["--disable-warning=ExperimentalWarning"]), ...profiling],
     stdio: ["ignore", log, log, "ipc"],
   });
   closeSync(log);

@@ -7,23 +7,7 @@
  * `{kind: "held", name}`; `{witness: false}` answers at once again; anything else is answered with what was served so far.
  */
 import { type AddressInfo, createServer } from "node:net";
-
-const completion = (content: string): string =>
-  JSON.stringify({
-    id: "chatcmpl-instant",
-    object: "chat.completion",
-    created: 1_780_000_000,
-    model: "gpt-4.1-mini-2025-04-14",
-    choices: [{ index: 0, message: { role: "assistant", content, refusal: null }, logprobs: null, finish_reason: "stop" }],
-    usage: {
-      prompt_tokens: 220,
-      completion_tokens: 7,
-      total_tokens: 227,
-      prompt_tokens_details: { cached_tokens: 0 },
-      completion_tokens_details: { reasoning_tokens: 0 },
-    },
-    service_tier: "default",
-  });
+import { completion } from "./completion.ts";
 
 const SENTENCE = "The cargo crossed by night. ";
 const wanted = Number(process.argv[2] ?? 0);

@@ -1,8 +1,6 @@
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Bench, BenchOptions } from "../bench.ts";
-import { startApps } from "../stack/apps.ts";
-import { startChild } from "../stack/child.ts";
+import { NOWHERE, startApps } from "../stack/apps.ts";
 import { prepareGround } from "../stack/ground.ts";
 import { median, rounded } from "../stats.ts";
 import { ourThroughput } from "./ours.ts";
@@ -10,10 +8,11 @@ import { type Backend, rawBullmq } from "./raw-bullmq.ts";
 import { startReceiver } from "./receiver.ts";
 import { findRedis } from "./redis.ts";
 
-const FULL = { jobs: 10_000, raw: 5000, rounds: 3 };
+const FULL = { jobs: 30_000, raw: 5000, rounds: 3 };
 const QUICK = { jobs: 4000, raw: 2000, rounds: 2 };
 const WARM = { jobs: 1000, raw: 500 };
 const WANTED_RATIO = 2;
+const LANES = fileURLToPath(new URL("./lanes.ts", import.meta.url));
 
 interface Measured {
   readonly backend: Backend;
@@ -25,24 +24,26 @@ interface Measured {
 export const throughputBench: Bench = async (options) => {
   const stops: (() => Promise<void>)[] = [];
   try {
-    options.say("starting Postgres and an upstream that answers at once");
+    options.say("starting Postgres");
     const ground = await prepareGround();
     stops.push(ground.stop);
-    const main = fileURLToPath(new URL("../stack/upstream-worker.ts", import.meta.url));
-    const upstream = await startChild({ main, env: {}, logPath: join(ground.dir, "logs", "upstream.log") });
-    stops.push(upstream.stop);
     const receiver = await startReceiver();
     stops.push(receiver.close);
-    const upstreamUrl = `http://127.0.0.1:${String(upstream.ready["port"])}`;
     const redis = await findRedis(ground.dir);
     if (redis) stops.push(redis.stop);
     const measured: Measured[] = [];
     for (const backend of redis ? (["postgres", "redis"] as const) : (["postgres"] as const)) {
       const redisUrl = backend === "redis" && redis ? { redisUrl: redis.url } : {};
-      const apps = await startApps(ground, { upstreamUrl, ...redisUrl, callbackAllow: [receiver.address], profileDir: options.profileDir });
+      const apps = await startApps(ground, {
+        upstreamUrl: NOWHERE,
+        lanesModule: LANES,
+        ...redisUrl,
+        callbackAllow: [receiver.address],
+        profileDir: options.profileDir,
+      });
       try {
         const url = backend === "redis" && redis ? redis.url : ground.postgres.url;
-        measured.push(await measure(options, backend, { bed: { ground, url: apps.url, upstream, receiver }, url }));
+        measured.push(await measure(options, backend, { bed: { ground, url: apps.url, lane: apps.scheduler, receiver }, url }));
       } finally {
         await apps.stop();
       }
@@ -92,8 +93,8 @@ function reportOf(measured: readonly Measured[], skipped: readonly string[]): Aw
       },
     ]),
     notes: [
-      "From the first upload to the last webhook; 1 kB chat bodies, batches of 2,000 lines, chunks of at most 500, a constant upstream on loopback as the instant lane.",
-      "Every webhook was verified and came once; every job has one result and one balanced ledger transaction; the upstream was called once a job.",
+      "From the first upload to the last webhook; 1 kB chat bodies, batches of 2,000 lines, chunks of at most 500. The instant lane answers inside the scheduler, as raw BullMQ's no-op job ends inside its worker.",
+      "Every webhook was verified and came once; every job has one result and one balanced ledger transaction; the lane was called once a job.",
       ...skipped.map((one) => `skipped: ${one}`),
     ],
   };

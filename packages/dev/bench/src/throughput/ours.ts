@@ -9,7 +9,8 @@ import type { Receiver } from "./receiver.ts";
 export interface Bed {
   readonly ground: Ground;
   readonly url: string;
-  readonly upstream: Child;
+  /** The process in which the instant lane answers. */
+  readonly lane: Child;
   readonly receiver: Receiver;
 }
 
@@ -31,7 +32,7 @@ export async function ourThroughput(bed: Bed, seed: number, jobs: number): Promi
         inMemory(batchFile(seed + i, Math.min(BATCH_LINES, jobs - i * BATCH_LINES), LINE_BYTES)),
       ),
     );
-    const servedBefore = Number((await bed.upstream.ask({}))["served"]);
+    const servedBefore = Number((await bed.lane.ask({}))["served"]);
     const started = performance.now();
     const batches: string[] = [];
     for (const file of files) batches.push(await submit(client, file, bed.receiver.url));
@@ -39,7 +40,7 @@ export async function ourThroughput(bed: Bed, seed: number, jobs: number): Promi
     const seconds = (performance.now() - started) / 1000;
     checkWebhooks(bed, batches);
     await checkRows(bed.ground, batches, jobs);
-    const served = Number((await bed.upstream.ask({}))["served"]) - servedBefore;
+    const served = Number((await bed.lane.ask({}))["served"]) - servedBefore;
     if (served !== jobs) throw new Error(`the lane was called ${served} times for ${jobs} jobs`);
     return jobs / seconds;
   } finally {
