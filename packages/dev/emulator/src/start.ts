@@ -12,6 +12,7 @@ import { createLimiter } from "./model/limits.ts";
 import type { Latency } from "./model/turnaround.ts";
 import { createOpenAiBatches } from "./openai-batches.ts";
 import { type Behaviour, createCore } from "./provider.ts";
+import { createAnnouncer } from "./webhooks.ts";
 
 /** Settings of an emulator. Everything has a default: a free port, seed 1, no journal, machine time, published latencies. */
 export interface EmulatorOptions extends Partial<Omit<Behaviour, "seed" | "latency">> {
@@ -55,14 +56,18 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     countersMove: options.countersMove ?? false,
     batchCacheHits: options.batchCacheHits ?? 1,
     enqueuedTokenLimit: options.enqueuedTokenLimit ?? 15_000_000_000,
+    messageQueueLimit: options.messageQueueLimit ?? 200_000,
     requestsPerMinute: options.requestsPerMinute ?? null,
     tokensPerMinute: options.tokensPerMinute ?? null,
   };
   const core = createCore(behaviour, keep, now);
   const sleeper = createSleeper();
+  const openAiBatches = createOpenAiBatches(core);
+  const announcer = createAnnouncer(core, openAiBatches);
   const face: Face = {
     core,
-    openAiBatches: createOpenAiBatches(core),
+    announcer,
+    openAiBatches,
     messageBatches: createMessageBatches(core),
     limiter: createLimiter(behaviour.requestsPerMinute, behaviour.tokensPerMinute),
     sleep: (jobMs) => sleeper.sleep(typeof clock === "function" ? 0 : jobMs / clock.scale),
@@ -80,6 +85,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     invoice: () => settledInvoice(face),
     stop: () => {
       sleeper.wakeAll();
+      announcer.stop();
       stopped ??= close(server).then(() => keep.close());
       return stopped;
     },
