@@ -33,6 +33,38 @@ test.each(["rate-limit", "server-error", "html-503"] as const)(
   },
 );
 
+test.each([
+  { lane: "openai-batch", path: "/v1/batches", job: { lanesAllow: ["openai-batch", "openai"] } },
+  {
+    lane: "anthropic-batch",
+    path: "/v1/messages/batches",
+    job: {
+      lanesAllow: ["anthropic-batch", "anthropic"],
+      endpoint: "/v1/messages",
+      provider: "anthropic",
+      model: "claude-haiku-4-5",
+      baselineModel: "claude-haiku-4-5",
+      body: '{"model":"claude-haiku-4-5","max_tokens":20,"messages":[{"role":"user","content":"Name a river."}]}',
+      bodyBytes: 99,
+    },
+  },
+] as const)(
+  "a list that fails while a lost create is looked for on $lane gives nothing back that may have been paid for",
+  async ({ lane, path, job }) => {
+    world = await openWorld({ batchTurnaroundMs: 20 * MINUTE });
+    world.emulator.addFaults(
+      { match: { method: "POST", path }, drop: "after-commit" },
+      { match: { method: "GET", path }, preset: "server-error", times: 2 },
+      { match: { method: "GET", path }, preset: "rate-limit" },
+    );
+    await world.accept(10, { ...job, lanesAllow: [...job.lanesAllow] });
+    await world.pass(EVENING + 2 * HOUR, MINUTE);
+    expect(await attempts()).toHaveLength(10);
+    expect(lanesOf(await answered())).toEqual([lane]);
+    expect((await world.emulator.invoice()).lines).toHaveLength(10);
+  },
+);
+
 test("a bad line fails alone, and the good ones of its refused file go out again as a batch", async () => {
   world = await openWorld({ batchTurnaroundMs: 20 * MINUTE });
   await world.accept(14, BATCH);

@@ -43,9 +43,16 @@ async function adopt(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, row
   const sent = rows.filter((row) => row.state === "sending").map((row) => row.attemptId);
   if (sent.length === 0) return null;
   const among = { sinceMs: dispatch.createdAtMs, ...(await readNeighbours(deps.store.sql, dispatch)) };
-  const found = await lane.find(dispatch.id, sent, among, signal);
+  const found = await lane.find(dispatch.id, sent, among, signal).catch(stillUnsure);
   if (found) deps.logger.warn({ dispatchId: dispatch.id, lane: lane.id, ref: found.ref }, "batch-adopted");
   return found?.ref ?? null;
+}
+
+/** A look that fails tells nothing of the create: its lines may be running and must not be given back. */
+function stillUnsure(error: unknown): never {
+  if (!(error instanceof LaneError)) throw error;
+  const { retry, code } = error;
+  throw new LaneError(error.message, { outcome: "unknown", retry, code, cause: error });
 }
 
 async function create(
