@@ -65,6 +65,20 @@ test.each([
   },
 );
 
+test("lines of a create that was never heard of, whose jobs went elsewhere meanwhile, end in suspense and not in limbo", async () => {
+  world = await openWorld({ batchTurnaroundMs: 20 * MINUTE });
+  world.emulator.addFaults({ match: CREATE, drop: "before" });
+  await world.accept(5, BATCH);
+  await world.look();
+  world.clock.advance(15 * MINUTE); // single jobs wait for company
+  await world.look();
+  expect((await attempts()).map((row) => row.state)).toEqual(Array(5).fill("sending"));
+  await world.database.store.sql`update job set state = 'cancelled', next_decision_at_ms = null`;
+  await world.pass(EVENING + HOUR, MINUTE);
+  expect((await attempts()).map((row) => row.state)).toEqual(Array(5).fill("unknown"));
+  expect((await world.emulator.invoice()).lines).toEqual([]);
+});
+
 test("a bad line fails alone, and the good ones of its refused file go out again as a batch", async () => {
   world = await openWorld({ batchTurnaroundMs: 20 * MINUTE });
   await world.accept(14, BATCH);

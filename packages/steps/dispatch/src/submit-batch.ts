@@ -27,7 +27,11 @@ export async function submitBatch(deps: LaneDeps, lane: BatchLane, dispatch: Dis
   if (rows.length === 0) return { state: "done", endedAtMs: deps.time.clock.job() };
   try {
     const ref = (await adopt(deps, lane, dispatch, rows, signal)) ?? (await create(deps, lane, dispatch, rows, signal));
-    if (ref === null) return { state: "done", endedAtMs: deps.time.clock.job() };
+    if (ref === null) {
+      // Its jobs have gone elsewhere meanwhile; what an earlier create may have sent of them is held in suspense.
+      await endAll(deps, dispatch, { states: ["sending"], to: "unknown", code: "not_found_again", outcome: "unheard" });
+      return { state: "done", endedAtMs: deps.time.clock.job() };
+    }
     const nowMs = deps.time.clock.job();
     const jobs = await placeAttempts(deps.store.sql, { dispatchId: dispatch.id, nowMs });
     deps.logger.info({ dispatchId: dispatch.id, lane: lane.id, ref, jobs }, "batch-submitted");
