@@ -2,8 +2,6 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Store } from "@slowboat/store";
 
 const LOOK_MS = 500;
-/** Given up when nothing has ended for so long; the longest pause in the house is a webhook's second one. */
-const STILL_MS = 150_000;
 
 /** What has not ended, by kind and state; empty when everything has. Batches that the provider denies are looked for as long as it keeps answers: they wait for nothing. */
 export async function unfinished(store: Store): Promise<{ readonly what: string; readonly count: number }[]> {
@@ -16,8 +14,8 @@ export async function unfinished(store: Store): Promise<{ readonly what: string;
       where state in ('queued', 'running', 'submitted') and provider_status is distinct from 'lost' group by 1`;
 }
 
-/** Waits until all has ended, telling how much is left; gives back what never does. */
-export async function drain(store: Store, told: (left: number) => void): Promise<string[]> {
+/** Waits until all has ended, telling how much is left; gives back what has not when nothing has changed for `stillMs`. */
+export async function drain(store: Store, stillMs: number, told: (left: number) => void): Promise<string[]> {
   let before = "";
   let since = performance.now();
   for (;;) {
@@ -27,7 +25,7 @@ export async function drain(store: Store, told: (left: number) => void): Promise
     const now = left.map(({ what, count }) => `${count} ${what}`);
     if (now.join() !== before) since = performance.now();
     before = now.join();
-    if (performance.now() - since > STILL_MS) return now;
+    if (performance.now() - since > stillMs) return now;
     await pause(LOOK_MS);
   }
 }

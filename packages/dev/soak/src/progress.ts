@@ -15,12 +15,14 @@ export function createProgress(out: NodeJS.WriteStream, nowMs: () => number = ()
   let startedMs = 0;
   let firstDone = 0;
   let saidMs = Number.NEGATIVE_INFINITY;
+  let whole = false;
   return {
     at: (name, done, all) => {
       const now = nowMs();
-      if (name !== phase) [phase, startedMs, firstDone, saidMs] = [name, now, done, Number.NEGATIVE_INFINITY];
-      if (now - saidMs < everyMs && done < all) return;
+      if (name !== phase) [phase, startedMs, firstDone, saidMs, whole] = [name, now, done, Number.NEGATIVE_INFINITY, false];
+      if (whole || (now - saidMs < everyMs && done < all)) return;
       saidMs = now;
+      whole = done >= all;
       const rate = (done - firstDone) / Math.max(0.001, (now - startedMs) / 1000);
       const eta = rate > 0 ? `${Math.ceil((all - done) / rate)} s` : "unknown";
       const line = `soak ${name} · ${done.toLocaleString("en-US")} of ${all.toLocaleString("en-US")} · ${rate.toFixed(0)}/s · ETA ${done >= all ? "0 s" : eta}`;

@@ -36,8 +36,8 @@ const ANTHROPIC_MODELS = ["claude-haiku-4-5", "claude-sonnet-5"] as const;
 /** Minutes for real time alone, hours for the batch lane with a rescue behind it; a day and more lets a batch expire. */
 const DEADLINES = ["40m", "2h", "3h", "3h"] as const;
 const LONG_DEADLINE = "26h";
-/** From this size on a run lasts long enough, at its pace, for batches to expire. */
-const LONG_RUN = 10_000;
+/** A run of this size lasts long enough, at its pace, for batches to expire. */
+export const LONG_RUN = 10_000;
 /** Every so many questions were asked before. */
 const REPEATS = 12;
 /** Every so many have a long beginning in common with others. */
