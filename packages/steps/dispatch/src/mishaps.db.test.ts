@@ -1,3 +1,4 @@
+import { until } from "@slowboat/testkit";
 import { afterEach, expect, test } from "vitest";
 import { planDue, runBatchDispatch } from "./index.ts";
 import { EVENING, HOUR, MINUTE, openWorld, type World } from "./testing/world.ts";
@@ -187,4 +188,27 @@ test("a call that hangs on a cheap lane is run in real time beside it before the
   await world.database.store.sql`update dispatch set state = 'running', lease_gen = 1, lease_until_real_ms = ${world.clock.real() + 1e12}`;
   await world.pass(EVENING + 2 * HOUR, MINUTE);
   expect(await answered()).toMatchObject([{ jobId: id, lane: "openai" }]);
+});
+
+test("a late job that is being sent at the very moment it would be taken back keeps its attempt, and its answer", async () => {
+  world = await openWorld();
+  const { sql } = world.database.store;
+  const [id] = await world.accept(1, { lanesAllow: ["openai-flex", "openai"], deadlineAtMs: EVENING + 2 * HOUR });
+  await planDue(world.planDeps, signal);
+  expect(await attempts()).toMatchObject([{ lane: "openai-flex", state: "intent" }]);
+  const [job] = await world.rows<{ dueMs: number }>("job", 'next_decision_at_ms as "dueMs"');
+  world.clock.advance((job?.dueMs ?? 0) - world.clock.job());
+  let planning: Promise<unknown> = Promise.resolve();
+  // The worker's commit is held back until the planner, which has read the attempt as unsent, waits for the row.
+  await sql.begin(async (tx) => {
+    await tx`update attempt set state = 'sending', sent_at_ms = ${world.clock.job()}`;
+    planning = planDue(world.planDeps, signal);
+    await until(
+      async () => (await sql`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`).length > 0,
+      "the planner waits for the row",
+    );
+  });
+  await planning;
+  const [first] = await attempts();
+  expect(first).toMatchObject({ jobId: id, lane: "openai-flex", state: "sending" });
 });
