@@ -37,6 +37,7 @@ test.each([
   { preset: "html-502", openaiStatus: 502, anthropicStatus: 502, type: null },
   { preset: "html-503", openaiStatus: 503, anthropicStatus: 503, type: null },
   { preset: "spend-limit", openaiStatus: 429, anthropicStatus: 429, type: "rate_limit_error" },
+  { preset: "own-spend-limit", openaiStatus: 429, anthropicStatus: 400, type: "invalid_request_error" },
   { preset: "unauthorized", openaiStatus: 401, anthropicStatus: 401, type: "authentication_error" },
 ] as const)("$preset reaches both clients as their own error", async ({ preset, openaiStatus, anthropicStatus, type }) => {
   const { emulator, openai, anthropic } = await started();
@@ -72,6 +73,26 @@ test("a connection dropped before the work bills nothing, and a hanging request 
   await expect(openai.chat.completions.create(ask)).rejects.toBeInstanceOf(OpenAI.APIConnectionError);
   await expect(openai.chat.completions.create(ask, { timeout: 100 })).rejects.toBeInstanceOf(OpenAI.APIConnectionTimeoutError);
   expect((await emulator.invoice()).lines).toEqual([]);
+});
+
+test("an outage breaks what is on the line, refuses connections while it lasts, and forgets nothing", async () => {
+  const { emulator, openai } = await started();
+  await openai.chat.completions.create(ask);
+  emulator.addFaults({ ...chat, outageMs: 300 });
+  const began = performance.now();
+  await expect(openai.chat.completions.create(ask)).rejects.toBeInstanceOf(OpenAI.APIConnectionError);
+  const refused = await fetch(`${emulator.url}/v1/models`).catch((e: unknown) => e);
+  expect((refused as { cause?: { code?: string } }).cause?.code).toBe("ECONNREFUSED");
+  await expect
+    .poll(() =>
+      openai.chat.completions.create(ask).then(
+        () => "answered",
+        () => "gone",
+      ),
+    )
+    .toBe("answered");
+  expect(performance.now() - began).toBeGreaterThanOrEqual(299);
+  expect((await emulator.invoice()).lines).toHaveLength(2);
 });
 
 test("a stream can end too early in four ways, and the clients notice each as they do with the real providers", async () => {
@@ -123,7 +144,7 @@ test("every fault at random is one post, repeats with its seed, and counts what 
     const told = (await (await fetch(`${emulator.url}/emulator/faults`)).json()) as { fired: Record<string, number>; lostReplies: number };
     return { said, told, billed: (await emulator.invoice()).lines.length };
   };
-  const wish = { seed: 7, rate: 8, probabilities: { "call-hangs": 0 } };
+  const wish = { seed: 7, rate: 8, probabilities: { "call-hangs": 0, outage: 0 } };
   const one = await run(wish);
   const two = await run(wish);
   expect(two.said).toEqual(one.said);
@@ -135,7 +156,7 @@ test("every fault at random is one post, repeats with its seed, and counts what 
   expect(heard).toBeLessThan(60);
   expect(lostReplies).toBe(fired["call-reply-lost"] ?? 0);
   expect(one.billed).toBe(heard + lostReplies);
-  expect((await run({ seed: 8, rate: 8, probabilities: { "call-hangs": 0 } })).said).not.toEqual(one.said);
+  expect((await run({ seed: 8, rate: 8, probabilities: { "call-hangs": 0, outage: 0 } })).said).not.toEqual(one.said);
   const { emulator } = await started();
   const nonsense = await fetch(`${emulator.url}/emulator/chaos`, { method: "POST", body: JSON.stringify({ probabilities: { "no-such": 1 } }) });
   expect(nonsense.status).toBe(400);

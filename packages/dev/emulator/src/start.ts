@@ -71,12 +71,15 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     messageBatches: createMessageBatches(core),
     limiter: createLimiter(behaviour.requestsPerMinute, behaviour.tokensPerMinute),
     sleep: (jobMs) => sleeper.sleep(typeof clock === "function" ? 0 : jobMs / clock.scale),
+    outage: (jobMs) => outages.begin(typeof clock === "function" ? jobMs : jobMs / clock.scale),
   };
   const app = createApp(face);
   const server = createAdaptorServer({ fetch: app.fetch, hostname: options.host ?? "127.0.0.1" }) as Server;
   // Real providers keep idle connections for minutes; Node's five seconds would look like resets to pooled clients.
   server.keepAliveTimeout = 120_000;
-  const port = await listen(server, options.port ?? 0, options.host ?? "127.0.0.1");
+  const host = options.host ?? "127.0.0.1";
+  const port = await listen(server, options.port ?? 0, host);
+  const outages = createOutages(server, () => listen(server, port, host));
   let stopped: Promise<void> | undefined;
   return {
     url: `http://127.0.0.1:${port}`,
@@ -86,6 +89,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     stop: () => {
       sleeper.wakeAll();
       announcer.stop();
+      outages.stop();
       stopped ??= close(server).then(() => keep.close());
       return stopped;
     },
@@ -113,6 +117,37 @@ function createSleeper(): { sleep(ms: number): Promise<void>; wakeAll(): void } 
     wakeAll: () => {
       over = true;
       for (const wake of [...sleeping]) wake();
+    },
+  };
+}
+
+const LISTEN_AGAIN_MS = 50;
+
+/** Takes the server off the net for a while. Nothing listens again after `stop`. */
+function createOutages(server: Server, listenAgain: () => Promise<number>): { begin(ms: number): void; stop(): void } {
+  let timer: NodeJS.Timeout | null = null;
+  let over = false;
+  const end = (): void => {
+    timer = null;
+    if (over) return;
+    // Somebody else may hold the port for a moment.
+    listenAgain().catch(() => {
+      if (!over) timer = setTimeout(end, LISTEN_AGAIN_MS);
+    });
+  };
+  return {
+    begin: (ms) => {
+      if (timer !== null || over) return;
+      const until = performance.now() + ms;
+      timer = setTimeout(() => undefined, ms);
+      void close(server).then(() => {
+        if (timer !== null) clearTimeout(timer);
+        timer = setTimeout(end, Math.max(0, until - performance.now()));
+      });
+    },
+    stop: () => {
+      over = true;
+      if (timer !== null) clearTimeout(timer);
     },
   };
 }

@@ -28,6 +28,7 @@ const Rule = z.strictObject({
   headers: z.record(z.string(), z.string()).optional(),
   delayMs: z.number().min(0).optional(),
   drop: z.enum(["before", "reset", "after-commit"]).optional(),
+  outageMs: z.number().min(0).optional(),
   hang: z.boolean().optional(),
   stream: z.strictObject({ afterEvents: z.number().int().min(0), end: z.enum(["eof", "reset", "half-line", "error"]) }).optional(),
   servedTier: z.enum(["default", "standard"]).optional(),

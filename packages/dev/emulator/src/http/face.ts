@@ -25,6 +25,8 @@ export interface Face {
   readonly limiter: ReturnType<typeof createLimiter>;
   /** Waits so many job milliseconds, or less when the emulator stops. */
   sleep(jobMs: number): Promise<void>;
+  /** Breaks every connection off and listens again after so many job milliseconds; during an outage nothing more happens. */
+  outage(jobMs: number): void;
 }
 
 /** A JSON answer. */

@@ -131,6 +131,10 @@ function streamed(
     controller.close();
   };
   const source = new ReadableStream<Uint8Array>({
+    // Nobody hears the rest, and it is charged.
+    cancel: () => {
+      if (cut === undefined) face.core.faults.lose(1);
+    },
     pull: async (controller) => {
       const slice = sent.slice(at, at + step);
       at += slice.length;

@@ -13,6 +13,10 @@ export async function meetFault(
   const effect = face.core.faults.take({ provider, method: c.req.method, customId: null, ...probe });
   if (effect === null) return { effect, reply: null };
   if (effect.delayMs !== undefined) await face.sleep(effect.delayMs);
+  if (effect.outageMs !== undefined) {
+    face.outage(effect.outageMs);
+    return { effect, reply: new Response(null) };
+  }
   if (effect.hang === true) {
     await new Promise<void>((resolve) => c.env.outgoing.once("close", () => resolve()));
     return { effect, reply: new Response(null) };

@@ -33,6 +33,8 @@ export const CHAOS: readonly Named[] = [
   ...asked("call-timeout-504", 0.003, { preset: "timeout" }),
   ...asked("call-insufficient-quota", 0.0001, { preset: "insufficient-quota" }),
   ...asked("call-spend-limit", 0.0001, { preset: "spend-limit" }),
+  ...asked("call-own-spend-limit", 0.0001, { preset: "own-spend-limit" }),
+  ...asked("outage", 0.0005, { outageMs: MINUTE }),
   ...asked("call-unauthorized", 0.0001, { preset: "unauthorized" }),
   ...asked("call-dropped-before", 0.004, { drop: "before" }),
   ...asked("call-reset", 0.003, { drop: "reset" }),

@@ -19,6 +19,7 @@ export const PRESETS = [
   "rate-limit",
   "insufficient-quota",
   "spend-limit",
+  "own-spend-limit",
   "slow-down",
   "flex-unavailable",
   "overloaded",
@@ -41,6 +42,8 @@ export interface FaultEffect {
   readonly delayMs?: number | undefined;
   /** "before": the socket closes and nothing was done; "reset": the same with a TCP reset; "after-commit": the work is done and charged, the reply never leaves. */
   readonly drop?: "before" | "reset" | "after-commit" | undefined;
+  /** The provider is gone for so many job milliseconds: what is on the line breaks off, and new connections are refused. What it had taken up it goes on with. */
+  readonly outageMs?: number | undefined;
   /** The request is never answered. */
   readonly hang?: boolean | undefined;
   /** The stream ends after so many events, in one of four ways; the request is charged, unless an error came before any output. */
@@ -182,7 +185,7 @@ function nameOf(rule: FaultRule): string {
   if (rule.drop !== undefined) return `drop-${rule.drop}`;
   if (rule.stream !== undefined) return `stream-${rule.stream.end}`;
   if (rule.status !== undefined) return `status-${rule.status}`;
-  const kinds = ["hang", "servedTier", "unseenMs", "staleMs", "cutShare", "batch", "webhook", "delayMs"] as const;
+  const kinds = ["outageMs", "hang", "servedTier", "unseenMs", "staleMs", "cutShare", "batch", "webhook", "delayMs"] as const;
   return kinds.find((kind) => rule[kind] !== undefined) ?? "nothing";
 }
 
