@@ -212,3 +212,12 @@ test("a late job that is being sent at the very moment it would be taken back ke
   const [first] = await attempts();
   expect(first).toMatchObject({ jobId: id, lane: "openai-flex", state: "sending" });
 });
+
+test("a late job whose batch took a whole day to expire is run again, and not given up for its age", async () => {
+  world = await openWorld({ batchTurnaroundMs: 20 * MINUTE });
+  world.emulator.addFaults({ match: CREATE, batch: { hangs: { doneShare: 0.5 } } });
+  await world.accept(10, { lanesAllow: ["openai-batch"], deadlineAtMs: EVENING - HOUR });
+  await world.pass(EVENING + 27 * HOUR, 10 * MINUTE);
+  expect(await answered()).toHaveLength(10);
+  expect((await attempts()).filter((row) => row.state === "void")).toHaveLength(5);
+});
