@@ -36,7 +36,7 @@ module.exports = {
     {
       name: "dev-leans-on-core-and-dev",
       severity: "error",
-      from: { path: "^packages/dev/(?!testkit|bench|compat)", pathNot: TEST },
+      from: { path: "^packages/dev/(?!testkit|bench|compat|soak)", pathNot: TEST },
       to: { path: "^(?:packages|apps)/", pathNot: room("core", "dev") },
     },
     {

@@ -8,6 +8,8 @@ export interface EndedAttempt {
   readonly code: string;
   /** How the planner counts it. */
   readonly outcome: "refused" | "parked" | "missed" | "unsent" | "unheard";
+  /** Ends it only if it has not been sent: a worker may be sending it at this very moment. */
+  readonly ifUnsent?: true;
 }
 
 /** An attempt that ended now. */
@@ -24,7 +26,8 @@ export async function endAttempts(tx: Sql, ended: readonly EndedAttempt[], nowMs
   return await tx<GoneAttempt[]>`
     update attempt a set state = t.state, error_code = t.code, outcome = t.outcome, answered_at_ms = ${nowMs}::float8
     from unnest(${ended.map((x) => x.attemptId)}::text[], ${ended.map((x) => x.state)}::text[], ${ended.map((x) => x.code)}::text[],
-      ${ended.map((x) => x.outcome)}::text[]) as t (id, state, code, outcome)
+      ${ended.map((x) => x.outcome)}::text[], ${ended.map((x) => String(x.ifUnsent === true))}::text[]::boolean[]) as t (id, state, code, outcome, if_unsent)
     where a.id = t.id and a.state in ('intent', 'sending', 'placed') and not (t.state = 'unknown' and a.state = 'intent')
+      and (a.state = 'intent' or not t.if_unsent)
     returning a.id, a.job_id as "jobId", a.seq, a.lane`;
 }

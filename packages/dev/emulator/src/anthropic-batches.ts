@@ -10,6 +10,7 @@ import {
 import { answerMessages } from "./model/anthropic-messages.ts";
 import { diceOf } from "./model/dice.ts";
 import { anthropicRefuses, Refusal } from "./model/errors.ts";
+import type { Quirks } from "./model/faults.ts";
 import { isObject, type Json, objectOf, textOf } from "./model/json.ts";
 import { linesOf } from "./model/lines.ts";
 import { faultReply } from "./model/presets.ts";
@@ -24,7 +25,7 @@ const CUSTOM_ID = /^[a-zA-Z0-9_-]{1,64}$/;
 
 /** Anthropic's message batches: made, looked at, cancelled, deleted. */
 export interface MessageBatches {
-  create(body: Json, version: string): Promise<MessageBatch>;
+  create(body: Json, version: string, quirks?: Quirks): Promise<MessageBatch>;
   cancel(id: string): Promise<MessageBatch>;
   look(id: string): Promise<MessageBatch>;
   delete(id: string): Promise<void>;
@@ -38,7 +39,7 @@ export function createMessageBatches(core: ProviderCore): MessageBatches {
   const running = new Map<string, Promise<void>>();
   const get = (id: string): MessageBatch => {
     const batch = world.messageBatches.get(id);
-    if (batch === undefined) throw anthropicRefuses(`Message Batch ${id} not found.`, 404);
+    if (batch === undefined || core.isHidden(id)) throw anthropicRefuses(`Message Batch ${id} not found.`, 404);
     return batch;
   };
   const advance = (batch: MessageBatch): Promise<void> => {
@@ -53,7 +54,7 @@ export function createMessageBatches(core: ProviderCore): MessageBatches {
     return get(id);
   };
   return {
-    create: (body, version) => create(core, body, version),
+    create: (body, version, quirks) => create(core, body, version, quirks),
     look,
     cancel: async (id) => {
       const batch = await look(id);
@@ -95,7 +96,7 @@ function checkCustomIds(requests: readonly unknown[]): void {
   });
 }
 
-async function create(core: ProviderCore, body: Json, version: string): Promise<MessageBatch> {
+async function create(core: ProviderCore, body: Json, version: string, quirks: Quirks | undefined): Promise<MessageBatch> {
   const requests = body["requests"];
   if (requests === undefined) throw anthropicRefuses("requests: Field required");
   if (!Array.isArray(requests)) throw anthropicRefuses("requests: Input should be a valid list");
@@ -103,6 +104,7 @@ async function create(core: ProviderCore, body: Json, version: string): Promise<
   if (requests.length > MAX_REQUESTS)
     throw anthropicRefuses(`requests: List should have at most ${MAX_REQUESTS} items after validation, not ${requests.length}`, 413);
   checkCustomIds(requests);
+  checkQueue(core, requests.length);
   const id = `msgbatch_01${core.serial("msgbatch", 22)}`;
   const writer = core.keep.writer(`${id}.requests`);
   const pause = slicer();
@@ -114,14 +116,27 @@ async function create(core: ProviderCore, body: Json, version: string): Promise<
   const batch: MessageBatch = {
     id,
     createdMs: core.nowMs(),
-    plan: core.plan(id, requests.length),
+    plan: core.plan(id, requests.length, quirks),
     total: requests.length,
     version,
     cancelMs: null,
     settled: null,
+    ...(quirks === undefined ? {} : { quirks }),
   };
   core.commit({ kind: "messages-created", batch });
   return batch;
+}
+
+/** Requests of all batches that have not ended, these with them, must fit the queue. */
+function checkQueue(core: ProviderCore, more: number): void {
+  const nowMs = core.nowMs();
+  let waiting = more;
+  for (const batch of core.world.messageBatches.values()) if (batch.settled === null && nowMs < messageEndOf(batch).atMs) waiting += batch.total;
+  const limit = core.behaviour.messageQueueLimit;
+  if (waiting <= limit) return;
+  throw new Refusal("anthropic", 429, "rate_limit_error", `This request would exceed the limit of ${limit} batch requests in the processing queue.`, {
+    headers: { "retry-after": "60" },
+  });
 }
 
 /** Runs the requests that had their turn, writes the results and journals the counters with all charges in one event. */
@@ -129,7 +144,11 @@ async function settle(core: ProviderCore, batch: MessageBatch): Promise<void> {
   const end = messageEndOf(batch);
   const done = end.kind === "finished" ? batch.total : messagesDone(batch, end.atMs);
   const writer = core.keep.writer(`${batch.id}.results`);
-  const shuffled = shuffler<string>(diceOf(core.behaviour.seed, "order", batch.id), (row) => writer.write(`${row}\n`));
+  let first = true;
+  const shuffled = shuffler<string>(diceOf(core.behaviour.seed, "order", batch.id), (row) => {
+    writer.write(batch.quirks?.crlf === true ? `${first ? "" : "\r\n"}${row}` : `${row}\n`);
+    first = false;
+  });
   const counts = { succeeded: 0, errored: 0, canceled: 0, expired: 0 };
   const charges: Charge[] = [];
   const encoded: string[] = [];
@@ -165,6 +184,7 @@ function run(core: ProviderCore, batch: MessageBatch, request: Json, index: numb
     model: textOf(params["model"]),
     customId,
     serviceTier: "batch",
+    stream: false,
   });
   const reply = effect === null ? null : faultReply("anthropic", effect);
   if (reply !== null) return { result: { type: "errored", error: { ...objectOf(reply.body), request_id: null } }, charge: null };

@@ -37,6 +37,7 @@ test.each([
   { preset: "html-502", openaiStatus: 502, anthropicStatus: 502, type: null },
   { preset: "html-503", openaiStatus: 503, anthropicStatus: 503, type: null },
   { preset: "spend-limit", openaiStatus: 429, anthropicStatus: 429, type: "rate_limit_error" },
+  { preset: "own-spend-limit", openaiStatus: 429, anthropicStatus: 400, type: "invalid_request_error" },
   { preset: "unauthorized", openaiStatus: 401, anthropicStatus: 401, type: "authentication_error" },
 ] as const)("$preset reaches both clients as their own error", async ({ preset, openaiStatus, anthropicStatus, type }) => {
   const { emulator, openai, anthropic } = await started();
@@ -74,6 +75,26 @@ test("a connection dropped before the work bills nothing, and a hanging request 
   expect((await emulator.invoice()).lines).toEqual([]);
 });
 
+test("an outage breaks what is on the line, refuses connections while it lasts, and forgets nothing", async () => {
+  const { emulator, openai } = await started();
+  await openai.chat.completions.create(ask);
+  emulator.addFaults({ ...chat, outageMs: 300 });
+  const began = performance.now();
+  await expect(openai.chat.completions.create(ask)).rejects.toBeInstanceOf(OpenAI.APIConnectionError);
+  const refused = await fetch(`${emulator.url}/v1/models`).catch((e: unknown) => e);
+  expect((refused as { cause?: { code?: string } }).cause?.code).toBe("ECONNREFUSED");
+  await expect
+    .poll(() =>
+      openai.chat.completions.create(ask).then(
+        () => "answered",
+        () => "gone",
+      ),
+    )
+    .toBe("answered");
+  expect(performance.now() - began).toBeGreaterThanOrEqual(299);
+  expect((await emulator.invoice()).lines).toHaveLength(2);
+});
+
 test("a stream can end too early in four ways, and the clients notice each as they do with the real providers", async () => {
   const { emulator, openai, anthropic } = await started();
   for (const end of ["eof", "reset", "half-line", "error"] as const) {
@@ -90,6 +111,55 @@ test("a stream can end too early in four ways, and the clients notice each as th
   let chunks = 0;
   for await (const chunk of await openai.chat.completions.create({ ...ask, stream: true })) chunks += chunk.choices.length;
   expect(chunks).toBe(3);
+});
+
+test("an overload inside a 200 stream is charged once output had begun, and not before", async () => {
+  const { emulator, openai, anthropic } = await started();
+  const error = (afterEvents: number) => ({ stream: { afterEvents, end: "error" as const } });
+  emulator.addFaults({ ...chat, ...error(0) }, { ...messages, ...error(2) });
+  await expect(openai.chat.completions.stream(ask).finalChatCompletion()).rejects.toBeInstanceOf(Error);
+  await expect(anthropic.messages.stream(tell).finalMessage()).rejects.toBeInstanceOf(Error);
+  expect((await emulator.invoice()).lines).toEqual([]);
+  emulator.addFaults({ ...chat, ...error(4) }, { ...messages, ...error(5) });
+  await expect(openai.chat.completions.stream(ask).finalChatCompletion()).rejects.toBeInstanceOf(Error);
+  await expect(anthropic.messages.stream(tell).finalMessage()).rejects.toBeInstanceOf(Error);
+  expect((await emulator.invoice()).lines).toHaveLength(2);
+});
+
+test("every fault at random is one post, repeats with its seed, and counts what fired", async () => {
+  const run = async (wish: object) => {
+    const { emulator, openai } = await started();
+    const posted = await fetch(`${emulator.url}/emulator/chaos`, { method: "POST", body: JSON.stringify(wish) });
+    expect(posted.status).toBe(200);
+    const said: unknown[] = [];
+    for (let i = 0; i < 60; i++) {
+      const outcome = openai.chat.completions.create({ ...ask, messages: [{ role: "user", content: `Say ${i}.` }] }, { timeout: 300 });
+      said.push(
+        await outcome.then(
+          () => 200,
+          (error: { status?: number }) => error.status ?? "silence",
+        ),
+      );
+    }
+    const told = (await (await fetch(`${emulator.url}/emulator/faults`)).json()) as { fired: Record<string, number>; lostReplies: number };
+    return { said, told, billed: (await emulator.invoice()).lines.length };
+  };
+  const wish = { seed: 7, rate: 8, probabilities: { "call-hangs": 0, outage: 0 } };
+  const one = await run(wish);
+  const two = await run(wish);
+  expect(two.said).toEqual(one.said);
+  expect(two.told.fired).toEqual(one.told.fired);
+  const { fired, lostReplies } = one.told;
+  expect(Object.keys(fired).length).toBeGreaterThan(4);
+  expect(Object.keys(fired)).not.toContain("call-hangs");
+  const heard = one.said.filter((status) => status === 200).length;
+  expect(heard).toBeLessThan(60);
+  expect(lostReplies).toBe(fired["call-reply-lost"] ?? 0);
+  expect(one.billed).toBe(heard + lostReplies);
+  expect((await run({ seed: 8, rate: 8, probabilities: { "call-hangs": 0, outage: 0 } })).said).not.toEqual(one.said);
+  const { emulator } = await started();
+  const nonsense = await fetch(`${emulator.url}/emulator/chaos`, { method: "POST", body: JSON.stringify({ probabilities: { "no-such": 1 } }) });
+  expect(nonsense.status).toBe(400);
 });
 
 test("a delay is job time and passes at the clock's scale", async () => {
@@ -138,7 +208,15 @@ test("an enforced rate refuses with headers that say when to come back", async (
   const { response } = await openai.chat.completions.create(ask).withResponse();
   expect(response.headers.get("x-ratelimit-remaining-requests")).toBe("0");
   expect(response.headers.get("x-ratelimit-reset-requests")).toBe("1m0s");
-  await expect(openai.chat.completions.create(ask)).rejects.toMatchObject({ status: 429, code: "rate_limit_exceeded" });
+  const refused = await openai.chat.completions.create(ask).catch((e: unknown) => e);
+  expect(refused).toMatchObject({ status: 429, code: "rate_limit_exceeded", message: expect.stringContaining("Please try again in 30s") });
+  expect((refused as { headers: Headers }).headers.get("x-ratelimit-remaining-requests")).toBe("0");
+  expect((refused as { headers: Headers }).headers.get("x-ratelimit-reset-requests")).toBe("1m0s");
+  for (let i = 0; i < 2; i++) await anthropic.messages.create(tell);
+  const limited = await anthropic.messages.create(tell).catch((e: unknown) => e);
+  expect(limited).toMatchObject({ status: 429, error: { error: { type: "rate_limit_error" } } });
+  expect((limited as { headers: Headers }).headers.get("retry-after")).toBe("30");
+  expect((limited as { headers: Headers }).headers.get("anthropic-ratelimit-requests-remaining")).toBe("0");
   time.nowMs += MINUTE;
   await openai.chat.completions.create(ask);
   const message = await anthropic.messages.create(tell).withResponse();

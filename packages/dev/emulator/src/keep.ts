@@ -1,4 +1,16 @@
-import { closeSync, createReadStream, existsSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { apply, type World, type WorldEvent } from "./model/world.ts";
 
@@ -17,6 +29,8 @@ export interface Keep {
   writer(name: string): ContentWriter;
   read(name: string): AsyncIterable<Uint8Array>;
   has(name: string): boolean;
+  /** How long a content is; 0 for one that is not there. */
+  bytes(name: string): number;
   remove(name: string): void;
   close(): void;
 }
@@ -43,6 +57,7 @@ export function memoryKeep(): Keep {
       yield* contents.get(name) ?? [];
     },
     has: (name) => contents.has(name),
+    bytes: (name) => contents.get(name)?.reduce((sum, chunk) => sum + chunk.length, 0) ?? 0,
     remove: (name) => void contents.delete(name),
     close: () => undefined,
   };
@@ -72,6 +87,7 @@ export function diskKeep(journal: string): Keep {
     writer: (name) => fileWriter(path(name)),
     read: (name) => (existsSync(path(name)) ? createReadStream(path(name), { highWaterMark: CHUNK_BYTES }) : nothing()),
     has: (name) => existsSync(path(name)),
+    bytes: (name) => statSync(path(name), { throwIfNoEntry: false })?.size ?? 0,
     remove: (name) => rmSync(path(name), { force: true }),
     close: () => {
       if (!closed) closeSync(fd);

@@ -2,6 +2,7 @@ import { modelOf } from "./model/catalog.ts";
 import { checkBatchFile } from "./model/check-batch-file.ts";
 import { diceOf } from "./model/dice.ts";
 import { openAiRefuses, Refusal } from "./model/errors.ts";
+import type { Quirks } from "./model/faults.ts";
 import { isObject, type Json, numberOf, objectOf, textOf } from "./model/json.ts";
 import { isBlank, linesOf } from "./model/lines.ts";
 import { endOf, lineAtMs, linesDone, type OpenAiBatch, type Settled, statusOf, validatedAtMs } from "./model/openai-batch.ts";
@@ -23,10 +24,12 @@ const SIBLING_HITS = 0.76;
 
 /** OpenAI's batches: made, looked at, cancelled. Nothing runs by timer; a look brings a batch to where the clock says it is. */
 export interface OpenAiBatches {
-  create(body: Json): OpenAiBatch;
+  create(body: Json, quirks?: Quirks): OpenAiBatch;
   cancel(id: string): Promise<OpenAiBatch>;
   /** Brings the batch up to date, waiting a moment at most for results that are still being written. */
   look(id: string): Promise<OpenAiBatch>;
+  /** The same for the provider itself, to which nothing is hidden. */
+  peek(id: string): Promise<OpenAiBatch>;
   /** Brings every batch up to date and waits for all of it. */
   settleAll(): Promise<void>;
 }
@@ -36,7 +39,7 @@ export function createOpenAiBatches(core: ProviderCore): OpenAiBatches {
   const running = new Map<string, Promise<void>>();
   const get = (id: string): OpenAiBatch => {
     const batch = world.batches.get(id);
-    if (batch === undefined) throw openAiRefuses(`No batch found with id '${id}'.`, null, null, 404);
+    if (batch === undefined) throw unknownBatch(id);
     return batch;
   };
   const advance = (id: string): Promise<void> => {
@@ -51,13 +54,18 @@ export function createOpenAiBatches(core: ProviderCore): OpenAiBatches {
     if (batch.settled !== null || (batch.checked?.errors.length ?? 0) > 0) return false;
     return batch.checked === null ? nowMs >= Math.min(validatedAtMs(batch), endOf(batch).atMs) : nowMs >= endOf(batch).atMs;
   };
-  const look = async (id: string): Promise<OpenAiBatch> => {
+  const peek = async (id: string): Promise<OpenAiBatch> => {
     if (isDue(get(id))) await atMost(LOOK_MS, advance(id));
     return get(id);
   };
+  const look = async (id: string): Promise<OpenAiBatch> => {
+    if (core.isHidden(id)) throw unknownBatch(id);
+    return peek(id);
+  };
   return {
-    create: (body) => create(core, body),
+    create: (body, quirks) => create(core, body, quirks),
     look,
+    peek,
     cancel: async (id) => {
       const batch = await look(id);
       const status = statusOf(batch, core.nowMs());
@@ -72,6 +80,8 @@ export function createOpenAiBatches(core: ProviderCore): OpenAiBatches {
     },
   };
 }
+
+const unknownBatch = (id: string): Refusal => openAiRefuses(`No batch found with id '${id}'.`, null, null, 404);
 
 async function atMost(ms: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -96,7 +106,7 @@ function checkMetadata(metadata: unknown): Json | null {
   return metadata;
 }
 
-function create(core: ProviderCore, body: Json): OpenAiBatch {
+function create(core: ProviderCore, body: Json, quirks: Quirks | undefined): OpenAiBatch {
   for (const name of ["input_file_id", "endpoint", "completion_window"]) if (body[name] === undefined) throw missing(name);
   const endpoint = textOf(body["endpoint"]);
   if (!(endpoint in OPENAI_ENDPOINTS))
@@ -124,11 +134,12 @@ function create(core: ProviderCore, body: Json): OpenAiBatch {
   if (core.behaviour.latency !== "instant" && recent >= CREATIONS_PER_HOUR) {
     throw new Refusal("openai", 429, "requests", `Rate limit reached for batch creation: Limit ${CREATIONS_PER_HOUR} per hour.`, {
       code: "rate_limit_exceeded",
+      headers: creationLimitHeaders(core.world, nowMs),
     });
   }
   const id = `batch_${core.serial("batch", 32)}`;
   const inputFileId = textOf(body["input_file_id"]);
-  const plan = core.plan(id, core.world.files.get(inputFileId)?.lines ?? 1);
+  const plan = core.plan(id, core.world.files.get(inputFileId)?.lines ?? 1, quirks);
   const batch: OpenAiBatch = {
     id,
     endpoint,
@@ -140,9 +151,23 @@ function create(core: ProviderCore, body: Json): OpenAiBatch {
     checked: null,
     cancelMs: null,
     settled: null,
+    ...(quirks === undefined ? {} : { quirks }),
   };
   core.commit({ kind: "batch-created", batch });
   return batch;
+}
+
+/** How many creations there may be, and when the oldest of the last hour no longer counts. */
+function creationLimitHeaders(world: ProviderCore["world"], nowMs: number): Record<string, string> {
+  let oldestMs = nowMs;
+  for (const { createdMs } of world.batches.values()) if (createdMs > nowMs - HOUR_MS) oldestMs = Math.min(oldestMs, createdMs);
+  const seconds = Math.max(1, Math.ceil((oldestMs + HOUR_MS - nowMs) / 1000));
+  return {
+    "retry-after": String(seconds),
+    "x-ratelimit-limit-requests": String(CREATIONS_PER_HOUR),
+    "x-ratelimit-remaining-requests": "0",
+    "x-ratelimit-reset-requests": `${Math.floor(seconds / 60)}m${seconds % 60}s`,
+  };
 }
 
 async function bringUpToDate(core: ProviderCore, id: string): Promise<void> {
@@ -210,6 +235,8 @@ async function settle(core: ProviderCore, batch: OpenAiBatch): Promise<void> {
   const sums = { input: 0, cached: 0, output: 0, reasoning: 0 };
   let failed = 0;
   let index = 0;
+  let toLose = end.kind === "cancelled" ? (batch.quirks?.losesLines ?? 0) : 0;
+  const loses = toLose > 0;
   const pause = slicer();
   if (runnable > 0) {
     for await (const bytes of linesOf(core.keep.read(batch.inputFileId))) {
@@ -227,6 +254,11 @@ async function settle(core: ProviderCore, batch: OpenAiBatch): Promise<void> {
       else {
         charges.push(ran.charge);
         encoded.push(JSON.stringify(ran.charge));
+        if (toLose > 0) {
+          toLose--;
+          core.faults.lose(1);
+          continue;
+        }
         addUsage(sums, ran.charge.usage);
       }
       shuffled.add({ text: JSON.stringify({ ...base, response: ran.response, error: null }), ok: ran.charge !== null });
@@ -237,8 +269,8 @@ async function settle(core: ProviderCore, batch: OpenAiBatch): Promise<void> {
   const settled: Settled = {
     outputFileId: rows.output > 0 ? fileIds.output : null,
     errorFileId: rows.error > 0 ? fileIds.error : null,
-    completed: done - failed,
-    failed,
+    completed: loses ? 0 : done - failed,
+    failed: loses ? 0 : failed,
     usage: {
       input_tokens: sums.input,
       input_tokens_details: { cached_tokens: sums.cached },
@@ -293,6 +325,7 @@ function runLine(core: ProviderCore, batch: OpenAiBatch, line: Json, index: numb
     model: textOf(body["model"]),
     customId,
     serviceTier: "batch",
+    stream: false,
   });
   const reply = effect === null ? null : faultReply("openai", effect);
   if (reply !== null) return { response: { status_code: reply.status, request_id: requestId, body: reply.body }, charge: null };

@@ -2,7 +2,7 @@ import type { Keep } from "./keep.ts";
 import type { Asking } from "./model/asking.ts";
 import { diceOf, digest } from "./model/dice.ts";
 import { createEmbedder } from "./model/embedding.ts";
-import { createFaults, type Faults } from "./model/faults.ts";
+import { createFaults, type Faults, type Quirks } from "./model/faults.ts";
 import { chargeNanoUsd } from "./model/prices.ts";
 import { createPromptCache } from "./model/prompt-cache.ts";
 import { createTokenizer } from "./model/tokens.ts";
@@ -26,6 +26,8 @@ export interface Behaviour {
   readonly batchCacheHits: number;
   /** Prompt tokens that may wait in batches of one model. */
   readonly enqueuedTokenLimit: number;
+  /** Requests that may wait in message batches. */
+  readonly messageQueueLimit: number;
   /** Synchronous requests and tokens a minute of job time for one model, enforced; null: shown and never reached. */
   readonly requestsPerMinute: number | null;
   readonly tokensPerMinute: number | null;
@@ -45,7 +47,10 @@ export interface ProviderCore {
   /** Who asks, as the answering functions want it. `begins` is the delay until the response begins. */
   asking(input: { serial: string; beginsMs?: number; line?: { batchId: string; index: number; atMs: number; seesBatch: boolean } }): Asking;
   wait(serial: string, kind: "text" | "flex" | "embedding", outputTokens: number): Wait;
-  plan(id: string, lines: number): Plan;
+  plan(id: string, lines: number, quirks?: Quirks): Plan;
+  /** Keeps a file or batch from reads until an instant, as a replica that lags behind does. Forgotten at a restart. */
+  hide(id: string, untilMs: number): void;
+  isHidden(id: string): boolean;
 }
 
 export function createCore(behaviour: Behaviour, keep: Keep, now: () => number): ProviderCore {
@@ -55,6 +60,7 @@ export function createCore(behaviour: Behaviour, keep: Keep, now: () => number):
   const tokens = createTokenizer();
   const embed = createEmbedder(seed);
   const cache = createPromptCache();
+  const hidden = new Map<string, number>();
   let serials = 0;
   let latestMs = 0;
   const nowMs = (): number => {
@@ -88,7 +94,21 @@ export function createCore(behaviour: Behaviour, keep: Keep, now: () => number):
       return { seed, nowMs: at, serial, time, cache, tokens, embed, inBatch: line !== undefined };
     },
     wait: (serial, kind, outputTokens) => drawWait(diceOf(seed, "wait", serial), kind, outputTokens, behaviour.latency),
-    plan: (id, lines) => drawPlan(diceOf(seed, "plan", id), lines, world.regime, behaviour.latency, behaviour.batchTurnaroundMs),
+    plan: (id, lines, quirks = {}) => {
+      const drawn = drawPlan(diceOf(seed, "plan", id), lines, world.regime, behaviour.latency, behaviour.batchTurnaroundMs);
+      const validateMs = quirks.validateMs ?? drawn.validateMs;
+      // What is validated late is done late.
+      const finishMs = drawn.finishMs === null ? null : drawn.finishMs + Math.max(0, validateMs - drawn.validateMs);
+      return quirks.hangs === undefined
+        ? { ...drawn, validateMs, finishMs }
+        : { ...drawn, validateMs, finishMs: null, doneShare: quirks.hangs.doneShare };
+    },
+    hide: (id, untilMs) => void hidden.set(id, untilMs),
+    isHidden: (id) => {
+      const untilMs = hidden.get(id);
+      if (untilMs !== undefined && nowMs() >= untilMs) hidden.delete(id);
+      return hidden.has(id);
+    },
   };
 }
 

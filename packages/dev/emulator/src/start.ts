@@ -12,6 +12,7 @@ import { createLimiter } from "./model/limits.ts";
 import type { Latency } from "./model/turnaround.ts";
 import { createOpenAiBatches } from "./openai-batches.ts";
 import { type Behaviour, createCore } from "./provider.ts";
+import { createAnnouncer } from "./webhooks.ts";
 
 /** Settings of an emulator. Everything has a default: a free port, seed 1, no journal, machine time, published latencies. */
 export interface EmulatorOptions extends Partial<Omit<Behaviour, "seed" | "latency">> {
@@ -55,23 +56,30 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     countersMove: options.countersMove ?? false,
     batchCacheHits: options.batchCacheHits ?? 1,
     enqueuedTokenLimit: options.enqueuedTokenLimit ?? 15_000_000_000,
+    messageQueueLimit: options.messageQueueLimit ?? 200_000,
     requestsPerMinute: options.requestsPerMinute ?? null,
     tokensPerMinute: options.tokensPerMinute ?? null,
   };
   const core = createCore(behaviour, keep, now);
   const sleeper = createSleeper();
+  const openAiBatches = createOpenAiBatches(core);
+  const announcer = createAnnouncer(core, openAiBatches);
   const face: Face = {
     core,
-    openAiBatches: createOpenAiBatches(core),
+    announcer,
+    openAiBatches,
     messageBatches: createMessageBatches(core),
     limiter: createLimiter(behaviour.requestsPerMinute, behaviour.tokensPerMinute),
     sleep: (jobMs) => sleeper.sleep(typeof clock === "function" ? 0 : jobMs / clock.scale),
+    outage: (jobMs) => outages.begin(typeof clock === "function" ? jobMs : jobMs / clock.scale),
   };
   const app = createApp(face);
   const server = createAdaptorServer({ fetch: app.fetch, hostname: options.host ?? "127.0.0.1" }) as Server;
   // Real providers keep idle connections for minutes; Node's five seconds would look like resets to pooled clients.
   server.keepAliveTimeout = 120_000;
-  const port = await listen(server, options.port ?? 0, options.host ?? "127.0.0.1");
+  const host = options.host ?? "127.0.0.1";
+  const port = await listen(server, options.port ?? 0, host);
+  const outages = createOutages(server, () => listen(server, port, host));
   let stopped: Promise<void> | undefined;
   return {
     url: `http://127.0.0.1:${port}`,
@@ -80,6 +88,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     invoice: () => settledInvoice(face),
     stop: () => {
       sleeper.wakeAll();
+      announcer.stop();
+      outages.stop();
       stopped ??= close(server).then(() => keep.close());
       return stopped;
     },
@@ -107,6 +117,37 @@ function createSleeper(): { sleep(ms: number): Promise<void>; wakeAll(): void } 
     wakeAll: () => {
       over = true;
       for (const wake of [...sleeping]) wake();
+    },
+  };
+}
+
+const LISTEN_AGAIN_MS = 50;
+
+/** Takes the server off the net for a while. Nothing listens again after `stop`. */
+function createOutages(server: Server, listenAgain: () => Promise<number>): { begin(ms: number): void; stop(): void } {
+  let timer: NodeJS.Timeout | null = null;
+  let over = false;
+  const end = (): void => {
+    timer = null;
+    if (over) return;
+    // Somebody else may hold the port for a moment.
+    listenAgain().catch(() => {
+      if (!over) timer = setTimeout(end, LISTEN_AGAIN_MS);
+    });
+  };
+  return {
+    begin: (ms) => {
+      if (timer !== null || over) return;
+      const until = performance.now() + ms;
+      timer = setTimeout(() => undefined, ms);
+      void close(server).then(() => {
+        if (timer !== null) clearTimeout(timer);
+        timer = setTimeout(end, Math.max(0, until - performance.now()));
+      });
+    },
+    stop: () => {
+      over = true;
+      if (timer !== null) clearTimeout(timer);
     },
   };
 }

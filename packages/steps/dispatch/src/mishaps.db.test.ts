@@ -1,3 +1,4 @@
+import { until } from "@slowboat/testkit";
 import { afterEach, expect, test } from "vitest";
 import { planDue, runBatchDispatch } from "./index.ts";
 import { EVENING, HOUR, MINUTE, openWorld, type World } from "./testing/world.ts";
@@ -32,6 +33,52 @@ test.each(["rate-limit", "server-error", "html-503"] as const)(
     expect(lanesOf(await answered())).toEqual(["openai-batch"]);
   },
 );
+
+test.each([
+  { lane: "openai-batch", path: "/v1/batches", job: { lanesAllow: ["openai-batch", "openai"] } },
+  {
+    lane: "anthropic-batch",
+    path: "/v1/messages/batches",
+    job: {
+      lanesAllow: ["anthropic-batch", "anthropic"],
+      endpoint: "/v1/messages",
+      provider: "anthropic",
+      model: "claude-haiku-4-5",
+      baselineModel: "claude-haiku-4-5",
+      body: '{"model":"claude-haiku-4-5","max_tokens":20,"messages":[{"role":"user","content":"Name a river."}]}',
+      bodyBytes: 99,
+    },
+  },
+] as const)(
+  "a list that fails while a lost create is looked for on $lane gives nothing back that may have been paid for",
+  async ({ lane, path, job }) => {
+    world = await openWorld({ batchTurnaroundMs: 20 * MINUTE });
+    world.emulator.addFaults(
+      { match: { method: "POST", path }, drop: "after-commit" },
+      { match: { method: "GET", path }, preset: "server-error", times: 2 },
+      { match: { method: "GET", path }, preset: "rate-limit" },
+    );
+    await world.accept(10, { ...job, lanesAllow: [...job.lanesAllow] });
+    await world.pass(EVENING + 2 * HOUR, MINUTE);
+    expect(await attempts()).toHaveLength(10);
+    expect(lanesOf(await answered())).toEqual([lane]);
+    expect((await world.emulator.invoice()).lines).toHaveLength(10);
+  },
+);
+
+test("lines of a create that was never heard of, whose jobs went elsewhere meanwhile, end in suspense and not in limbo", async () => {
+  world = await openWorld({ batchTurnaroundMs: 20 * MINUTE });
+  world.emulator.addFaults({ match: CREATE, drop: "before" });
+  await world.accept(5, BATCH);
+  await world.look();
+  world.clock.advance(15 * MINUTE); // single jobs wait for company
+  await world.look();
+  expect((await attempts()).map((row) => row.state)).toEqual(Array(5).fill("sending"));
+  await world.database.store.sql`update job set state = 'cancelled', next_decision_at_ms = null`;
+  await world.pass(EVENING + HOUR, MINUTE);
+  expect((await attempts()).map((row) => row.state)).toEqual(Array(5).fill("unknown"));
+  expect((await world.emulator.invoice()).lines).toEqual([]);
+});
 
 test("a bad line fails alone, and the good ones of its refused file go out again as a batch", async () => {
   world = await openWorld({ batchTurnaroundMs: 20 * MINUTE });
@@ -141,4 +188,36 @@ test("a call that hangs on a cheap lane is run in real time beside it before the
   await world.database.store.sql`update dispatch set state = 'running', lease_gen = 1, lease_until_real_ms = ${world.clock.real() + 1e12}`;
   await world.pass(EVENING + 2 * HOUR, MINUTE);
   expect(await answered()).toMatchObject([{ jobId: id, lane: "openai" }]);
+});
+
+test("a late job that is being sent at the very moment it would be taken back keeps its attempt, and its answer", async () => {
+  world = await openWorld();
+  const { sql } = world.database.store;
+  const [id] = await world.accept(1, { lanesAllow: ["openai-flex", "openai"], deadlineAtMs: EVENING + 2 * HOUR });
+  await planDue(world.planDeps, signal);
+  expect(await attempts()).toMatchObject([{ lane: "openai-flex", state: "intent" }]);
+  const [job] = await world.rows<{ dueMs: number }>("job", 'next_decision_at_ms as "dueMs"');
+  world.clock.advance((job?.dueMs ?? 0) - world.clock.job());
+  let planning: Promise<unknown> = Promise.resolve();
+  // The worker's commit is held back until the planner, which has read the attempt as unsent, waits for the row.
+  await sql.begin(async (tx) => {
+    await tx`update attempt set state = 'sending', sent_at_ms = ${world.clock.job()}`;
+    planning = planDue(world.planDeps, signal);
+    await until(
+      async () => (await sql`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`).length > 0,
+      "the planner waits for the row",
+    );
+  });
+  await planning;
+  const [first] = await attempts();
+  expect(first).toMatchObject({ jobId: id, lane: "openai-flex", state: "sending" });
+});
+
+test("a late job whose batch took a whole day to expire is run again, and not given up for its age", async () => {
+  world = await openWorld({ batchTurnaroundMs: 20 * MINUTE });
+  world.emulator.addFaults({ match: CREATE, batch: { hangs: { doneShare: 0.5 } } });
+  await world.accept(10, { lanesAllow: ["openai-batch"], deadlineAtMs: EVENING - HOUR });
+  await world.pass(EVENING + 27 * HOUR, 10 * MINUTE);
+  expect(await answered()).toHaveLength(10);
+  expect((await attempts()).filter((row) => row.state === "void")).toHaveLength(5);
 });

@@ -141,7 +141,7 @@ function decideAll(
     const hit = key === null ? undefined : reuse.get(key);
     const source = hit?.attemptId ?? null;
     const tried = triedByJob.get(job.id) ?? [];
-    if (isPastPatience(job, nowMs)) {
+    if (isPastPatience(job, tried, nowMs)) {
       refused.push({ job, verdict: GIVEN_UP });
       continue;
     }

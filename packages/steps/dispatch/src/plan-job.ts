@@ -46,9 +46,18 @@ const counted = (tried: readonly TriedAttempt[]): number =>
 /** How long (job ms) work is tried again after its deadline, or without one after it was accepted, before it fails for want of a lane. */
 const PATIENCE_MS = 24 * 3_600_000;
 
-/** True for a job that was tried and refused until nobody waits for it any more. */
-export const isPastPatience = (job: Pick<DueJob, "attempts" | "deadlineAtMs" | "acceptedAtMs">, nowMs: number): boolean =>
-  job.attempts > 0 && nowMs > Math.max(job.deadlineAtMs ?? 0, job.acceptedAtMs) + PATIENCE_MS;
+/**
+ * True for a job that was tried and refused until nobody waits for it any more. One that a lane had and did not answer, such as a line of a batch that
+ * took a whole day to expire, was not refused: it is tried again, within its attempts.
+ */
+export function isPastPatience(
+  job: Pick<DueJob, "attempts" | "deadlineAtMs" | "acceptedAtMs">,
+  tried: readonly Pick<TriedAttempt, "outcome">[],
+  nowMs: number,
+): boolean {
+  const last = tried.at(-1)?.outcome;
+  return job.attempts > 0 && last !== "missed" && last !== "unheard" && nowMs > Math.max(job.deadlineAtMs ?? 0, job.acceptedAtMs) + PATIENCE_MS;
+}
 
 /** The role of the next attempt: a rescue where a batch was cancelled for lack of time, a retry after anything else. */
 export function roleAfter(tried: readonly TriedAttempt[]): Decision["role"] {

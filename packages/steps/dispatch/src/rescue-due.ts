@@ -150,7 +150,7 @@ async function freeUnsent(tx: Sql, unsent: readonly { job: DueJob; at: PlacedAtt
   const intents = unsent.filter(({ at }) => at.state === "intent");
   const gone = await endAttempts(
     tx,
-    intents.map(({ at }) => ({ attemptId: at.attemptId, state: "void", code: "overtaken", outcome: "unsent" })),
+    intents.map(({ at }) => ({ attemptId: at.attemptId, state: "void", code: "overtaken", outcome: "unsent", ifUnsent: true })),
     nowMs,
   );
   const taken = new Set(gone.map((row) => row.id));

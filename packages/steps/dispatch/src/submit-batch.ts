@@ -27,7 +27,11 @@ export async function submitBatch(deps: LaneDeps, lane: BatchLane, dispatch: Dis
   if (rows.length === 0) return { state: "done", endedAtMs: deps.time.clock.job() };
   try {
     const ref = (await adopt(deps, lane, dispatch, rows, signal)) ?? (await create(deps, lane, dispatch, rows, signal));
-    if (ref === null) return { state: "done", endedAtMs: deps.time.clock.job() };
+    if (ref === null) {
+      // Its jobs have gone elsewhere meanwhile; what an earlier create may have sent of them is held in suspense.
+      await endAll(deps, dispatch, { states: ["sending"], to: "unknown", code: "not_found_again", outcome: "unheard" });
+      return { state: "done", endedAtMs: deps.time.clock.job() };
+    }
     const nowMs = deps.time.clock.job();
     const jobs = await placeAttempts(deps.store.sql, { dispatchId: dispatch.id, nowMs });
     deps.logger.info({ dispatchId: dispatch.id, lane: lane.id, ref, jobs }, "batch-submitted");
@@ -43,9 +47,16 @@ async function adopt(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, row
   const sent = rows.filter((row) => row.state === "sending").map((row) => row.attemptId);
   if (sent.length === 0) return null;
   const among = { sinceMs: dispatch.createdAtMs, ...(await readNeighbours(deps.store.sql, dispatch)) };
-  const found = await lane.find(dispatch.id, sent, among, signal);
+  const found = await lane.find(dispatch.id, sent, among, signal).catch(stillUnsure);
   if (found) deps.logger.warn({ dispatchId: dispatch.id, lane: lane.id, ref: found.ref }, "batch-adopted");
   return found?.ref ?? null;
+}
+
+/** A look that fails tells nothing of the create: its lines may be running and must not be given back. */
+function stillUnsure(error: unknown): never {
+  if (!(error instanceof LaneError)) throw error;
+  const { retry, code } = error;
+  throw new LaneError(error.message, { outcome: "unknown", retry, code, cause: error });
 }
 
 async function create(

@@ -4,7 +4,9 @@ import { answerMessages, countMessageTokens, messageEvents } from "../model/anth
 import { anthropicRefuses } from "../model/errors.ts";
 import type { Json } from "../model/json.ts";
 import { type Ctx, destroySocket, type Env, type Face, json, parseBody, queryNumber } from "./face.ts";
-import { generate, meetFault } from "./generate.ts";
+import { breakingOff } from "./file-routes.ts";
+import { generate } from "./generate.ts";
+import { faulty, hideNew, meetFault, readAtMs } from "./meet-fault.ts";
 
 const MESSAGE_BYTES = 32 * 1024 * 1024;
 const BATCH_BYTES = 256 * 1024 * 1024;
@@ -30,7 +32,7 @@ export function anthropicRoutes(face: Face): Hono<Env> {
     });
   });
   app.post("/v1/messages/count_tokens", async (c) => {
-    const { reply } = await meetFault(face, c, { path: c.req.path, model: null, serviceTier: null });
+    const { reply } = await meetFault(face, c, { path: c.req.path, model: null, serviceTier: null, stream: false });
     if (reply !== null) return reply;
     return json(countMessageTokens(core.asking({ serial: "" }), parseBody("anthropic", await c.req.text()), version(c)));
   });
@@ -42,25 +44,21 @@ function messageBatchRoutes(face: Face): Hono<Env> {
   const { core, messageBatches } = face;
   const app = new Hono<Env>();
   const view = (c: Ctx, batch: Parameters<typeof messageBatchView>[0]): Json =>
-    messageBatchView(batch, core.nowMs(), new URL(c.req.url).origin, core.behaviour.countersMove);
+    messageBatchView(batch, readAtMs(face, c), new URL(c.req.url).origin, core.behaviour.countersMove);
   const polled = (c: Ctx, batch: Parameters<typeof messageBatchView>[0]): Response => {
     const body = view(c, batch);
     return json(body, 200, body["processing_status"] === "ended" ? {} : { "retry-after": "10" });
   };
-  app.use("/v1/messages/batches/*", async (c, next) => {
-    const { reply, effect } = await meetFault(face, c, { path: c.req.path, model: null, serviceTier: null });
-    if (reply !== null) return reply;
-    await next();
-    if (effect?.drop === "after-commit") c.res = destroySocket(c);
-    return undefined;
-  });
+  app.use("/v1/messages/batches/*", faulty(face));
   app.post("/v1/messages/batches", async (c) => {
     checkSize(c, BATCH_BYTES);
-    return json(view(c, await messageBatches.create(parseBody("anthropic", await c.req.text()), version(c))));
+    const batch = await messageBatches.create(parseBody("anthropic", await c.req.text()), version(c), c.get("effect")?.batch);
+    hideNew(face, c, batch.id);
+    return json(view(c, batch));
   });
   app.get("/v1/messages/batches", async (c) => {
     const limit = queryNumber(c, "limit", 20, 1_000);
-    const ids = [...core.world.messageBatches.keys()].reverse();
+    const ids = [...core.world.messageBatches.keys()].filter((id) => !core.isHidden(id)).reverse();
     const after = c.req.query("after_id");
     const before = c.req.query("before_id");
     const start = after === undefined ? 0 : ids.indexOf(after) + 1;
@@ -80,7 +78,10 @@ function messageBatchRoutes(face: Face): Hono<Env> {
   });
   app.get("/v1/messages/batches/:id/results", async (c) => {
     const rows = await messageBatches.results(c.req.param("id"));
-    return new Response(ReadableStream.from(rows) as ReadableStream<Uint8Array>, { headers: { "content-type": "application/x-jsonl" } });
+    const cut = c.get("effect")?.cutShare;
+    const sent =
+      cut === undefined ? rows : breakingOff(rows, Math.floor(core.keep.bytes(`${c.req.param("id")}.results`) * cut), () => void destroySocket(c));
+    return new Response(ReadableStream.from(sent) as ReadableStream<Uint8Array>, { headers: { "content-type": "application/x-jsonl" } });
   });
   return app;
 }

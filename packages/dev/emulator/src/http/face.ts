@@ -2,16 +2,18 @@ import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { MessageBatches } from "../anthropic-batches.ts";
 import { Refusal } from "../model/errors.ts";
+import type { FaultEffect } from "../model/faults.ts";
 import { isObject, type Json } from "../model/json.ts";
 import type { createLimiter } from "../model/limits.ts";
 import type { Provider } from "../model/types.ts";
 import type { OpenAiBatches } from "../openai-batches.ts";
 import type { ProviderCore } from "../provider.ts";
+import type { Announcer } from "../webhooks.ts";
 
 /** Said in a header of every answer. */
 export const EMULATED = "emulated provider: no money is spent";
 
-export type Env = { Bindings: HttpBindings; Variables: { provider: Provider; requestId: string } };
+export type Env = { Bindings: HttpBindings; Variables: { provider: Provider; requestId: string; effect?: FaultEffect } };
 export type Ctx = Context<Env>;
 
 /** What the routes work with. */
@@ -19,17 +21,20 @@ export interface Face {
   readonly core: ProviderCore;
   readonly openAiBatches: OpenAiBatches;
   readonly messageBatches: MessageBatches;
+  readonly announcer: Announcer;
   readonly limiter: ReturnType<typeof createLimiter>;
   /** Waits so many job milliseconds, or less when the emulator stops. */
   sleep(jobMs: number): Promise<void>;
+  /** Breaks every connection off and listens again after so many job milliseconds; during an outage nothing more happens. */
+  outage(jobMs: number): void;
 }
 
 /** A JSON answer. */
-export const json = (body: unknown, status = 200, headers: Record<string, string> = {}): Response =>
+export const json = (body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response =>
   new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json", ...headers } });
 
 /** A refusal as the provider answers it. */
-export const refused = (c: Ctx, error: Refusal): Response => json(error.body(c.get("requestId")), error.status);
+export const refused = (c: Ctx, error: Refusal): Response => json(error.body(c.get("requestId")), error.status, error.headers);
 
 /** A JSON object from a request's text; anything else is the provider's 400. */
 export function parseBody(provider: Provider, text: string): Json {
@@ -62,8 +67,10 @@ export function queryNumber(c: Ctx, name: string, fallback: number, most: number
   return n;
 }
 
-/** Closes the connection under the request's feet; the response that follows goes nowhere. */
-export function destroySocket(c: Ctx): Response {
-  c.env.incoming.socket.destroy();
+/** Closes the connection under the request's feet, with a TCP reset where asked; the response that follows goes nowhere. */
+export function destroySocket(c: Ctx, reset = false): Response {
+  const { socket } = c.env.incoming;
+  if (reset) socket.resetAndDestroy();
+  else socket.destroy();
   return new Response(null);
 }

@@ -4,7 +4,7 @@ import type { Json } from "../model/json.ts";
 import { WINDOW_MS } from "../model/turnaround.ts";
 import { isLive, isRead, type StoredFile } from "../model/world.ts";
 import { destroySocket, type Env, type Face, json, queryNumber } from "./face.ts";
-import { meetFault } from "./generate.ts";
+import { faulty, hideNew } from "./meet-fault.ts";
 import { readUpload, type Upload } from "./multipart.ts";
 
 const MAX_BYTES = 512_000_000;
@@ -30,22 +30,17 @@ export function fileRoutes(face: Face): Hono<Env> {
   const app = new Hono<Env>();
   const live = (id: string): StoredFile => {
     const file = world.files.get(id);
-    if (file === undefined || !isLive(file, core.nowMs())) throw openAiRefuses(`No such File object: ${id}`, "id", null, 404);
+    if (file === undefined || !isLive(file, core.nowMs()) || core.isHidden(id)) throw openAiRefuses(`No such File object: ${id}`, "id", null, 404);
     return file;
   };
-  app.use("/v1/files/*", async (c, next) => {
-    const { reply, effect } = await meetFault(face, c, { path: c.req.path, model: null, serviceTier: null });
-    if (reply !== null) return reply;
-    await next();
-    if (effect?.drop === "after-commit") c.res = destroySocket(c);
-    return undefined;
-  });
+  app.use("/v1/files/*", faulty(face));
   app.post("/v1/files", async (c) => {
     const id = `file-${core.serial("file", 22)}`;
     try {
       const upload = await readUpload(c.req.raw, keep.writer(id), MAX_BYTES);
       const file = checkUpload(upload, id, core.nowMs());
       core.commit({ kind: "file-stored", file });
+      hideNew(face, c, id);
       return json(view(file));
     } catch (error) {
       keep.remove(id);
@@ -56,7 +51,9 @@ export function fileRoutes(face: Face): Hono<Env> {
     const limit = queryNumber(c, "limit", 10_000, 10_000);
     const purpose = c.req.query("purpose");
     const nowMs = core.nowMs();
-    const files = [...world.files.values()].filter((file) => (purpose ?? file.purpose) === file.purpose && isLive(file, nowMs));
+    const files = [...world.files.values()].filter(
+      (file) => (purpose ?? file.purpose) === file.purpose && isLive(file, nowMs) && !core.isHidden(file.id),
+    );
     // They are kept in the order of their creation, also those of one millisecond.
     if (c.req.query("order") !== "asc") files.reverse();
     const after = c.req.query("after");
@@ -79,7 +76,10 @@ export function fileRoutes(face: Face): Hono<Env> {
   });
   app.get("/v1/files/:id/content", (c) => {
     const file = live(c.req.param("id"));
-    const source = ReadableStream.from(keep.read(file.id)) as ReadableStream<Uint8Array>;
+    const cut = c.get("effect")?.cutShare;
+    const content =
+      cut === undefined ? keep.read(file.id) : breakingOff(keep.read(file.id), Math.floor(file.bytes * cut), () => void destroySocket(c));
+    const source = ReadableStream.from(content) as ReadableStream<Uint8Array>;
     return new Response(source, {
       headers: {
         "content-type": "application/octet-stream",
@@ -89,6 +89,17 @@ export function fileRoutes(face: Face): Hono<Env> {
     });
   });
   return app;
+}
+
+/** The first so many bytes, and then `broken` is called, which should break the connection. */
+export async function* breakingOff(chunks: AsyncIterable<Uint8Array>, bytes: number, broken: () => void): AsyncGenerator<Uint8Array> {
+  let left = bytes;
+  for await (const chunk of chunks) {
+    if (left > 0) yield chunk.subarray(0, left);
+    left -= chunk.length;
+    if (left <= 0) break;
+  }
+  broken();
 }
 
 function checkUpload(upload: Upload, id: string, nowMs: number): StoredFile {

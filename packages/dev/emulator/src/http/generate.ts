@@ -2,14 +2,15 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Asking } from "../model/asking.ts";
 import { diceOf } from "../model/dice.ts";
 import { Refusal } from "../model/errors.ts";
-import type { FaultEffect, FaultProbe } from "../model/faults.ts";
+import type { FaultEffect } from "../model/faults.ts";
 import { type Json, textOf } from "../model/json.ts";
 import { anthropicLimitHeaders, openAiLimitHeaders } from "../model/limits.ts";
-import { faultReply, streamError } from "../model/presets.ts";
+import { streamError } from "../model/presets.ts";
 import { pieces } from "../model/tokens.ts";
 import type { Answered } from "../model/types.ts";
 import { chargeOf } from "../provider.ts";
 import { type Ctx, destroySocket, type Face, json, parseBody } from "./face.ts";
+import { meetFault } from "./meet-fault.ts";
 
 /** One generating endpoint of one provider. */
 export interface Generating {
@@ -20,31 +21,6 @@ export interface Generating {
   /** How one payload is framed, and what closes the stream. */
   frame(payload: Json): string;
   readonly closing: string;
-}
-
-/** The fault that meets a request, carried out as far as it precludes an answer. */
-export async function meetFault(
-  face: Face,
-  c: Ctx,
-  probe: Omit<FaultProbe, "provider" | "method" | "customId">,
-): Promise<{ effect: FaultEffect | null; reply: Response | null }> {
-  const provider = c.get("provider");
-  const effect = face.core.faults.take({ provider, method: c.req.method, customId: null, ...probe });
-  if (effect === null) return { effect, reply: null };
-  if (effect.delayMs !== undefined) await face.sleep(effect.delayMs);
-  if (effect.hang === true) {
-    await new Promise<void>((resolve) => c.env.outgoing.once("close", () => resolve()));
-    return { effect, reply: new Response(null) };
-  }
-  if (effect.drop === "before") return { effect, reply: destroySocket(c) };
-  const reply = faultReply(provider, effect);
-  if (reply === null) return { effect, reply: null };
-  const type = typeof reply.body === "string" ? "text/plain; charset=utf-8" : "application/json";
-  const body =
-    typeof reply.body === "string"
-      ? reply.body
-      : JSON.stringify(provider === "anthropic" ? { ...reply.body, request_id: c.get("requestId") } : reply.body);
-  return { effect, reply: new Response(body, { status: reply.status, headers: { "content-type": type, ...reply.headers } }) };
 }
 
 /** Counts long texts piece by piece with turns between, so that the answering function finds the counts ready. */
@@ -67,20 +43,23 @@ function checkRate(face: Face, c: Ctx, model: string, tokens: number, serial: st
     throw new Refusal("openai", 429, "resource_unavailable", "Resource Unavailable", { code: "resource_unavailable" });
   }
   const allowance = face.limiter(`${provider}|${model}`, tokens, core.nowMs());
+  const headers = provider === "openai" ? openAiLimitHeaders(allowance) : anthropicLimitHeaders(allowance, core.nowMs());
   if (!allowance.ok) {
     const [what, part] = allowance.requests.remaining < 1 ? (["requests", allowance.requests] as const) : (["tokens", allowance.tokens] as const);
-    const seconds = Math.max(1, part.resetMs) / 1000;
+    const seconds = Math.max(1, part.enoughMs) / 1000;
+    // OpenAI's own refusals leave retry-after out; the reset headers and the text say when.
+    const told = { ...headers, ...(provider === "anthropic" ? { "retry-after": String(Math.ceil(seconds)) } : {}) };
     throw provider === "openai"
       ? new Refusal(
           "openai",
           429,
           what,
           `Rate limit reached for ${model} in organization org-emulated on ${what} per min: Limit ${part.limit}, Requested ${what === "tokens" ? tokens : 1}. Please try again in ${seconds}s.`,
-          { code: "rate_limit_exceeded" },
+          { code: "rate_limit_exceeded", headers: told },
         )
-      : new Refusal("anthropic", 429, "rate_limit_error", "This request would exceed your organization's rate limit.");
+      : new Refusal("anthropic", 429, "rate_limit_error", "This request would exceed your organization's rate limit.", { headers: told });
   }
-  return provider === "openai" ? openAiLimitHeaders(allowance) : anthropicLimitHeaders(allowance, core.nowMs());
+  return headers;
 }
 
 /** Answers a generating request: fault, work, wait, charge, reply. The charge is journalled before the first byte leaves. */
@@ -90,7 +69,8 @@ export async function generate(face: Face, c: Ctx, endpoint: Generating): Promis
   const provider = c.get("provider");
   const body = parseBody(provider, await c.req.text());
   const model = textOf(body["model"]);
-  const { effect, reply } = await meetFault(face, c, { path: endpoint.path, model, serviceTier: textOf(body["service_tier"]) || null });
+  const probe = { path: endpoint.path, model, serviceTier: textOf(body["service_tier"]) || null, stream: body["stream"] === true };
+  const { effect, reply } = await meetFault(face, c, probe);
   if (reply !== null) return reply;
   const asked = effect?.servedTier === undefined ? body : { ...body, service_tier: undefined };
   const serial = core.serial("answer", 29);
@@ -103,16 +83,24 @@ export async function generate(face: Face, c: Ctx, endpoint: Generating): Promis
   const wait = core.wait(serial, kind, classes.output);
   const payloads = endpoint.stream(answered.body, asked);
   await face.sleep(payloads === null ? wait.totalMs : wait.firstMs);
+  // An overload before any output costs nothing.
+  if (payloads !== null && effect?.stream?.end === "error" && !payloads.slice(0, effect.stream.afterEvents).some(isOutput))
+    return streamed(face, c, endpoint, payloads, 0, effect, limits);
   const clientRequestId = c.req.header("x-client-request-id") ?? null;
   core.commit({
     kind: "charged",
     charge: chargeOf(answered, { nowMs: core.nowMs(), provider, endpoint: endpoint.path, requestId: c.get("requestId"), clientRequestId }),
   });
+  if (effect?.drop === "after-commit" || (payloads !== null && effect?.stream !== undefined) || c.env.incoming.socket.destroyed) core.faults.lose(1);
   if (effect?.drop === "after-commit") return destroySocket(c);
   const headers = { ...limits, ...(provider === "openai" ? { "openai-processing-ms": String(Math.round(performance.now() - startedAt)) } : {}) };
   if (payloads === null) return json(answered.body, 200, headers);
   return streamed(face, c, endpoint, payloads, wait.totalMs - wait.firstMs, effect, headers);
 }
+
+/** Events that open a stream and say nothing yet. */
+const OPENING = new Set(["message_start", "ping", "response.created", "response.in_progress"]);
+const isOutput = (payload: Json): boolean => !OPENING.has(String(payload["type"]));
 
 const STEPS = 24;
 
@@ -134,7 +122,7 @@ function streamed(
   let at = 0;
   const end = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
     if (cut?.end === "reset") {
-      destroySocket(c);
+      destroySocket(c, true);
       return;
     }
     if (cut?.end === "half-line") controller.enqueue(text.encode((frames[at] ?? endpoint.frame({ id: "cut" })).slice(0, -12)));
@@ -143,6 +131,10 @@ function streamed(
     controller.close();
   };
   const source = new ReadableStream<Uint8Array>({
+    // Nobody hears the rest, and it is charged.
+    cancel: () => {
+      if (cut === undefined) face.core.faults.lose(1);
+    },
     pull: async (controller) => {
       const slice = sent.slice(at, at + step);
       at += slice.length;

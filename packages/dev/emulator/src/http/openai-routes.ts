@@ -4,9 +4,11 @@ import { openAiRefuses } from "../model/errors.ts";
 import type { Json } from "../model/json.ts";
 import { batchView } from "../model/openai-batch.ts";
 import { OPENAI_ENDPOINTS } from "../model/openai-endpoints.ts";
-import { destroySocket, type Env, type Face, json, parseBody, queryNumber } from "./face.ts";
+import { type Env, type Face, json, parseBody, queryNumber } from "./face.ts";
 import { fileRoutes } from "./file-routes.ts";
-import { generate, meetFault } from "./generate.ts";
+import { generate } from "./generate.ts";
+import { faulty, hideNew, readAtMs } from "./meet-fault.ts";
+import { webhookRoutes } from "./webhook-routes.ts";
 
 const frame = (payload: Json): string => {
   const type = payload["type"];
@@ -30,6 +32,7 @@ export function openAiRoutes(face: Face): Hono<Env> {
   }
   app.route("/", fileRoutes(face));
   app.route("/", batchRoutes(face));
+  app.route("/", webhookRoutes(face));
   return app;
 }
 
@@ -66,17 +69,15 @@ export function modelList(provider: "openai" | "anthropic", id?: string): Json {
 function batchRoutes(face: Face): Hono<Env> {
   const { core, openAiBatches } = face;
   const app = new Hono<Env>();
-  app.use("/v1/batches/*", async (c, next) => {
-    const { reply, effect } = await meetFault(face, c, { path: c.req.path, model: null, serviceTier: null });
-    if (reply !== null) return reply;
-    await next();
-    if (effect?.drop === "after-commit") c.res = destroySocket(c);
-    return undefined;
+  app.use("/v1/batches/*", faulty(face));
+  app.post("/v1/batches", async (c) => {
+    const batch = openAiBatches.create(parseBody("openai", await c.req.text()), c.get("effect")?.batch);
+    hideNew(face, c, batch.id);
+    return json(batchView(batch, core.nowMs()));
   });
-  app.post("/v1/batches", async (c) => json(batchView(openAiBatches.create(parseBody("openai", await c.req.text())), core.nowMs())));
   app.get("/v1/batches", async (c) => {
     const limit = queryNumber(c, "limit", 20, 100);
-    const ids = [...core.world.batches.keys()].reverse();
+    const ids = [...core.world.batches.keys()].filter((id) => !core.isHidden(id)).reverse();
     const after = c.req.query("after");
     const from = after === undefined ? 0 : ids.indexOf(after) + 1;
     if (after !== undefined && from === 0) throw openAiRefuses(`No batch found with id '${after}'.`, "after", null, 404);
@@ -85,7 +86,7 @@ function batchRoutes(face: Face): Hono<Env> {
     const data = batches.map((batch) => batchView(batch, core.nowMs()));
     return json({ object: "list", data, first_id: page[0] ?? null, last_id: page.at(-1) ?? null, has_more: from + limit < ids.length });
   });
-  app.get("/v1/batches/:id", async (c) => json(batchView(await openAiBatches.look(c.req.param("id")), core.nowMs())));
+  app.get("/v1/batches/:id", async (c) => json(batchView(await openAiBatches.look(c.req.param("id")), readAtMs(face, c))));
   app.post("/v1/batches/:id/cancel", async (c) => json(batchView(await openAiBatches.cancel(c.req.param("id")), core.nowMs())));
   return app;
 }

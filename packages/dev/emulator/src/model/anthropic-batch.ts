@@ -1,3 +1,4 @@
+import type { Quirks } from "./faults.ts";
 import type { Json } from "./json.ts";
 import { type Plan, WINDOW_MS } from "./turnaround.ts";
 
@@ -21,6 +22,8 @@ export interface MessageBatch {
   readonly version: string;
   readonly cancelMs: number | null;
   readonly settled: MessageCounts | null;
+  /** Absent on an ordinary one. */
+  readonly quirks?: Quirks;
 }
 
 export type MessageEnd = { readonly kind: "finished" | "expired" | "canceled"; readonly atMs: number };

@@ -28,7 +28,7 @@ const whole = (code: string, message: string, param: string | null = null): Batc
 /** Validation as the provider does it after the batch was made: one bad line fails the whole batch, and nothing is billed. */
 export async function checkBatchFile(input: BatchFileInput): Promise<Checked> {
   const { batch, file } = input;
-  if (file === undefined || file.purpose !== "batch") {
+  if (file === undefined || file.purpose !== "batch" || batch.quirks?.fails === "unseen-file") {
     return failed([
       whole("invalid_request", `Cannot find file ${batch.inputFileId}, or organization org-emulated does not have access to it.`, "file_id"),
     ]);
@@ -54,7 +54,8 @@ export async function checkBatchFile(input: BatchFileInput): Promise<Checked> {
   if (state.inputs > MAX_INPUTS)
     return failed([whole("too_many_tasks", `The batch contains too many embedding inputs: at most ${MAX_INPUTS}, got ${state.inputs}.`)]);
   const limit = input.behaviour.enqueuedTokenLimit;
-  if (state.model !== null && input.enqueuedTokens(state.model) + state.tokens > limit) {
+  const full = batch.quirks?.fails === "token-limit";
+  if (state.model !== null && (full || input.enqueuedTokens(state.model) + state.tokens > limit)) {
     const message = `Enqueued token limit reached for ${state.model} in organization org-emulated. Limit: ${limit.toLocaleString("en-US")} enqueued tokens. Please try again once some in_progress batches have been completed.`;
     return failed([whole("token_limit_exceeded", message)]);
   }

@@ -9,13 +9,14 @@ export class Refusal extends Error {
   readonly param: string | null;
   readonly code: string | null;
   readonly details: Json | null;
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(
     provider: Provider,
     status: number,
     type: string,
     message: string,
-    more: { param?: string | null; code?: string | null; details?: Json } = {},
+    more: { param?: string | null; code?: string | null; details?: Json; headers?: Readonly<Record<string, string>> } = {},
   ) {
     super(message);
     this.provider = provider;
@@ -24,6 +25,7 @@ export class Refusal extends Error {
     this.param = more.param ?? null;
     this.code = more.code ?? null;
     this.details = more.details ?? null;
+    this.headers = more.headers ?? {};
   }
 
   /** The error object that OpenAI nests under `error`. */

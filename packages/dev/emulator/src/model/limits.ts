@@ -1,8 +1,17 @@
 /** What is left of a model's minute after a request: for the rate-limit headers and for refusing. */
 export interface Allowance {
   readonly ok: boolean;
-  readonly requests: { readonly limit: number; readonly remaining: number; readonly resetMs: number };
-  readonly tokens: { readonly limit: number; readonly remaining: number; readonly resetMs: number };
+  readonly requests: Part;
+  readonly tokens: Part;
+}
+
+interface Part {
+  readonly limit: number;
+  readonly remaining: number;
+  /** Until it is full again. */
+  readonly resetMs: number;
+  /** Until it has room for this request. */
+  readonly enoughMs: number;
 }
 
 interface Bucket {
@@ -34,12 +43,13 @@ export function createLimiter(
       bucket.requests = Math.max(0, bucket.requests - 1);
       bucket.tokens = Math.max(0, bucket.tokens - tokens);
     }
-    const left = (have: number, most: number): { limit: number; remaining: number; resetMs: number } => ({
+    const left = (have: number, most: number, wanted: number): Part => ({
       limit: most,
       remaining: Math.floor(have),
       resetMs: Math.ceil(((most - have) / most) * MINUTE_MS),
+      enoughMs: Math.ceil((Math.max(0, Math.min(wanted, most) - have) / most) * MINUTE_MS),
     });
-    return { ok: !refused, requests: left(bucket.requests, limit.requests), tokens: left(bucket.tokens, limit.tokens) };
+    return { ok: !refused, requests: left(bucket.requests, limit.requests, 1), tokens: left(bucket.tokens, limit.tokens, tokens) };
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Quirks } from "./faults.ts";
 import type { Json } from "./json.ts";
 import { type Plan, WINDOW_MS } from "./turnaround.ts";
 
@@ -40,6 +41,8 @@ export interface OpenAiBatch {
   readonly checked: Checked | null;
   readonly cancelMs: number | null;
   readonly settled: Settled | null;
+  /** Absent on an ordinary one. */
+  readonly quirks?: Quirks;
 }
 
 export type End = { readonly kind: "failed" | "completed" | "expired" | "cancelled"; readonly atMs: number };
@@ -120,6 +123,7 @@ export function batchView(batch: OpenAiBatch, nowMs: number): Json {
   const started = validated && (batch.cancelMs === null || batch.cancelMs >= validatedAtMs(batch));
   const finalizing = status === "finalizing" || at("completed") !== null;
   const settled = ended ? batch.settled : null;
+  const noFile = settled !== null && batch.quirks?.emptyIds === true ? "" : null;
   return {
     id: batch.id,
     object: "batch",
@@ -129,8 +133,8 @@ export function batchView(batch: OpenAiBatch, nowMs: number): Json {
     input_file_id: batch.inputFileId,
     completion_window: "24h",
     status,
-    output_file_id: settled?.outputFileId ?? null,
-    error_file_id: settled?.errorFileId ?? null,
+    output_file_id: settled?.outputFileId ?? noFile,
+    error_file_id: settled?.errorFileId ?? noFile,
     created_at: seconds(batch.createdMs),
     in_progress_at: started ? seconds(validatedAtMs(batch)) : null,
     expires_at: (seconds(batch.createdMs) ?? 0) + WINDOW_MS / 1000,

@@ -52,6 +52,13 @@ const OPENAI: Readonly<Record<Preset, Reply>> = {
     "insufficient_quota",
     "insufficient_quota",
   ),
+  // A limit that the organisation set itself is refused with the same words.
+  "own-spend-limit": openai(
+    429,
+    "You exceeded your current quota, please check your plan and billing details.",
+    "insufficient_quota",
+    "insufficient_quota",
+  ),
   "slow-down": openai(
     503,
     "Slow down: your request rate rose too fast. Reduce it to its earlier level and raise it gradually.",
@@ -85,6 +92,11 @@ const ANTHROPIC: Readonly<Record<Preset, Reply>> = {
     "rate_limit_error",
     {},
     { error_code: "enforced_spend_limit_reached" },
+  ),
+  "own-spend-limit": anthropic(
+    400,
+    "You have reached your specified workspace API usage limits. You will regain access on the first day of next month.",
+    "invalid_request_error",
   ),
   "slow-down": anthropic(429, "Your request rate rose too fast.", "rate_limit_error", { "retry-after": "5" }, { error_code: "ramp_limit_exceeded" }),
   "flex-unavailable": anthropic(400, "service_tier: Input should be 'auto' or 'standard_only'", "invalid_request_error"),

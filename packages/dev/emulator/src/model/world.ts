@@ -2,6 +2,7 @@ import type { MessageBatch, MessageCounts } from "./anthropic-batch.ts";
 import { type Checked, endOf, type OpenAiBatch, type Settled } from "./openai-batch.ts";
 import { CALM, type Plan, type Regime } from "./turnaround.ts";
 import type { Charge } from "./types.ts";
+import type { WebhookEndpoint } from "./webhook-endpoint.ts";
 
 /** A stored file. Its content lies beside the journal under its id. */
 export interface StoredFile {
@@ -24,6 +25,7 @@ export interface World {
   readonly files: Map<string, StoredFile>;
   readonly batches: Map<string, OpenAiBatch>;
   readonly messageBatches: Map<string, MessageBatch>;
+  readonly webhookEndpoints: Map<string, WebhookEndpoint>;
   readonly charges: Charge[];
 }
 
@@ -47,6 +49,8 @@ export type WorldEvent =
   | { readonly kind: "messages-settled"; readonly id: string; readonly counts: MessageCounts; readonly charges: readonly Charge[] }
   | { readonly kind: "messages-deleted"; readonly id: string }
   | { readonly kind: "charged"; readonly charge: Charge }
+  | { readonly kind: "webhook-endpoint-set"; readonly endpoint: WebhookEndpoint }
+  | { readonly kind: "webhook-endpoint-deleted"; readonly id: string }
   | { readonly kind: "regime"; readonly regime: Regime; readonly atMs: number };
 
 /** True when the file can be seen at an instant: neither expired nor deleted. */
@@ -61,7 +65,15 @@ export function isRead(world: World, fileId: string): boolean {
   return false;
 }
 
-export const createWorld = (): World => ({ boots: 0, regime: CALM, files: new Map(), batches: new Map(), messageBatches: new Map(), charges: [] });
+export const createWorld = (): World => ({
+  boots: 0,
+  regime: CALM,
+  files: new Map(),
+  batches: new Map(),
+  messageBatches: new Map(),
+  webhookEndpoints: new Map(),
+  charges: [],
+});
 
 /** The one transition: the same events in the same order make the same world. */
 export function apply(world: World, event: WorldEvent): void {
@@ -104,6 +116,12 @@ export function apply(world: World, event: WorldEvent): void {
       return;
     case "charged":
       world.charges.push(event.charge);
+      return;
+    case "webhook-endpoint-set":
+      world.webhookEndpoints.set(event.endpoint.id, event.endpoint);
+      return;
+    case "webhook-endpoint-deleted":
+      world.webhookEndpoints.delete(event.id);
       return;
     case "regime":
       changeRegime(world, event.regime, event.atMs);

@@ -1,0 +1,152 @@
+import { cpSync } from "node:fs";
+import { join } from "node:path";
+import { type Ground, prepareGround, startApps, startEmulator } from "@slowboat/bench";
+import { auditMoney, type MoneyAudit } from "./audit-money.ts";
+import { auditWork, type WorkAudit } from "./audit-work.ts";
+import { type Caller, openCaller } from "./caller.ts";
+import { drain } from "./drain.ts";
+import type { Progress } from "./progress.ts";
+import { startReceiver } from "./receiver.ts";
+import { type Accepted, nothingAccepted, submit } from "./submit.ts";
+import { LONG_RUN, makeTasks, type Task } from "./workload.ts";
+
+/** What a soak is asked with. */
+export interface SoakOptions {
+  readonly requests: number;
+  readonly seed: number;
+  readonly progress: Progress;
+  /** Factor on the emulator's preset of fault probabilities; 0 for a quiet provider. */
+  readonly rate?: number;
+  /** Where the services' logs are copied to before they go; `null` to let them go. */
+  readonly logsDir?: string | null;
+}
+
+/** The outcome: what the contract of the command names, and one sentence for everything that is wrong. */
+export interface SoakReport {
+  readonly results: Readonly<Record<string, unknown>>;
+  readonly findings: readonly string[];
+}
+
+/** Job ms in a machine ms: four hours of deadline pass in half a minute. */
+const SCALE = 480;
+/** Batches of ten minutes and real-time latencies as published. */
+const EMULATOR = ["--latency", "prior", "--batch-turnaround-ms", "600000"];
+const AT_ONCE = 24;
+/** Machine ms without a change after which what has not ended never will: a day of job time where batches are left to expire. */
+const STILL_MS = { short: 45_000, long: 240_000 };
+
+/**
+ * The running stack against the emulator with every fault switched on at random: work of all kinds is submitted through the public API, waited
+ * for, and audited from outside against what callers were promised and what the provider bills. Throws when the stack does not start or
+ * refuses work.
+ */
+export async function runSoak(options: SoakOptions): Promise<SoakReport> {
+  const stops: (() => void | Promise<void>)[] = [];
+  try {
+    const ground = await prepareGround(undefined, SCALE);
+    stops.push(ground.stop);
+    const { logsDir } = options;
+    if (logsDir != null) stops.push(() => cpSync(join(ground.dir, "logs"), logsDir, { recursive: true }));
+    const emulator = await startEmulator(ground, [...EMULATOR, "--seed", String(options.seed)]);
+    stops.push(emulator.child.stop);
+    const receiver = await startReceiver(ground.webhookSecret);
+    stops.push(receiver.close);
+    const apps = await startApps(ground, { upstreamUrl: emulator.url, anthropic: true, callbackAllow: [receiver.address], profileDir: null });
+    stops.push(apps.stop);
+    const caller = openCaller(apps.url, ground.key, AT_ONCE);
+    stops.push(caller.close);
+    await switchFaultsOn(emulator.url, options);
+    const accepted = nothingAccepted();
+    await submitAll(options, caller, receiver.url, accepted);
+    const stuck = await drain(ground.store, options.requests >= LONG_RUN ? STILL_MS.long : STILL_MS.short, (left) =>
+      options.progress.at("drain", options.requests - left, options.requests),
+    );
+    options.progress.end();
+    const work = await auditWork({ caller, store: ground.store, receiver, accepted });
+    const money = await auditMoney(ground.store, emulator.url);
+    return reportOf(options.requests, { work, money, fired: await firedAt(emulator.url), stuck, accepted, jobs: await jobStates(ground) });
+  } finally {
+    for (const stop of stops.reverse()) await stop();
+  }
+}
+
+async function switchFaultsOn(emulatorUrl: string, { seed, rate = 1 }: SoakOptions): Promise<void> {
+  const answer = await fetch(`${emulatorUrl}/emulator/chaos`, {
+    method: "POST",
+    body: JSON.stringify({ seed, rate }),
+    signal: AbortSignal.timeout(5_000),
+  });
+  if (!answer.ok) throw new Error(`the emulator refused the faults: ${await answer.text()}`);
+}
+
+async function submitAll(options: SoakOptions, caller: Caller, callbackUrl: string, accepted: Accepted): Promise<void> {
+  const left: Iterator<Task> = makeTasks(options.requests, options.seed)[Symbol.iterator]();
+  let done = 0;
+  const one = async (): Promise<void> => {
+    for (let next = left.next(); next.done !== true; next = left.next()) {
+      await submit(caller, callbackUrl, accepted, next.value);
+      done += next.value.requests;
+      options.progress.at("submit", done, options.requests);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, one));
+}
+
+interface Fired {
+  readonly fired: Readonly<Record<string, number>>;
+  readonly lostReplies: number;
+}
+
+async function firedAt(emulatorUrl: string): Promise<Fired> {
+  const answer = await fetch(`${emulatorUrl}/emulator/faults`, { signal: AbortSignal.timeout(10_000) });
+  return (await answer.json()) as Fired;
+}
+
+const jobStates = async (ground: Ground): Promise<Record<string, number>> =>
+  Object.fromEntries(
+    (await ground.store.sql<{ state: string; n: number }[]>`select state, count(*)::int as n from job group by state order by state`).map(
+      ({ state, n }) => [state, n],
+    ),
+  );
+
+interface Seen {
+  readonly work: WorkAudit;
+  readonly money: MoneyAudit;
+  readonly fired: Fired;
+  readonly stuck: readonly string[];
+  readonly accepted: Accepted;
+  readonly jobs: Readonly<Record<string, number>>;
+}
+
+function reportOf(requests: number, { work, money, fired, stuck, accepted, jobs }: Seen): SoakReport {
+  const lostReplies = fired.lostReplies + money.orphanLines;
+  const apart = money.invoice - money.ledger - money.suspense;
+  const findings = [...stuck.map((what) => `never ended: ${what}`), ...work.findings, ...money.findings];
+  if (apart !== 0n) findings.push(`the bill is ${money.invoice} nano-USD, ledger and suspense together are ${money.ledger + money.suspense}`);
+  if (money.suspenseLines > 2 * lostReplies)
+    findings.push(`${money.suspenseLines} lines of the bill are in suspense where ${lostReplies} replies were lost`);
+  if (work.webhooks.delivered !== work.webhooks.owed) findings.push(`${work.webhooks.delivered} of ${work.webhooks.owed} announcements arrived`);
+  const { calls } = accepted;
+  return {
+    findings,
+    results: {
+      requests,
+      lost: work.lost,
+      doubled: work.doubled + money.doubled,
+      matched: money.matched,
+      mismatched: money.mismatched,
+      suspense: String(money.suspense),
+      lost_replies: lostReplies,
+      ledger: String(money.ledger),
+      invoice: String(money.invoice),
+      waste: String(money.waste),
+      faults: fired.fired,
+      webhooks: work.webhooks,
+      suspense_lines: money.suspenseLines,
+      suspended_attempts: money.suspended,
+      calls: { answered: calls.answered, failed: calls.failed, unanswered: calls.unanswered },
+      jobs,
+      findings: findings.length,
+    },
+  };
+}
