@@ -7,6 +7,7 @@ import { type Caller, openCaller } from "./caller.ts";
 import { drain } from "./drain.ts";
 import type { Progress } from "./progress.ts";
 import { startReceiver } from "./receiver.ts";
+import { startRecordedProvider } from "./recorded/provider.ts";
 import { type Accepted, nothingAccepted, submit } from "./submit.ts";
 import { LONG_RUN, makeTasks, type Task } from "./workload.ts";
 
@@ -17,6 +18,8 @@ export interface SoakOptions {
   readonly progress: Progress;
   /** Factor on the emulator's preset of fault probabilities; 0 for a quiet provider. */
   readonly rate?: number;
+  /** Who stands for the providers: the emulator with its faults, or recorded answers that know nothing of it. */
+  readonly provider?: "emulator" | "recorded";
   /** Where the services' logs are copied to before they go; `null` to let them go. */
   readonly logsDir?: string | null;
 }
@@ -47,15 +50,14 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     stops.push(ground.stop);
     const { logsDir } = options;
     if (logsDir != null) stops.push(() => cpSync(join(ground.dir, "logs"), logsDir, { recursive: true }));
-    const emulator = await startEmulator(ground, [...EMULATOR, "--seed", String(options.seed)]);
-    stops.push(emulator.child.stop);
+    const provider = options.provider === "recorded" ? await recorded(ground) : await emulated(ground, options);
+    stops.push(provider.stop);
     const receiver = await startReceiver(ground.webhookSecret);
     stops.push(receiver.close);
-    const apps = await startApps(ground, { upstreamUrl: emulator.url, anthropic: true, callbackAllow: [receiver.address], profileDir: null });
+    const apps = await startApps(ground, { upstreamUrl: provider.url, anthropic: true, callbackAllow: [receiver.address], profileDir: null });
     stops.push(apps.stop);
     const caller = openCaller(apps.url, ground.key, AT_ONCE);
     stops.push(caller.close);
-    await switchFaultsOn(emulator.url, options);
     const accepted = nothingAccepted();
     await submitAll(options, caller, receiver.url, accepted);
     const stuck = await drain(ground.store, options.requests >= LONG_RUN ? STILL_MS.long : STILL_MS.short, (left) =>
@@ -63,12 +65,26 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     );
     options.progress.end();
     const work = await auditWork({ caller, store: ground.store, receiver, accepted });
-    const money = await auditMoney(ground.store, emulator.url);
-    return reportOf(options.requests, { work, money, fired: await firedAt(emulator.url), stuck, accepted, jobs: await jobStates(ground) });
+    const money = await auditMoney(ground.store, provider.url);
+    return reportOf(options.requests, { work, money, fired: await firedAt(provider.url), stuck, accepted, jobs: await jobStates(ground) });
   } finally {
     for (const stop of stops.reverse()) await stop();
   }
 }
+
+interface Provider {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+async function emulated(ground: Ground, options: SoakOptions): Promise<Provider> {
+  const { url, child } = await startEmulator(ground, [...EMULATOR, "--seed", String(options.seed)]);
+  await switchFaultsOn(url, options);
+  return { url, stop: child.stop };
+}
+
+const recorded = async ({ clock }: Ground): Promise<Provider> =>
+  await startRecordedProvider(() => clock.anchorMs + (Date.now() - clock.anchorMs) * clock.scale);
 
 async function switchFaultsOn(emulatorUrl: string, { seed, rate = 1 }: SoakOptions): Promise<void> {
   const answer = await fetch(`${emulatorUrl}/emulator/chaos`, {

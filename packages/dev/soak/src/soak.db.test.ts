@@ -20,6 +20,18 @@ test(
   TEST_MS,
 );
 
+test(
+  "600 requests against answers that were recorded, with charges reckoned by hand, give the same: all answered, booked as charged, nothing in suspense",
+  async () => {
+    const { results, findings } = await runSoak({ requests: 600, seed: 21, provider: "recorded", progress: createProgress(process.stderr) });
+    expect(findings).toEqual([]);
+    expect(results).toMatchObject({ requests: 600, lost: 0, doubled: 0, mismatched: 0, suspense: "0" });
+    expect(results["ledger"]).toBe(results["invoice"]);
+    expect(results["matched"]).toBeGreaterThan(450);
+  },
+  TEST_MS,
+);
+
 test("a seed makes the same work every time, as many requests as asked, of every kind", () => {
   const tasks = makeTasks(2_000, 3);
   expect(JSON.stringify(makeTasks(2_000, 3))).toBe(JSON.stringify(tasks));
