@@ -66,7 +66,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     options.progress.end();
     const work = await auditWork({ caller, store: ground.store, receiver, accepted });
     const money = await auditMoney(ground.store, provider.url);
-    return reportOf(options.requests, { work, money, fired: await firedAt(provider.url), stuck, accepted, jobs: await jobStates(ground) });
+    return reportOf(options.requests, { work, money, fired: await firedAt(provider.url), stuck, accepted, jobs: await jobEnds(ground) });
   } finally {
     for (const stop of stops.reverse()) await stop();
   }
@@ -118,12 +118,14 @@ async function firedAt(emulatorUrl: string): Promise<Fired> {
   return (await answer.json()) as Fired;
 }
 
-const jobStates = async (ground: Ground): Promise<Record<string, number>> =>
-  Object.fromEntries(
-    (await ground.store.sql<{ state: string; n: number }[]>`select state, count(*)::int as n from job group by state order by state`).map(
-      ({ state, n }) => [state, n],
-    ),
-  );
+/** How the jobs ended: completed, cancelled, or failed and with what. */
+async function jobEnds(ground: Ground): Promise<Record<string, number>> {
+  const rows = await ground.store.sql<{ how: string; n: number }[]>`
+    select case when j.state = 'failed' then 'failed: ' || coalesce(j.error::json ->> 'code', 'the provider''s ' || r.status_code, 'unsaid') else j.state end as how,
+      count(*)::int as n
+    from job j left join result r on r.job_id = j.id group by 1 order by 1`;
+  return Object.fromEntries(rows.map(({ how, n }) => [how, n]));
+}
 
 interface Seen {
   readonly work: WorkAudit;
