@@ -4,7 +4,7 @@ import type { Store } from "@slowboat/store";
 const LOOK_MS = 500;
 
 /** What has not ended, by kind and state; empty when everything has. Batches that the provider denies are looked for as long as it keeps answers: they wait for nothing. */
-export async function unfinished(store: Store): Promise<{ readonly what: string; readonly count: number }[]> {
+async function unfinished(store: Store): Promise<{ readonly what: string; readonly count: number }[]> {
   return await store.sql<{ what: string; count: number }[]>`
     select 'job ' || state as what, count(*)::int as count from job where state in ('accepted', 'placed') group by 1
     union all select 'batch ' || state, count(*)::int from batch where state not in ('completed', 'failed', 'cancelled') group by 1
