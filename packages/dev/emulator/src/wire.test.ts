@@ -238,3 +238,30 @@ test("more than four breakpoints, and a longer life after a shorter one, are ref
   await expect(ask(Array.from({ length: 5 }, () => block("5m")))).rejects.toMatchObject({ status: 400 });
   await expect(ask([block("5m"), block("1h")])).rejects.toMatchObject({ status: 400 });
 });
+
+test("a message that may think shows its thoughts with a signature, streamed and whole alike, and bills them as output", async () => {
+  const { anthropic, emulator } = await started();
+  const wish = {
+    model: "claude-sonnet-5" as const,
+    max_tokens: 2_048,
+    thinking: { type: "enabled" as const, budget_tokens: 1_024 },
+    messages: [{ role: "user" as const, content: readme.slice(0, 2_000) }],
+  };
+  const whole = await anthropic.messages.create(wish);
+  expect(whole.content.map((block) => block.type)).toEqual(["thinking", "text"]);
+  expect(whole.content[0]).toMatchObject({ thinking: expect.stringMatching(/\w/), signature: expect.stringMatching(/^[\w+/=]{20,}$/) });
+  const thinking = (whole.usage as { output_tokens_details?: { thinking_tokens: number } }).output_tokens_details?.thinking_tokens ?? 0;
+  expect(thinking).toBeGreaterThan(10);
+  expect(whole.usage.output_tokens).toBeGreaterThan(thinking);
+  const streamed = await anthropic.messages.stream(wish).finalMessage();
+  expect(streamed.content).toMatchObject(whole.content);
+  expect(streamed.usage.output_tokens).toBe(whole.usage.output_tokens);
+  const lines = (await emulator.invoice()).lines.map((line) => line.usage["output_tokens"]);
+  expect(lines).toEqual([whole.usage.output_tokens, whole.usage.output_tokens]);
+  const little = { ...wish, thinking: { type: "enabled" as const, budget_tokens: 100 } };
+  await expect(anthropic.messages.create(little)).rejects.toMatchObject({ status: 400, message: expect.stringContaining("1024") });
+  await expect(anthropic.messages.create({ ...wish, max_tokens: 1_024 })).rejects.toMatchObject({
+    status: 400,
+    message: expect.stringContaining("max_tokens"),
+  });
+});

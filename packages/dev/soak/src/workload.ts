@@ -43,6 +43,8 @@ const REPEATS = 12;
 /** Every so many have a long beginning in common with others. */
 const SHARES = 6;
 const SHARED_WORDS = 1_300;
+/** Every so many messages may think. */
+const THINKS = 8;
 /** Every so many ask for what the provider refuses. */
 const REFUSED = 100;
 
@@ -94,7 +96,7 @@ function createWriter(rng: Rng, long: boolean): Writer {
   });
   const message = (): Record<string, unknown> => ({
     model: pick(ANTHROPIC_MODELS),
-    max_tokens: 40,
+    ...(serial % THINKS === 2 ? { max_tokens: 2_048, thinking: { type: "enabled", budget_tokens: 1_024 } } : { max_tokens: 40 }),
     ...(serial % REFUSED === 7 ? { temperature: 7 } : {}),
     ...(serial % SHARES === 1 ? { system: pick(shared) } : {}),
     messages: [{ role: "user", content: question() }],

@@ -1,5 +1,6 @@
 import { instanceOf } from "./answer-json.ts";
 import { answerText } from "./answer-text.ts";
+import { checkThinking, thinkingEvents, thoughtOf } from "./anthropic-thinking.ts";
 import type { Asking } from "./asking.ts";
 import { modelOf } from "./catalog.ts";
 import { diceOf, digest } from "./dice.ts";
@@ -59,6 +60,7 @@ function checkMessages(body: Json, version: string, inBatch: boolean, counting =
   if (max === 0 && body["stream"] === true) throw anthropicRefuses("max_tokens: 0 is not allowed with stream");
   if (inBatch && body["stream"] === true) throw anthropicRefuses("stream: streaming is not supported in a batch");
   if (inBatch && body["speed"] !== undefined) throw anthropicRefuses("speed: not supported in a batch");
+  checkThinking(body);
   checkSampling(body, version);
 }
 
@@ -171,6 +173,8 @@ function forcedTool(body: Json): Json | null {
 interface Spoken {
   readonly content: Json[];
   readonly tokens: number;
+  /** Of these, what was thought. */
+  readonly thinkingTokens: number;
   readonly stopReason: string;
   readonly stopSequence: string | null;
 }
@@ -178,7 +182,7 @@ interface Spoken {
 /** What the emulated model says: text from the prompt, or the forced tool's input. */
 function speak(asking: Asking, body: Json): Spoken {
   const max = numberOf(body["max_tokens"]) ?? 0;
-  if (max === 0) return { content: [], tokens: 0, stopReason: "max_tokens", stopSequence: null };
+  if (max === 0) return { content: [], tokens: 0, thinkingTokens: 0, stopReason: "max_tokens", stopSequence: null };
   const system = typeof body["system"] === "string" ? body["system"] : arrayOf(body["system"]).filter(isObject).map(textOfBlock).join("\n");
   const user = arrayOf(body["messages"])
     .map(objectOf)
@@ -187,6 +191,7 @@ function speak(asking: Asking, body: Json): Spoken {
     typeof user?.["content"] === "string" ? user["content"] : arrayOf(user?.["content"]).filter(isObject).map(textOfBlock).join("\n\n");
   let text = answerText(asking.seed, system, material, 0);
   const tool = forcedTool(body);
+  const thought = tool === null ? thoughtOf(body, material, asking.tokens) : null;
   const format = objectOf(objectOf(body["output_config"])["format"]);
   const schema = tool === null ? (format["type"] === "json_schema" ? objectOf(format["schema"]) : null) : objectOf(tool["input_schema"]);
   if (schema !== null)
@@ -198,14 +203,16 @@ function speak(asking: Asking, body: Json): Spoken {
     text = text.slice(0, at);
     stopSequence = stop;
   }
-  const said = asking.tokens.head(text, max);
+  const said = asking.tokens.head(text, max - (thought?.tokens ?? 0));
   const cut = said.text.length < text.length;
   const content: Json =
     tool === null
       ? { type: "text", text: said.text, citations: null }
       : { type: "tool_use", id: `toolu_${asking.serial}`, caller: { type: "direct" }, name: tool["name"], input: cut ? {} : JSON.parse(text) };
   const stopReason = cut ? "max_tokens" : tool !== null ? "tool_use" : stopSequence !== null ? "stop_sequence" : "end_turn";
-  return { content: [content], tokens: said.tokens, stopReason, stopSequence: cut ? null : stopSequence };
+  const thinkingTokens = thought?.tokens ?? 0;
+  const blocks = thought === null ? [content] : [thought.block, content];
+  return { content: blocks, tokens: said.tokens + thinkingTokens, thinkingTokens, stopReason, stopSequence: cut ? null : stopSequence };
 }
 
 /** Answers `POST /v1/messages`, or one line of a message batch. Throws a `Refusal`. */
@@ -221,7 +228,7 @@ export function answerMessages(asking: Asking, body: Json, version: string): Ans
   const split = splitAtBreakpoints(asking.cache, scope, blocks, { ...RULES, minTokens: facts?.cacheMinTokens ?? 1_024 }, asking.time);
   const spoken = speak(asking, body);
   const rest = prompt.tokens - split.read - split.short - split.long;
-  const usage = usageOf(rest, split, spoken.tokens, asking.inBatch);
+  const usage = usageOf(rest, split, spoken, asking.inBatch);
   const answer: Json = {
     id: `msg_01${asking.serial.slice(0, 22)}`,
     type: "message",
@@ -244,13 +251,13 @@ export function answerMessages(asking: Asking, body: Json, version: string): Ans
   };
 }
 
-const usageOf = (rest: number, split: CacheSplit, output: number, inBatch: boolean): Json => ({
+const usageOf = (rest: number, split: CacheSplit, spoken: Spoken, inBatch: boolean): Json => ({
   input_tokens: rest,
   cache_creation_input_tokens: split.short + split.long,
   cache_read_input_tokens: split.read,
   cache_creation: { ephemeral_5m_input_tokens: split.short, ephemeral_1h_input_tokens: split.long },
-  output_tokens: output,
-  output_tokens_details: { thinking_tokens: 0 },
+  output_tokens: spoken.tokens,
+  output_tokens_details: { thinking_tokens: spoken.thinkingTokens },
   server_tool_use: null,
   service_tier: inBatch ? "batch" : "standard",
   inference_geo: "not_available",
@@ -274,6 +281,10 @@ export function messageEvents(answer: Json): Json[] {
   ];
   arrayOf(answer["content"]).forEach((raw, index) => {
     const block = objectOf(raw);
+    if (block["type"] === "thinking") {
+      events.push(...thinkingEvents(block, index, words(textOf(block["thinking"]))));
+      return;
+    }
     const tool = block["type"] === "tool_use";
     events.push({ type: "content_block_start", index, content_block: tool ? { ...block, input: {} } : { ...block, text: "" } });
     const text = tool ? JSON.stringify(block["input"]) : textOf(block["text"]);
