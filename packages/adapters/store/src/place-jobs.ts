@@ -1,4 +1,3 @@
-import { sourcesOf } from "@slowboat/job";
 import type { Sql } from "./connect.ts";
 
 /** A job that goes onto a lane. */
@@ -10,6 +9,9 @@ export interface PlacedJob {
   readonly nextDecisionAtMs: number | null;
 }
 
+/** A placed job is placed again where a hedge runs beside what is still out, or a call's next try follows its first; a parameter, as `claimDue` has it. */
+const LIVE = ["accepted", "placed"];
+
 /** Moves claimed jobs to `placed` with their current attempt. */
 export async function placeJobs(tx: Sql, rows: readonly PlacedJob[]): Promise<void> {
   if (rows.length === 0) return;
@@ -18,5 +20,5 @@ export async function placeJobs(tx: Sql, rows: readonly PlacedJob[]): Promise<vo
       version = j.version + 1, leader_id = null, held_for = null
     from unnest(${rows.map((x) => x.jobId)}::text[], ${rows.map((x) => x.lane)}::text[], ${rows.map((x) => x.attemptId)}::text[],
       ${rows.map((x) => x.nextDecisionAtMs)}::float8[]) as t (id, lane, attempt_id, next_at)
-    where j.id = t.id and j.state = any(${sourcesOf("placed")}::text[])`;
+    where j.id = t.id and j.state = any(${LIVE}::text[])`;
 }

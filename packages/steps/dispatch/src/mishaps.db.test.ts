@@ -188,6 +188,8 @@ test("a call that hangs on a cheap lane is run in real time beside it before the
   await world.database.store.sql`update dispatch set state = 'running', lease_gen = 1, lease_until_real_ms = ${world.clock.real() + 1e12}`;
   await world.pass(EVENING + 2 * HOUR, MINUTE);
   expect(await answered()).toMatchObject([{ jobId: id, lane: "openai" }]);
+  const hedge = await world.rows<{ id: string }>("attempt", "id");
+  expect(await world.rows("job", 'attempts, attempt_id as "attemptId"')).toEqual([{ attempts: 2, attemptId: hedge[1]?.id }]);
 });
 
 test("a late job that is being sent at the very moment it would be taken back keeps its attempt, and its answer", async () => {
