@@ -1,6 +1,7 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { type Ground, prepareGround, startApps, startEmulator } from "@slowboat/bench";
+import { auditLogs } from "./audit-logs.ts";
 import { auditMoney, type MoneyAudit } from "./audit-money.ts";
 import { auditWork, type WorkAudit } from "./audit-work.ts";
 import { type Caller, openCaller } from "./caller.ts";
@@ -66,7 +67,15 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     options.progress.end();
     const work = await auditWork({ caller, store: ground.store, receiver, accepted });
     const money = await auditMoney(ground.store, provider.url);
-    return reportOf(options.requests, { work, money, fired: await firedAt(provider.url), stuck, accepted, jobs: await jobEnds(ground) });
+    return reportOf(options.requests, {
+      work,
+      money,
+      fired: await firedAt(provider.url),
+      stuck,
+      accepted,
+      stumbles: auditLogs(join(ground.dir, "logs")),
+      jobs: await jobEnds(ground),
+    });
   } finally {
     for (const stop of stops.reverse()) await stop();
   }
@@ -132,14 +141,15 @@ interface Seen {
   readonly money: MoneyAudit;
   readonly fired: Fired;
   readonly stuck: readonly string[];
+  readonly stumbles: readonly string[];
   readonly accepted: Accepted;
   readonly jobs: Readonly<Record<string, number>>;
 }
 
-function reportOf(requests: number, { work, money, fired, stuck, accepted, jobs }: Seen): SoakReport {
+function reportOf(requests: number, { work, money, fired, stuck, stumbles, accepted, jobs }: Seen): SoakReport {
   const lostReplies = fired.lostReplies + money.orphanLines;
   const apart = money.invoice - money.ledger - money.suspense;
-  const findings = [...stuck.map((what) => `never ended: ${what}`), ...work.findings, ...money.findings];
+  const findings = [...stuck.map((what) => `never ended: ${what}`), ...work.findings, ...money.findings, ...stumbles];
   if (apart !== 0n) findings.push(`the bill is ${money.invoice} nano-USD, ledger and suspense together are ${money.ledger + money.suspense}`);
   if (money.suspenseLines > 2 * lostReplies)
     findings.push(`${money.suspenseLines} lines of the bill are in suspense where ${lostReplies} replies were lost`);
