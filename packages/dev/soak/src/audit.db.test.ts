@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { seedTenant, type TestDatabase, testDatabase } from "@slowboat/testkit";
+import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { auditMoney, type MoneyAudit } from "./audit-money.ts";
 import { auditWork, type WorkAudit } from "./audit-work.ts";
@@ -130,6 +131,42 @@ test("a batch that its caller cancelled before its file was read owes no lines; 
   expect(await work(none, ["a", "b"])).toMatchObject({ lost: 0 });
   const read = { "/v1/batches/batch_1": batch("cancelled", 2), "/v1/files/file-o/content": jsonl("a") };
   expect(await work(read, ["a", "b"])).toMatchObject({ lost: 1 });
+});
+
+test("an end announced under two ids is doubled; the same id twice is not, nor an answer that supersedes a cancellation", async () => {
+  const secret = `whsec_${Buffer.from("of the test's own").toString("base64")}`;
+  const receiver = await startReceiver(secret);
+  closing.push(receiver.close);
+  const states = { job_1: "completed", job_2: "completed", job_3: "completed" };
+  const pages = Object.entries(states).map(([id, state]) => [`/v1/jobs/${id}`, JSON.stringify({ state, result: { body: {} }, error: null })]);
+  const caller = openCaller(await served(Object.fromEntries(pages)), "key", 2);
+  closing.push(caller.close);
+  const tell = async (subject: string, type: string, id: string): Promise<void> => {
+    const body = JSON.stringify({ type, data: { id: subject } });
+    const at = new Date();
+    const headers = {
+      "webhook-id": id,
+      "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
+      "webhook-signature": new Webhook(secret).sign(id, at, body),
+    };
+    // The receiver fails its first deliveries on purpose.
+    for (let status = 0; status !== 204; )
+      status = await fetch(receiver.url, { method: "POST", headers, body }).then(
+        (answer) => answer.status,
+        () => 0,
+      );
+  };
+  await tell("job_1", "job.completed", "w1");
+  await tell("job_1", "job.completed", "w1");
+  await tell("job_2", "job.cancelled", "w2");
+  await tell("job_2", "job.completed", "w3");
+  await tell("job_3", "job.completed", "w4");
+  await tell("job_3", "job.completed", "w5");
+  const accepted = nothingAccepted();
+  accepted.jobs.push(...Object.keys(states).map((id) => ({ id, callback: true })));
+  const seen = await auditWork({ caller, store: database.store, receiver, accepted });
+  expect(seen).toMatchObject({ lost: 0, doubled: 1, webhooks: { owed: 3, delivered: 3 } });
+  expect(seen.findings).toEqual([expect.stringContaining("job_3")]);
 });
 
 test("a job without a result or an error is lost, and an ending that was not announced is missing", async () => {

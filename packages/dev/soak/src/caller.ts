@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Agent, request } from "undici";
 
 /** A reply as it came; `null` where none came, or it broke off. */
-export type Reply = { readonly status: number; readonly text: string; readonly jobId: string | null } | null;
+export type Reply = { readonly status: number; readonly text: string } | null;
 
 /** A caller of the public API: one bounded crowd of connections. */
 export interface Caller {
@@ -29,8 +29,7 @@ export function openCaller(url: string, key: string, connections: number): Calle
         ...(body === undefined ? {} : { body }),
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
-      const jobId = reply.headers["slowboat-job-id"];
-      return { status: reply.statusCode, text: await reply.body.text(), jobId: typeof jobId === "string" ? jobId : null };
+      return { status: reply.statusCode, text: await reply.body.text() };
     } catch {
       return null;
     }

@@ -2,11 +2,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Webhook } from "standardwebhooks";
 
-/** What a subject was announced with: the events' types and the ids under which they came. */
-export interface Heard {
-  readonly types: Set<string>;
-  readonly webhookIds: Set<string>;
-}
+/** What a subject was announced with: the events' types, each with the ids under which it came. */
+type Heard = Map<string, Set<string>>;
 
 /** A customer's callback address: it fails now and then, and believes only what is signed. */
 export interface Receiver {
@@ -40,10 +37,8 @@ export async function startReceiver(secret: string): Promise<Receiver> {
       if (isNew && met.size % FAILS === 2) return void req.socket.destroy();
       try {
         const { type, data } = webhook.verify(text, req.headers as Record<string, string>) as { type: string; data: { id: string } };
-        const known = heard.get(data.id) ?? { types: new Set(), webhookIds: new Set() };
-        known.types.add(type);
-        known.webhookIds.add(id);
-        heard.set(data.id, known);
+        const known: Heard = heard.get(data.id) ?? new Map();
+        heard.set(data.id, known.set(type, (known.get(type) ?? new Set()).add(id)));
       } catch {
         forged++;
       }

@@ -17,6 +17,8 @@ export type Task =
       readonly envelope: Readonly<Record<string, unknown>>;
       readonly callback: boolean;
       readonly cancel: boolean;
+      /** Submitted twice under one Idempotency-Key. */
+      readonly twice: boolean;
     }
   | {
       readonly kind: "openai-batch" | "anthropic-batch";
@@ -28,6 +30,8 @@ export type Task =
       readonly deadline: string;
       readonly callback: boolean;
       readonly cancel: boolean;
+      /** Submitted twice under one Idempotency-Key. */
+      readonly twice: boolean;
     };
 
 const WORDS = "the ship and its cargo lay at the pier by night with a light on the bow and a bell to ring for the tide as we went to sea".split(" ");
@@ -45,6 +49,8 @@ const SHARES = 6;
 const SHARED_WORDS = 1_300;
 /** Every so many messages may think. */
 const THINKS = 8;
+/** Share of submissions that an impatient caller makes twice. */
+const TWICE = 0.05;
 /** Every so many ask for what the provider refuses. */
 const REFUSED = 100;
 
@@ -129,7 +135,7 @@ function createWriter(rng: Rng, long: boolean): Writer {
           : kind === 2
             ? { body: chat("gpt-5-mini"), allow: ["flex", "realtime"], ...within }
             : { body: chat(), cache: "exact", ...within };
-    return { kind: "job", requests: 1, name: `job-${++serial}`, envelope, callback: chance(0.6), cancel: chance(0.03) };
+    return { kind: "job", requests: 1, name: `job-${++serial}`, envelope, callback: chance(0.6), cancel: chance(0.03), twice: chance(TWICE) };
   };
   const batch = (most: number): Task => {
     const count = Math.max(1, Math.min(most, Math.floor(most * (0.5 + rng.float()))));
@@ -149,6 +155,7 @@ function createWriter(rng: Rng, long: boolean): Writer {
       deadline: deadline(),
       callback: !anthropic && chance(0.7),
       cancel: chance(0.06),
+      twice: chance(TWICE),
     };
   };
   /** Of the requests, so that a run has all kinds whatever the size of its batches. */
