@@ -162,6 +162,7 @@ function addTenants(cli: Command, later: Later): void {
     .option("--allow-unpriced", "models that have no price may run; they show as unpriced, never as 0")
     .option("--no-allow-unpriced", "only models with a price may run")
     .option("--retention-days <n>", "keep results this many days, 0 to 3650")
+    .option("--fallbacks <models>", "models, separated by commas, that answer where a request's own cannot; '' for none")
     .action((name: string, _flags, command: Command) =>
       later(async (config) => (await import("./commands/tenants.ts")).tenantsSet(config, all(command), name)),
     );

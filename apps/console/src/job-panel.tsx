@@ -105,6 +105,8 @@ function DecisionPart({ decision, nextDecisionAtMs, nowMs }: { decision: Decisio
   }
   const prices = decision.candidates.flatMap((one) => [one.priceNano, one.expectedNano].flatMap((nano) => (nano === null ? [] : [BigInt(nano)])));
   const decimals = decimalsOf(prices);
+  // Models of one provider share a lane; the first is the model that was asked for.
+  const chosen = decision.candidates.find((one) => one.lane === decision.lane && (!decision.fallback || one.model === decision.fallback.name));
   const money = (nano: string | null) => (nano === null ? <span className="quiet">none</span> : usd(BigInt(nano), decimals));
   return (
     <section aria-labelledby="decision-title">
@@ -122,10 +124,11 @@ function DecisionPart({ decision, nextDecisionAtMs, nowMs }: { decision: Decisio
         <Head columns={["candidate", "#price", "#expected", "#in time", "why"]} />
         <tbody>
           {decision.candidates.map((one) => (
-            <tr key={one.lane} className={one.lane === decision.lane ? "chosen" : one.eligible ? "" : "out"}>
+            <tr key={`${one.lane} ${one.model ?? ""}`} className={one === chosen ? "chosen" : one.eligible ? "" : "out"}>
               <th scope="row">
                 {one.lane}
-                {one.lane === decision.lane ? <span className="tag">chosen</span> : one.eligible ? null : <span className="tag">left out</span>}
+                {one.model === undefined ? null : <span className="quiet"> {one.model}</span>}
+                {one === chosen ? <span className="tag">chosen</span> : one.eligible ? null : <span className="tag">left out</span>}
               </th>
               <td className="number" data-label="price">
                 {money(one.priceNano)}

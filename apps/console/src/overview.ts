@@ -97,8 +97,12 @@ export interface Decision {
   readonly reason: string;
   readonly decidedAtMs: number;
   readonly latestStartAtMs: number | null;
+  /** Set where another model than the asked one answers, by the name that the caller gave it. */
+  readonly fallback?: { readonly name: string };
   readonly candidates: readonly {
     readonly lane: string;
+    /** Where the caller named several models: whose way this is. */
+    readonly model?: string;
     readonly eligible: boolean;
     readonly why: string;
     readonly priceNano: string | null;

@@ -3,7 +3,18 @@ import type { LaneId } from "@slowboat/contract";
 import { newId } from "@slowboat/kernel";
 import { loadPriceBook, STANDARD_PRICES, waterfallOf } from "@slowboat/pricing";
 import { createLogger } from "@slowboat/runtime";
-import { claimAnswered, endBatch, insertAttempts, insertJobs, type NewJob, orm, readJobReceipt, saveAnswers, table } from "@slowboat/store";
+import {
+  claimAnswered,
+  endBatch,
+  insertAttempts,
+  insertJobs,
+  type NewAttempt,
+  type NewJob,
+  orm,
+  readJobReceipt,
+  saveAnswers,
+  table,
+} from "@slowboat/store";
 import { seedTenant, type TestDatabase, testClock, testDatabase, testQueue, testRng, until } from "@slowboat/testkit";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -79,7 +90,7 @@ const job = (over: Partial<NewJob> = {}): NewJob => ({
 });
 
 /** An attempt of the job that has answered with this body. */
-async function answered(jobId: string, seq: number, lane: LaneId, body: string, statusCode = 200): Promise<string> {
+async function answered(jobId: string, seq: number, lane: LaneId, body: string, statusCode = 200, over: Partial<NewAttempt> = {}): Promise<string> {
   const id = newId("attempt", clock.job(), rng);
   const sql = database.store.sql;
   await insertAttempts(
@@ -100,6 +111,7 @@ async function answered(jobId: string, seq: number, lane: LaneId, body: string, 
         emulated: true,
         createdAtMs: clock.job(),
         state: "sending",
+        ...over,
       },
     ],
     clock.real(),
@@ -253,6 +265,64 @@ test.each([
   await settleChunk(deps);
   expect(await stateOf(one.id)).toBe("completed");
   expect(await database.store.sql`select 1 from reuse_entry where job_id = ${one.id}`).toHaveLength(kept ? 1 : 0);
+});
+
+const byAccount = async (jobId: string) => Object.fromEntries((await ledgerOf(jobId)).map((entry) => [entry.account, entry.amountNano]));
+
+test.each([
+  ["openai-flex", "flex", { "saving.flex": 225_000n, "payable.openai": 225_000n }],
+  ["openai-flex", "default", { "payable.openai": 450_000n }],
+  ["openai", "default", { "payable.openai": 450_000n }],
+  ["openai", "priority", { "payable.openai": 810_000n }],
+  ["openai-batch", "default", { "saving.batch": 225_000n, "payable.openai": 225_000n }],
+] as const)("the tier billed on %s is the tier answered, %s; only a provider's batch is billed as what it is", async (lane, tier, expected) => {
+  const one = job();
+  await insertJobs(database.store.sql, [one]);
+  const id = await answered(one.id, 1, lane, answer({ prompt: 1000, cached: 0, output: 100 }, tier));
+  await settleChunk(deps);
+  const { list, ...rest } = await byAccount(one.id);
+  expect(rest).toEqual(expected);
+  expect(-(list ?? 0n)).toBe(tier === "priority" ? 810_000n : 450_000n);
+  const [row] = await database.store.sql<{ tier: string }[]>`select tier from attempt where id = ${id}`;
+  expect(row?.tier).toBe(lane === "openai-batch" ? "batch" : tier === "default" ? "standard" : tier);
+});
+
+/** An answer of the messages API; its input counts only what was not cached. */
+const messageAnswer = (usage: object): string =>
+  JSON.stringify({ id: "msg_1", type: "message", role: "assistant", model: "claude-haiku-4-5", content: [], stop_reason: "end_turn", usage });
+const STAND_IN = { model: "claude-haiku-4-5", endpoint: "/v1/messages" };
+
+test("a model that stood in is paid at its own price, out of its provider's own counts, against the price of the model that was asked for", async () => {
+  const one = job({ reuseKey: randomBytes(32) });
+  await insertJobs(database.store.sql, [one]);
+  const usage = { input_tokens: 600, cache_read_input_tokens: 400, output_tokens: 100, service_tier: "standard" };
+  await answered(one.id, 1, "anthropic", messageAnswer(usage), 200, STAND_IN);
+  await settleChunk(deps);
+  // 600 at 1, 400 at 0.1 and 100 at 5 dollars a million; the list: 1,000 at 0.25 and 100 at 2.
+  expect(await byAccount(one.id)).toEqual({
+    list: -450_000n,
+    "saving.routing": 450_000n - 1_500_000n,
+    "saving.prompt-cache": 360_000n,
+    "payable.anthropic": 1_140_000n,
+  });
+  expect(waterfallOf(await ledgerOf(one.id)).paidNano).toBe(1_140_000n);
+  const [txn] = await database.store.sql<{ model: string; lane: string }[]>`select model, lane from ledger_txn where job_id = ${one.id}`;
+  expect(txn).toEqual({ model: "claude-haiku-4-5", lane: "anthropic" });
+  // It was not what was asked: nobody else is given it.
+  expect(await database.store.sql`select 1 from reuse_entry where job_id = ${one.id}`).toHaveLength(0);
+});
+
+test("a stand-in's batch line costs half, and one that came too late is waste at the stand-in's price", async () => {
+  const one = job();
+  await insertJobs(database.store.sql, [one]);
+  const usage = { input_tokens: 1000, output_tokens: 100, service_tier: "batch" };
+  await answered(one.id, 1, "anthropic-batch", messageAnswer(usage), 200, STAND_IN);
+  await answered(one.id, 2, "openai", answer({ prompt: 1000, cached: 0, output: 100 }, "default"));
+  while ((await settleChunk(deps)) > 0);
+  const fold = waterfallOf(await ledgerOf(one.id));
+  expect(fold.paidNano).toBe(750_000n + 450_000n);
+  expect(fold.lines.find((line) => line.account === "saving.batch")?.amountNano).toBe(750_000n);
+  expect(fold.listNano - fold.lines.reduce((sum, line) => sum + line.amountNano, 0n)).toBe(fold.paidNano);
 });
 
 test("answers are settled by their bytes, not by their number", async () => {

@@ -72,7 +72,7 @@ const toSettlementRow =
             jobId: row.jobId,
             attemptId: row.attemptId,
             lane: row.lane,
-            model: row.model,
+            model: row.otherModel ?? row.model,
             pricesVersion: book.version,
             emulated: row.emulated,
             settlement,

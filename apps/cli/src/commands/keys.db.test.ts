@@ -79,3 +79,15 @@ test("a tenant's name has bounds", async () => {
       said: expect.stringContaining("name of the tenant"),
     });
 });
+
+test("tenants set --fallbacks names the models that stand in for others, refuses one that nobody knows, and '' ends it", async () => {
+  const { key } = await json("keys", "create", "--tenant", "chained");
+  const set = async (models: string) => await json("tenants", "set", "chained", "--fallbacks", models);
+  expect(await set("claude-haiku-4-5, gpt-6-luna")).toMatchObject({ fallbacks: ["claude-haiku-4-5", "gpt-6-luna"], retention_days: 30 });
+  expect(await opens(String(key))).toMatchObject({ fallbacks: '["claude-haiku-4-5","gpt-6-luna"]' });
+  const unknown = await slowboat("tenants", "set", "chained", "--fallbacks", "gpt-0");
+  expect(unknown).toMatchObject({ code: 2, said: expect.stringContaining("'gpt-0' does not exist") });
+  expect((await slowboat("tenants", "list")).out).toContain("falls back on claude-haiku-4-5, gpt-6-luna");
+  expect(await set("")).toMatchObject({ fallbacks: [] });
+  expect(await opens(String(key))).toMatchObject({ fallbacks: null });
+}, 60_000);

@@ -1,5 +1,8 @@
+import { readNames, storedNames } from "@slowboat/contract";
+import { knownFallbacks } from "@slowboat/intake";
+import { isFault } from "@slowboat/kernel";
 import { type ListedTenant, listTenants, setTenant } from "@slowboat/store";
-import type { Config } from "../config.ts";
+import { type Config, readMarket } from "../config.ts";
 import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { data, say } from "../terminal.ts";
 import { type GlobalFlags, withStore } from "./place.ts";
@@ -8,18 +11,24 @@ import { type GlobalFlags, withStore } from "./place.ts";
 export interface TenantFlags extends GlobalFlags {
   readonly allowUnpriced?: boolean;
   readonly retentionDays?: string;
+  readonly fallbacks?: string;
 }
 
 const RETENTION_DAYS_MAX = 3650;
 
-/** Sets what a tenant may do and for how long its results are kept; what is not named stays as it was. */
+/** Sets what a tenant may do, for how long its results are kept and which models stand in for others; what is not named stays as it was. */
 export async function tenantsSet(config: Config, flags: TenantFlags, name: string): Promise<ExitCode> {
   const { allowUnpriced, retentionDays } = flags;
-  if (allowUnpriced === undefined && retentionDays === undefined)
-    throw new Ended(EXIT.usage, "Nothing to set: give --allow-unpriced, --no-allow-unpriced or --retention-days.");
+  if (allowUnpriced === undefined && retentionDays === undefined && flags.fallbacks === undefined)
+    throw new Ended(EXIT.usage, "Nothing to set: give --allow-unpriced, --no-allow-unpriced, --retention-days or --fallbacks.");
+  const fallbacks = flags.fallbacks === undefined ? undefined : readChain(config, flags.fallbacks);
   const days = retentionDays === undefined ? undefined : readDays(retentionDays);
   return await withStore(config, flags, async (store) => {
-    const terms = { ...(allowUnpriced === undefined ? {} : { allowUnpriced }), ...(days === undefined ? {} : { retentionDays: days }) };
+    const terms = {
+      ...(allowUnpriced === undefined ? {} : { allowUnpriced }),
+      ...(days === undefined ? {} : { retentionDays: days }),
+      ...(fallbacks === undefined ? {} : { fallbacks }),
+    };
     const tenant = await store.begin((tx) => setTenant(tx, { name, ...terms }));
     if (tenant === null) throw new Ended(EXIT.error, `There is no tenant '${name.slice(0, 64)}'; see: npx slowboat tenants list`);
     await show(flags, tenant);
@@ -38,11 +47,23 @@ export async function tenantsList(config: Config, flags: GlobalFlags): Promise<E
 
 async function show(flags: GlobalFlags, tenant: ListedTenant): Promise<void> {
   const { tenantId, name, allowUnpriced, retentionDays } = tenant;
+  const fallbacks = storedNames(tenant.fallbacks) ?? [];
   await data(
     flags.json
-      ? JSON.stringify({ tenant_id: tenantId, name, allow_unpriced: allowUnpriced, retention_days: retentionDays })
-      : `${tenantId}  ${allowUnpriced ? "unpriced allowed" : "priced models only"}  results kept ${retentionDays} days  ${name}`,
+      ? JSON.stringify({ tenant_id: tenantId, name, allow_unpriced: allowUnpriced, retention_days: retentionDays, fallbacks })
+      : `${tenantId}  ${allowUnpriced ? "unpriced allowed" : "priced models only"}  results kept ${retentionDays} days  ${fallbacks.length === 0 ? "" : `falls back on ${fallbacks.join(", ")}  `}${name}`,
   );
+}
+
+/** The chain as it is stored; an empty text for none. */
+function readChain(config: Config, text: string): string {
+  try {
+    const names = knownFallbacks(readMarket(config).book, readNames(text, "--fallbacks"), "--fallbacks");
+    return names.length === 0 ? "" : JSON.stringify(names);
+  } catch (error) {
+    if (isFault(error)) throw new Ended(EXIT.usage, `--fallbacks ${text.slice(0, 64)} is not possible: ${error.message}`);
+    throw error;
+  }
 }
 
 function readDays(text: string): number {

@@ -19,7 +19,7 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
   const earlier = key === null ? null : await earlierBatch(deps, c, key, fingerprint);
   if (earlier !== null) return { row: earlier, replayed: true };
   // What is wrong with a header is said before the body is read.
-  batchTerms(headers, { metadata: null }, { nowMs: deps.clock.job(), callbackAllow: [], lanes: deps.house.lanes });
+  batchTerms(headers, { metadata: null }, { nowMs: deps.clock.job(), callbackAllow: [], lanes: deps.house.lanes, book: deps.book });
   return await createMessageBatch(deps, {
     tenantId: c.var.caller.tenantId,
     keyId: c.var.caller.keyId,
@@ -66,6 +66,6 @@ function bodyTerms(deps: AppDeps, headers: Headers, rest: Readonly<Record<string
   }
   const metadata = readMetadata(rest["metadata"]);
   const wishes = { window: rest["completion_window"], tier: rest["service_tier"], metadata };
-  const terms = batchTerms(headers, wishes, { nowMs, callbackAllow: deps.house.callbackAllow, lanes: deps.house.lanes });
+  const terms = batchTerms(headers, wishes, { nowMs, callbackAllow: deps.house.callbackAllow, lanes: deps.house.lanes, book: deps.book });
   return { ...terms, metadata: metadata === null ? null : JSON.stringify(metadata) };
 }

@@ -1,13 +1,26 @@
+import type { Endpoint } from "@slowboat/contract";
 import type { BatchLine, BatchRow } from "@slowboat/store";
+import { asAsked } from "@slowboat/translate";
 
-/** One line of a results file, without its newline. A provider's answer goes in byte for byte. */
-export function resultLine(line: BatchLine): string {
+/** One line of a results file, without its newline. A provider's answer goes in byte for byte, another API's in this one's shape. */
+export function resultLine(stored: BatchLine): string {
+  const line = asAskedFor(stored);
   const id = `{"custom_id":${JSON.stringify(line.customId)},"result":`;
+  if (line.state === "completed" && line.statusCode !== 200 && line.answer !== null && line !== stored)
+    return `${id}{"type":"errored","error":${erroredBody(line, null)}}}`;
   if (line.state === "completed") return line.answer === null ? forgotten(id) : `${id}{"type":"succeeded","message":${oneLine(line.answer)}}}`;
   if (line.state === "cancelled") return `${id}{"type":"canceled"}}`;
   const own = ownError(line.error);
   if (own !== null && EXPIRED.includes(own.code)) return `${id}{"type":"expired"}}`;
   return `${id}{"type":"errored","error":${erroredBody(line, own)}}}`;
+}
+
+function asAskedFor(line: BatchLine): BatchLine {
+  if (line.otherEndpoint === null || line.answer === null || line.statusCode === null) return line;
+  const context = { id: line.jobId.replace("job_", ""), model: line.otherModel ?? "", nowMs: line.answeredAtMs ?? 0 };
+  const raw = { statusCode: line.statusCode, body: line.answer, wire: line.otherEndpoint as Endpoint };
+  const said = asAsked(raw, line.endpoint as Endpoint, context);
+  return { ...line, statusCode: said.statusCode, answer: said.body };
 }
 
 /** The line of a request that never became a job, since its batch was cancelled or could not run at all. */

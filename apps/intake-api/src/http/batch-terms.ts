@@ -1,6 +1,7 @@
-import type { LaneId, Metadata } from "@slowboat/contract";
-import { readCacheMode, readCallback, readDeadline, readMaxCost, readWindow, tierWishes } from "@slowboat/intake";
+import { type LaneId, type Metadata, readNames } from "@slowboat/contract";
+import { knownFallbacks, readCacheMode, readCallback, readDeadline, readMaxCost, readWindow, tierWishes } from "@slowboat/intake";
 import { fault } from "@slowboat/kernel";
+import type { PriceBook } from "@slowboat/pricing";
 import type { BatchRow } from "@slowboat/store";
 import { headerTerms, laneWords } from "./terms.ts";
 
@@ -12,20 +13,20 @@ export interface BatchWishes {
   readonly metadata: Metadata | null;
 }
 
-export type BatchTerms = Pick<BatchRow, "deadlineAtMs" | "completionWindow" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl">;
+export type BatchTerms = Pick<BatchRow, "deadlineAtMs" | "completionWindow" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl" | "fallbacks">;
 
 const DAY_MS = 86_400_000;
 /** Tiers that ask for nothing which a batch would not do anyway. */
 const PLAIN_TIERS: readonly unknown[] = [undefined, null, "auto", "default", "standard", "standard_only"];
 
 /**
- * Deadline, lanes, reuse and callback of a batch: from the headers, else from `metadata`, else (the deadline) from the completion window
+ * Deadline, lanes, reuse, callback and fallback models of a batch: from the headers, else from `metadata`, else (the deadline) from the completion window
  * and (the lanes) from the service tier. A batch that says nothing has a day.
  */
 export function batchTerms(
   headers: Headers,
   wishes: BatchWishes,
-  at: { readonly nowMs: number; readonly callbackAllow: readonly string[]; readonly lanes: readonly LaneId[] },
+  at: { readonly nowMs: number; readonly callbackAllow: readonly string[]; readonly lanes: readonly LaneId[]; readonly book: PriceBook },
 ): BatchTerms {
   const { metadata } = wishes;
   const asked = headerTerms(headers, at.lanes);
@@ -35,6 +36,7 @@ export function batchTerms(
   const deadline = asked.deadline?.text ?? word("deadline");
   const tier = batchTier(wishes.tier, at.lanes);
   const cache = word("cache");
+  const fallbacks = asked.fallbacks ?? (word("fallbacks") === undefined ? null : readNames(word("fallbacks") ?? "", "metadata.fallbacks"));
   readMaxCost(word("max_cost_usd"), "metadata.max_cost_usd");
   return {
     deadlineAtMs: deadline === undefined ? windowAtMs : readDeadline(deadline, at.nowMs, asked.deadline?.name ?? "metadata.deadline"),
@@ -43,6 +45,10 @@ export function batchTerms(
     lanesDeny: copied(asked.deny ?? laneWords(word("deny"), "metadata.deny", at.lanes)),
     reuseMode: asked.cacheMode ?? (cache === undefined ? "auto" : readCacheMode(cache, "metadata.cache")),
     callbackUrl: readCallback(word("callback_url"), at.callbackAllow, "metadata.callback_url"),
+    fallbacks:
+      fallbacks === null
+        ? null
+        : JSON.stringify(knownFallbacks(at.book, fallbacks, asked.fallbacks === null ? "metadata.fallbacks" : "slowboat-fallbacks")),
   };
 }
 

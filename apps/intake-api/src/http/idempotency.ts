@@ -6,7 +6,7 @@ import type { AppDeps, AppEnv } from "./env.ts";
 import { deadlineHeader } from "./terms.ts";
 
 /** Headers that change what is asked for, beside the deadline's. */
-const ASKING = ["slowboat-allow", "slowboat-deny", "slowboat-cache", "anthropic-version", "anthropic-beta"] as const;
+const ASKING = ["slowboat-allow", "slowboat-deny", "slowboat-cache", "slowboat-fallbacks", "anthropic-version", "anthropic-beta"] as const;
 
 /** A caller's Idempotency-Key with the fingerprint of what it was sent with. */
 export interface Keyed {

@@ -1,4 +1,4 @@
-import { expandLanes, type LaneId } from "@slowboat/contract";
+import { expandLanes, type LaneId, readNames } from "@slowboat/contract";
 import { type HeaderTerms, readCacheMode } from "@slowboat/intake";
 
 const DEADLINE_HEADERS = ["slowboat-deadline", "offpeak-deadline"] as const;
@@ -12,14 +12,16 @@ export function deadlineHeader(headers: Headers): HeaderTerms["deadline"] {
   return null;
 }
 
-/** What a caller's headers ask for: `Slowboat-Deadline`, `-Allow` and `-Deny` (lanes of `known`), and `-Cache`. */
+/** What a caller's headers ask for: `Slowboat-Deadline`, `-Allow` and `-Deny` (lanes of `known`), `-Cache` and `-Fallbacks`. */
 export function headerTerms(headers: Headers, known: readonly LaneId[]): HeaderTerms {
   const cache = headers.get("slowboat-cache");
+  const fallbacks = headers.get("slowboat-fallbacks");
   return {
     deadline: deadlineHeader(headers),
     allow: laneWords(headers.get("slowboat-allow"), "slowboat-allow", known),
     deny: laneWords(headers.get("slowboat-deny"), "slowboat-deny", known),
     cacheMode: cache === null ? null : readCacheMode(cache, "slowboat-cache"),
+    fallbacks: fallbacks === null ? null : readNames(fallbacks, "slowboat-fallbacks"),
   };
 }
 

@@ -3,7 +3,7 @@ import { fault } from "@slowboat/kernel";
 import { expect, test } from "vitest";
 import { callPrint, isClientRetry, leftCalls } from "./left-calls.ts";
 
-const who = { jobId: "job_1", lane: "openai", emulated: false, requestId: null, limits: {} } as const;
+const who = { jobId: "job_1", lane: "openai", emulated: false, fallback: null, requestId: null, limits: {} } as const;
 const answer = (statusCode: number): InteractiveReply => ({
   kind: "answer",
   ...who,

@@ -17,6 +17,7 @@ const TELLING = [
   "slowboat-allow",
   "slowboat-deny",
   "slowboat-cache",
+  "slowboat-fallbacks",
   "idempotency-key",
 ];
 

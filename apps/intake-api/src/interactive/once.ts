@@ -1,7 +1,9 @@
+import type { Endpoint } from "@slowboat/contract";
 import type { InteractiveReply } from "@slowboat/dispatch";
 import { FAULTS, type FaultCode, fault, LIMITS } from "@slowboat/kernel";
 import { keepLease, LEASE_MS } from "@slowboat/runtime";
 import { type CallClaim, claimCall, finishCall, readCallOutcome, releaseCall, renewCall } from "@slowboat/store";
+import { asAsked } from "@slowboat/translate";
 import type { AppDeps } from "../http/env.ts";
 import type { Keyed } from "../http/idempotency.ts";
 
@@ -98,9 +100,20 @@ async function again(deps: Pick<AppDeps, "store">, call: OnceCall, jobId: string
     if (outcome?.state === "placed" && outcome.statusCode === null) throw fault("idempotency-in-flight");
     throw fault("wrong-state", { message: `A stream is not given twice. GET /v1/jobs/${jobId} has what it came to.` });
   }
-  const who = { jobId, lane: outcome?.lane ?? "", emulated: outcome?.emulated ?? false, requestId: outcome?.requestId ?? null, limits: {} };
-  if (outcome?.answer && outcome.statusCode !== null)
-    return { kind: "answer", ...who, statusCode: outcome.statusCode, body: outcome.answer, cachedFrom: null, retryAfterMs: null };
+  const who = {
+    jobId,
+    lane: outcome?.lane ?? "",
+    emulated: outcome?.emulated ?? false,
+    requestId: outcome?.requestId ?? null,
+    limits: {},
+    fallback: outcome?.otherModel ?? null,
+  };
+  if (outcome?.answer && outcome.statusCode !== null) {
+    const raw = { statusCode: outcome.statusCode, body: outcome.answer, wire: outcome.otherEndpoint as Endpoint | null };
+    const context = { id: jobId.replace("job_", ""), model: outcome.otherModel ?? "", nowMs: outcome.answeredAtMs ?? 0 };
+    const said = asAsked(raw, outcome.endpoint as Endpoint, context);
+    return { kind: "answer", ...who, ...said, cachedFrom: null, retryAfterMs: null };
+  }
   const { code, message } = JSON.parse(outcome?.error ?? "{}") as { code?: string; message?: string };
   if (code !== undefined && Object.hasOwn(FAULTS, code))
     return { kind: "failed", ...who, fault: fault(code as FaultCode, message === undefined ? {} : { message }) };

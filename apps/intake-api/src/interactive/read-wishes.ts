@@ -1,5 +1,5 @@
-import type { LaneId } from "@slowboat/contract";
-import { readDeadline, takeDeadline } from "@slowboat/intake";
+import { type LaneId, readNames } from "@slowboat/contract";
+import { readDeadline, takeOwn } from "@slowboat/intake";
 import { fault, LIMITS } from "@slowboat/kernel";
 import type { ReuseMode } from "@slowboat/reuse";
 import { headerTerms } from "../http/terms.ts";
@@ -13,22 +13,33 @@ export interface Wishes {
   readonly cacheMode: ReuseMode;
   /** `flex` where the caller asks for that tier. */
   readonly tier: "flex" | null;
-  /** The body for the provider: the caller's own, less `metadata.deadline`. */
+  /** Models that may stand in, by name, and where they are named; `names` is `null` where the tenant's own list holds. */
+  readonly fallbacks: { readonly names: readonly string[] | null; readonly param: string };
+  /** The body for the provider: the caller's own, less `metadata.deadline` and `fallbacks`. */
   readonly body: string;
 }
 
 /**
- * Reads the deadline (header, or `metadata.deadline`), lanes (`Slowboat-Allow`, `Slowboat-Deny`), reuse (`Slowboat-Cache`) and
- * `service_tier` of a synchronous call. What only a batch can give is refused by naming where to go.
+ * Reads the deadline (header, or `metadata.deadline`), lanes (`Slowboat-Allow`, `Slowboat-Deny`), reuse (`Slowboat-Cache`),
+ * fallback models (`Slowboat-Fallbacks`, or `fallbacks`) and `service_tier` of a synchronous call. What only a batch can give is refused by naming where to go.
  */
 export function readWishes(headers: Headers, body: JsonBody, at: { readonly nowMs: number; readonly lanes: readonly LaneId[] }): Wishes {
   const { nowMs, lanes } = at;
-  const { deadline: inMetadata, text } = takeDeadline(body.text, body.value);
+  const { deadline: inMetadata, fallbacks, text } = takeOwn(body.text, body.value);
   const asked = headerTerms(headers, lanes);
   const deadline = asked.deadline?.text ?? inMetadata;
   const deadlineAtMs = deadline === undefined ? null : syncDeadline(deadline, nowMs, asked.deadline?.name ?? "metadata.deadline");
   const { tier, deny } = tierLanes(body.value["service_tier"], asked.deny);
-  return { deadlineAtMs, allow: asked.allow, deny, tier, cacheMode: asked.cacheMode ?? "auto", body: text };
+  const inBody = fallbacks === null ? null : readNames(fallbacks, "fallbacks");
+  return {
+    deadlineAtMs,
+    allow: asked.allow,
+    deny,
+    tier,
+    cacheMode: asked.cacheMode ?? "auto",
+    fallbacks: { names: asked.fallbacks ?? inBody, param: asked.fallbacks === null ? "fallbacks" : "slowboat-fallbacks" },
+    body: text,
+  };
 }
 
 /** Reads a deadline that a synchronous call can keep: at most 10 minutes from now. */

@@ -1,6 +1,6 @@
-import type { Endpoint } from "@slowboat/contract";
+import { type Endpoint, storedNames } from "@slowboat/contract";
 import type { Interactive, InteractiveReply } from "@slowboat/dispatch";
-import { chooseModel } from "@slowboat/intake";
+import { chooseModel, judgeFallbacks } from "@slowboat/intake";
 import { fault, isFault, memberSpans, replaceSpans } from "@slowboat/kernel";
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
@@ -49,7 +49,7 @@ async function answer(
   const surface = endpoint === "/v1/messages" ? "anthropic" : "openai";
   const headers = surface === "anthropic" ? versionHeaders(c.req.raw.headers) : undefined;
   const body = await readJsonBody(c);
-  const { tenantId, keyId, allowUnpriced } = c.var.caller;
+  const { tenantId, keyId, allowUnpriced, fallbacks: defaults } = c.var.caller;
   const { signal, headers: sent } = c.req.raw;
   const stream = body.value["stream"] === true;
   // Judged only where it is run: the same call again gets its answer although its deadline has passed since.
@@ -57,6 +57,8 @@ async function answer(
     const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
     refuseBackground(endpoint, body);
     const wishes = readWishes(sent, body, { nowMs: deps.clock.job(), lanes: deps.house.lanes });
+    const asked = { endpoint, model: model.model, text: wishes.body, beta: headers?.["anthropic-beta"] };
+    const fallbacks = judgeFallbacks(deps.book, asked, { ...wishes.fallbacks, defaults: storedNames(defaults), allowUnpriced });
     return await calls.interactive.run(
       {
         tenantId,
@@ -68,6 +70,7 @@ async function answer(
         ...(headers === undefined ? {} : { headers }),
         value: body.value,
         ...wishes,
+        fallbacks,
         maxOutputTokens: outputBound(body),
         stream,
       },
@@ -125,6 +128,7 @@ const outputBound = (body: JsonBody): number | null => {
 function tellWho(c: Context<AppEnv>, reply: InteractiveReply): void {
   c.header("slowboat-job-id", reply.jobId);
   c.header("slowboat-lane", reply.lane);
+  if (reply.fallback !== null) c.header("slowboat-model", reply.fallback);
   if (reply.kind === "answer" && reply.cachedFrom !== null) c.header("slowboat-cache", `hit; job=${reply.cachedFrom}`);
   if (reply.requestId !== null) c.header("slowboat-provider-request-id", reply.requestId);
   if (reply.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);

@@ -1,7 +1,8 @@
-import { isAccount } from "@slowboat/contract";
+import { type Endpoint, isAccount, storedFallbacks } from "@slowboat/contract";
 import { formatUsd, nano } from "@slowboat/kernel";
 import { waterfallOf } from "@slowboat/pricing";
 import type { ReceiptRow, ShownAttempt, ShownJob, ShownResult } from "@slowboat/store";
+import { asAsked } from "@slowboat/translate";
 import { EMULATED_LABEL } from "../http/env.ts";
 
 const instant = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
@@ -34,7 +35,7 @@ type Fixed = Pick<
   | "maxCostNano"
   | "lanesAllow"
   | "lanesDeny"
->;
+> & { readonly fallbacks?: string | null | undefined };
 
 const fixedMembers = (job: Fixed): Record<string, unknown> => ({
   endpoint: job.endpoint,
@@ -45,6 +46,7 @@ const fixedMembers = (job: Fixed): Record<string, unknown> => ({
   accepted_at: instant(job.acceptedAtMs),
   allow: job.lanesAllow,
   deny: job.lanesDeny,
+  fallbacks: storedFallbacks(job.fallbacks ?? null).map(({ model }) => model),
   max_cost_usd: job.maxCostNano === null ? null : formatUsd(nano(job.maxCostNano)),
   callback_url: job.callbackUrl,
   metadata: stored(job.metadata),
@@ -98,6 +100,7 @@ const attemptObject = (attempt: ShownAttempt): Record<string, unknown> => ({
   id: attempt.id,
   seq: attempt.seq,
   lane: attempt.lane,
+  ...(attempt.model === null ? {} : { model: attempt.model, endpoint: attempt.endpoint }),
   state: attempt.state,
   role: attempt.role,
   status_code: attempt.statusCode,
@@ -139,7 +142,10 @@ function receiptObject(rows: readonly ReceiptRow[]): Record<string, unknown> | n
   };
 }
 
-/** A whole job as JSON text. The answer is spliced in as the provider wrote it, never parsed and written again. */
+/**
+ * A whole job as JSON text. The answer is spliced in as the provider wrote it, never parsed and written again, unless another API's model
+ * stood in.
+ */
 export function jobDetail(
   job: ShownJob,
   parts: { readonly attempts: readonly ShownAttempt[]; readonly result: ShownResult | null; readonly receipt: readonly ReceiptRow[] },
@@ -150,18 +156,24 @@ export function jobDetail(
     attempts: parts.attempts.map(attemptObject),
     receipt: receiptObject(parts.receipt),
   };
-  return `${JSON.stringify(detail).slice(0, -1)},"result":${resultText(parts.result)}}`;
+  return `${JSON.stringify(detail).slice(0, -1)},"result":${resultText(job, parts.result)}}`;
 }
 
-function resultText(result: ShownResult | null): string {
+/** The answer in the shape of the job's own endpoint, with the model's name where another one stood in. */
+function resultText(job: ShownJob, result: ShownResult | null): string {
   if (result === null) return "null";
+  const { answer, otherModel } = result;
+  const context = { id: job.id.replace("job_", ""), model: otherModel ?? job.model, nowMs: result.answeredAtMs ?? result.createdAtMs };
+  const raw = { statusCode: result.statusCode, body: answer ?? "", wire: result.otherEndpoint as Endpoint | null };
+  const said = answer === null ? raw : asAsked(raw, job.endpoint as Endpoint, context);
   const head = JSON.stringify({
-    status_code: result.statusCode,
+    status_code: said.statusCode,
+    ...(otherModel === null ? {} : { model: otherModel }),
     source: result.source,
     created_at: instant(result.createdAtMs),
     expires_at: instant(result.expiresAtMs),
   });
-  return `${head.slice(0, -1)},"body":${bodyText(result.answer)}}`;
+  return `${head.slice(0, -1)},"body":${bodyText(answer === null ? null : said.body)}}`;
 }
 
 /** A provider's answer is JSON but for the odd gateway page, which is shown as a text. */

@@ -51,14 +51,17 @@ describe("POST /v1/jobs", () => {
     });
   });
 
-  test("service_tier batch gives a day and the cheap lanes; flex allows real time as its fallback", async () => {
+  test("service_tier batch gives a day and the cheap lanes; flex gives a quarter of an hour and allows real time as its fallback", async () => {
     const batch = await me.call("POST", "/v1/jobs", { body: { ...chat, service_tier: "batch" } });
     expect(batch.json).toMatchObject({
       allow: ["cache", "pool", "openai-batch", "anthropic-batch"],
       deadline: new Date(intake.clock.job() + 24 * 3_600_000).toISOString(),
     });
     const flex = await me.call("POST", "/v1/jobs", { body: { ...chat, service_tier: "flex" } });
-    expect(flex.json).toMatchObject({ deadline: null, allow: ["cache", "pool", "openai-flex", "openai", "anthropic"] });
+    expect(flex.json).toMatchObject({
+      allow: ["cache", "pool", "openai-flex", "openai", "anthropic"],
+      deadline: new Date(intake.clock.job() + 15 * 60_000).toISOString(),
+    });
   });
 });
 

@@ -1,4 +1,5 @@
 import Anthropic from "@anthropic-ai/sdk";
+import { ANTHROPIC_VERSION } from "@slowboat/contract";
 import { BOUNDS } from "./bounds.ts";
 import type { Wire } from "./wire.ts";
 
@@ -8,12 +9,6 @@ export interface AnthropicAccount {
   readonly baseURL: string;
   readonly emulated: boolean;
 }
-
-/**
- * The version in which a body is valid that names sampling parameters; 2026-10-21 refuses them even at their defaults.
- * A request does not carry its caller's version, and this one accepts what either allows.
- */
-export const ANTHROPIC_VERSION = "2023-06-01";
 
 /** The official client without retries of its own, without its log, and without settings from the environment. */
 export const anthropicClient = (account: AnthropicAccount): Anthropic =>

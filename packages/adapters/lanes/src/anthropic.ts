@@ -1,6 +1,7 @@
+import { ANTHROPIC_VERSION } from "@slowboat/contract";
 import type { Agent } from "undici";
 import { accountOf } from "./account.ts";
-import { ANTHROPIC_VERSION, type AnthropicAccount } from "./anthropic-client.ts";
+import type { AnthropicAccount } from "./anthropic-client.ts";
 import { anthropicAssembler } from "./anthropic-stream.ts";
 import { BOUNDS } from "./bounds.ts";
 import { callLane } from "./call-lane.ts";

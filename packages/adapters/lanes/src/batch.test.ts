@@ -120,7 +120,7 @@ test("OpenAI's orphan is found by its metadata on a later page, and not beyond i
   expect(server.heard.length).toBe(before + 1);
 });
 
-test("OpenAI's states become phases, and a failed validation says which lines and whether to hold", async () => {
+test("OpenAI's states become phases, and a failed validation says which lines, whether to hold and whether the file was lost", async () => {
   let batch: object = {};
   const server = await provider((_, res) => json(res, batch));
   const poll = (more: object): ReturnType<ReturnType<typeof openAi>["poll"]> => {
@@ -146,6 +146,7 @@ test("OpenAI's states become phases, and a failed validation says which lines an
     code: "invalid_json_line",
     message: "bad",
     hold: false,
+    fileLost: false,
     lines: [
       { line: 2, code: "invalid_json_line", message: "bad" },
       { line: 9, code: "duplicate_custom_id", message: "dup" },
@@ -153,6 +154,8 @@ test("OpenAI's states become phases, and a failed validation says which lines an
   });
   const full = [{ code: "token_limit_exceeded", message: "Enqueued token limit reached", param: null, line: null }];
   expect((await poll({ status: "failed", errors: { data: full } })).failure).toMatchObject({ code: "token_limit_exceeded", hold: true });
+  const gone = [{ code: "invalid_request", message: "Cannot find file file-1", param: "file_id", line: null }];
+  expect((await poll({ status: "failed", errors: { data: gone } })).failure).toMatchObject({ code: "invalid_request", hold: false, fileLost: true });
   expect((await poll({ status: "failed", errors: null })).failure).toMatchObject({ code: "validation_failed", hold: false, lines: [] });
 });
 

@@ -54,6 +54,8 @@ test.each([
   [500, openAiError(null, "server_error"), "later", "server_error"],
   [502, "<html>Bad gateway</html>", "later", "http_502"],
   [503, openAiError("server_is_overloaded", "server_error"), "later", "server_is_overloaded"],
+  [503, openAiError("slow_down", "server_error"), "later", "slow_down"],
+  [504, openAiError("timeout", "server_error"), "later", "timeout"],
 ] as const)("OpenAI's %i %s may go again: %s", async (status, body, retry, code) => {
   const answer = await ask((_, res) => json(res, body, status, { "x-request-id": "req_9" }));
   expect(answer).toMatchObject({ kind: "refused", attemptId: "att_1", statusCode: status, retry, code, requestId: "req_9", body });
@@ -65,9 +67,14 @@ test.each([
   [400, anthropicError("invalid_request_error", 'messages.0: "Your credit balance is too low" is not a role'), "never", "invalid_request_error"],
   [401, anthropicError("authentication_error"), "park", "authentication_error"],
   [402, anthropicError("billing_error"), "park", "billing_error"],
+  [403, anthropicError("permission_error"), "park", "permission_error"],
+  [404, anthropicError("not_found_error", "model: claude-none"), "never", "not_found_error"],
+  [409, anthropicError("conflict_error"), "later", "conflict_error"],
   [413, anthropicError("request_too_large"), "never", "request_too_large"],
   [429, anthropicError("rate_limit_error"), "later", "rate_limit_error"],
   [429, anthropicError("rate_limit_error", "cap", { error_code: "enforced_spend_limit_reached" }), "park", "enforced_spend_limit_reached"],
+  [429, anthropicError("rate_limit_error", "ramp", { error_code: "ramp_limit_exceeded" }), "later", "ramp_limit_exceeded"],
+  [500, anthropicError("api_error"), "later", "api_error"],
   [504, anthropicError("timeout_error"), "later", "timeout_error"],
   [529, anthropicError("overloaded_error"), "later", "overloaded_error"],
 ] as const)("Anthropic's %i %s may go again: %s", async (status, body, retry, code) => {

@@ -156,6 +156,8 @@ function progressOf(batch: OpenAI.Batch): LaneProgress {
 
 function failureOf(batch: OpenAI.Batch): LaneProgress["failure"] {
   const all = (batch.errors?.data ?? []).map((error) => ({ line: error.line ?? null, code: error.code ?? "unknown", message: error.message ?? "" }));
+  const fileLost = (batch.errors?.data ?? []).some((error) => error.line == null && error.param === "file_id");
   const first = all[0] ?? { code: "validation_failed", message: "The provider refused the batch without saying why." };
-  return { code: first.code, message: first.message, hold: all.some((error) => error.code === "token_limit_exceeded"), lines: all };
+  const hold = all.some((error) => error.code === "token_limit_exceeded");
+  return { code: first.code, message: first.message, hold, fileLost, lines: all };
 }

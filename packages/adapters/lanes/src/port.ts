@@ -94,11 +94,12 @@ export interface LaneProgress {
   readonly status: string;
   readonly done: number;
   readonly total: number;
-  /** Set when the whole batch failed validation: nothing ran, nothing is charged. `hold` means the enqueued-token quota was full. */
+  /** Set when the whole batch failed validation: nothing ran, nothing is charged. `hold` means the enqueued-token quota was full, `fileLost` that it did not find the file it had taken. */
   readonly failure: {
     readonly code: string;
     readonly message: string;
     readonly hold: boolean;
+    readonly fileLost: boolean;
     readonly lines: readonly { line: number | null; code: string; message: string }[];
   } | null;
 }

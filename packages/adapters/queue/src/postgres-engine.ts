@@ -17,6 +17,8 @@ export async function postgresEngine(url: string, max: number, onError: (error: 
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 60_000,
     statement_timeout: 30_000,
+    // Nor does a connection that was cut without a word hold anybody.
+    query_timeout: 45_000,
     application_name: "slowboat-queue",
     options: `-c search_path=${SCHEMA}`,
   };

@@ -75,6 +75,30 @@ test("a consumer outlives FLUSHALL in the middle of its work, and later rings ar
   }
 });
 
+test("what was rung is kept as ids for a minute after it was handled, never by number, and the stream of events is capped", async () => {
+  const prefix = `${PREFIX}-kept`;
+  const queue = await createQueue({ backend: "redis", url, prefix });
+  const redis = new Redis(url);
+  try {
+    let handled = 0;
+    await queue.consume("populate", 4, async () => void handled++);
+    await queue.ring(
+      "populate",
+      Array.from({ length: 20 }, (_, i) => ({ batchId: `batch_${i}` })),
+    );
+    await until(() => handled === 20, "all handled");
+    const key = `${prefix}:{populate-0}:1`;
+    const kept = await redis.hgetall(key);
+    expect(JSON.parse(kept["data"] ?? "")).toEqual({ batchId: "batch_0" });
+    expect(JSON.parse(kept["opts"] ?? "")).toMatchObject({ removeOnComplete: { age: 60 }, removeOnFail: { age: 3600 } });
+    expect(JSON.stringify(kept).length).toBeLessThan(600);
+    expect(await redis.hget(`${prefix}:{populate-0}:meta`, "opts.maxLenEvents")).toBe("1000");
+  } finally {
+    await queue.close();
+    await empty(redis).finally(() => redis.quit());
+  }
+});
+
 test("a server that is not there is said at once", async () => {
   await expect(createQueue({ backend: "redis", url: "redis://127.0.0.1:1", onError: () => undefined })).rejects.toThrow("REDIS_URL");
 });

@@ -13,6 +13,9 @@ export interface AnsweredRow {
   readonly lane: string;
   readonly model: string;
   readonly baselineModel: string;
+  /** Who was asked, and at which endpoint, where that is not what the job asks; else `null`. */
+  readonly otherModel: string | null;
+  readonly otherEndpoint: string | null;
   readonly pricesVersion: string;
   readonly emulated: boolean;
   readonly statusCode: number;
@@ -53,7 +56,8 @@ export async function claimAnswered(tx: Sql, input: { readonly limit: number; re
     order by id for share`;
   return await tx<AnsweredRow[]>`
     select a.id as "attemptId", a.job_id as "jobId", a.tenant_id as "tenantId", j.key_id as "keyId", j.batch_id as "batchId", j.custom_id as "customId",
-      j.endpoint, a.lane, j.model, j.baseline_model as "baselineModel", a.prices_version as "pricesVersion", a.emulated,
+      j.endpoint, a.lane, j.model, j.baseline_model as "baselineModel", a.model as "otherModel",
+      a.endpoint as "otherEndpoint", a.prices_version as "pricesVersion", a.emulated,
       coalesce(a.status_code, s.status_code) as "statusCode", a.answer, a.source_attempt_id as "sourceAttemptId",
       s.usage as "sourceUsage", a.answered_at_ms as "answeredAtMs", a.sent_at_ms as "sentAtMs", j.state as "jobState",
       coalesce(b.state = any(${BATCH_TERMINAL as string[]}::text[]), false) as "batchEnded", j.body is null and j.body_blob_key is null as forgotten, j.attempts,

@@ -157,6 +157,11 @@ export interface BatchLine {
   readonly statusCode: number | null;
   readonly requestId: string | null;
   readonly answer: string | null;
+  /** The endpoint that the line asks, and the model and endpoint that were asked where they are others; else `null`. */
+  readonly endpoint: string;
+  readonly otherModel: string | null;
+  readonly otherEndpoint: string | null;
+  readonly answeredAtMs: number | null;
 }
 
 /** Answers in one page, as text. One answer may be larger, and then it is a page of its own. */
@@ -176,13 +181,13 @@ export async function* readBatchLines(
   for (;;) {
     const rows = await tx<BatchLine[]>`
       with page as (
-        select j.id, j.custom_id, j.line_no, j.state, j.error, r.status_code, r.attempt_id, octet_length(a.answer) as bytes
+        select j.id, j.custom_id, j.line_no, j.state, j.error, j.endpoint, r.status_code, r.attempt_id, octet_length(a.answer) as bytes
         from job j left join result r on r.job_id = j.id left join attempt a on a.id = r.attempt_id
         where j.batch_id = ${input.batchId} and j.tenant_id = ${input.tenantId} and j.line_no > ${after} and j.state = any(${states}::text[])
         order by j.line_no limit ${input.page}),
       sized as (select *, sum(coalesce(bytes, 0)) over (order by line_no) - coalesce(bytes, 0) as before from page)
       select p.id as "jobId", p.custom_id as "customId", p.line_no as "lineNo", p.state, p.error, p.status_code as "statusCode",
-        a.request_id as "requestId", a.answer
+        a.request_id as "requestId", a.answer, p.endpoint, a.model as "otherModel", a.endpoint as "otherEndpoint", a.answered_at_ms as "answeredAtMs"
       from sized p left join attempt a on a.id = p.attempt_id where p.before < ${PAGE_BYTES} order by p.line_no`;
     yield* rows;
     const last = rows.at(-1);

@@ -71,13 +71,18 @@ export interface CallOutcome {
   readonly statusCode: number | null;
   readonly requestId: string | null;
   readonly answer: string | null;
+  /** The endpoint that was called, and the one that was asked where that is another; else `null`. */
+  readonly endpoint: string;
+  readonly otherEndpoint: string | null;
+  readonly otherModel: string | null;
+  readonly answeredAtMs: number | null;
 }
 
 /** Reads what a tenant's call came to; for one that was answered again from another job's answer, that answer. */
 export async function readCallOutcome(tx: Sql, input: { readonly tenantId: string; readonly jobId: string }): Promise<CallOutcome | null> {
   const rows = await tx<CallOutcome[]>`
     select j.state, j.error, coalesce(a.lane, j.lane) as lane, coalesce(a.emulated, false) as emulated, s.status_code as "statusCode",
-      s.request_id as "requestId", s.answer
+      s.request_id as "requestId", s.answer, j.endpoint, s.endpoint as "otherEndpoint", s.model as "otherModel", s.answered_at_ms as "answeredAtMs"
     from job j left join attempt a on a.job_id = j.id and a.state in ('answered', 'settled')
       left join attempt s on s.id = coalesce(a.source_attempt_id, a.id)
     where j.id = ${input.jobId} and j.tenant_id = ${input.tenantId} order by a.seq desc nulls last limit 1`;

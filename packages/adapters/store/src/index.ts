@@ -94,6 +94,7 @@ export {
   readPrefixes,
 } from "./prompt-prefixes.ts";
 export { type KeptAnswer, readAnswer } from "./read-answer.ts";
+export { readChained } from "./read-chained.ts";
 export { type ChunkRow, placeAttempts, readChunk, readLines, sendAsLines, voidLeftovers } from "./read-chunk.ts";
 export {
   type BatchDetail,

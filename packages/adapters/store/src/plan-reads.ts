@@ -7,6 +7,8 @@ export interface TriedAttempt {
   readonly state: string;
   readonly errorCode: string | null;
   readonly outcome: string | null;
+  /** The model where it was not the one the job asks for. */
+  readonly model: string | null;
   /** What it would have cost (nano-USD), where that was known. */
   readonly estimateNano: bigint | null;
 }
@@ -15,7 +17,7 @@ export interface TriedAttempt {
 export async function readTried(tx: Sql, jobIds: readonly string[]): Promise<TriedAttempt[]> {
   if (jobIds.length === 0) return [];
   return await tx<TriedAttempt[]>`
-    select job_id as "jobId", lane, state, error_code as "errorCode", outcome, estimate_nano as "estimateNano" from attempt
+    select job_id as "jobId", lane, state, error_code as "errorCode", outcome, model, estimate_nano as "estimateNano" from attempt
     where job_id = any(${jobIds as string[]}::text[]) and state in ('void', 'unknown') order by job_id, seq`;
 }
 

@@ -26,6 +26,8 @@ export type ShownAttempt = Pick<
   | "emulated"
   | "requestId"
   | "statusCode"
+  | "model"
+  | "endpoint"
   | "usage"
   | "tier"
   | "errorCode"
@@ -40,6 +42,10 @@ export interface ShownResult {
   readonly statusCode: number;
   readonly source: string;
   readonly answer: string | null;
+  /** Who was asked, and at which endpoint, where that is not what the job asks; else `null`. */
+  readonly otherModel: string | null;
+  readonly otherEndpoint: string | null;
+  readonly answeredAtMs: number | null;
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
 }
@@ -57,7 +63,7 @@ const columns = (tx: Sql) => tx`
   model, baseline_model as "baselineModel", state, version, body_bytes as "bodyBytes", input_tokens_est as "inputTokensEst",
   output_tokens_est as "outputTokensEst", deadline_at_ms as "deadlineAtMs", lanes_allow as "lanesAllow", lanes_deny as "lanesDeny",
   max_cost_nano as "maxCostNano", callback_url as "callbackUrl", metadata, leader_id as "leaderId", next_decision_at_ms as "nextDecisionAtMs",
-  lane, attempt_id as "attemptId", attempts, error, accepted_at_ms as "acceptedAtMs", ended_at_ms as "endedAtMs",
+  lane, attempt_id as "attemptId", attempts, error, fallbacks, accepted_at_ms as "acceptedAtMs", ended_at_ms as "endedAtMs",
   case when state = 'failed' and error is null then (select a.status_code from attempt a
     where a.id = coalesce((select r.attempt_id from result r where r.job_id = job.id), job.attempt_id)) end as "refusedStatus",
   case when state = 'failed' and error is null then (select a.answer from result r join attempt a on a.id = r.attempt_id
@@ -93,7 +99,7 @@ export async function listJobs(
 /** A job's attempts in order. */
 export async function listAttempts(tx: Sql, input: { readonly tenantId: string; readonly jobId: string }): Promise<ShownAttempt[]> {
   return await tx<ShownAttempt[]>`
-    select id, seq, lane, state, role, decision, emulated, request_id as "requestId", status_code as "statusCode", usage, tier, error_code as "errorCode",
+    select id, seq, lane, state, role, decision, emulated, request_id as "requestId", status_code as "statusCode", model, endpoint, usage, tier, error_code as "errorCode",
       created_at_ms as "createdAtMs", sent_at_ms as "sentAtMs", answered_at_ms as "answeredAtMs", settled_at_ms as "settledAtMs"
     from attempt where job_id = ${input.jobId} and tenant_id = ${input.tenantId} order by seq`;
 }
@@ -101,7 +107,8 @@ export async function listAttempts(tx: Sql, input: { readonly tenantId: string; 
 /** A job's result with the raw answer; `null` while there is none, or when it was removed at the end of its retention. */
 export async function readResult(tx: Sql, input: { readonly tenantId: string; readonly jobId: string }): Promise<ShownResult | null> {
   const rows = await tx<ShownResult[]>`
-    select r.status_code as "statusCode", r.source, a.answer, r.created_at_ms as "createdAtMs", r.expires_at_ms as "expiresAtMs"
+    select r.status_code as "statusCode", r.source, a.answer, a.model as "otherModel", a.endpoint as "otherEndpoint",
+      a.answered_at_ms as "answeredAtMs", r.created_at_ms as "createdAtMs", r.expires_at_ms as "expiresAtMs"
     from result r left join attempt a on a.id = r.attempt_id where r.job_id = ${input.jobId} and r.tenant_id = ${input.tenantId}`;
   return rows[0] ?? null;
 }

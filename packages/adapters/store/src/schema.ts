@@ -28,6 +28,7 @@ export const tenant = pgTable("tenant", {
   name: text("name").notNull(),
   allowUnpriced: boolean("allow_unpriced").notNull().default(false),
   retentionDays: integer("retention_days").notNull().default(30),
+  fallbacks: text("fallbacks"),
   createdAtMs: instant("created_at_ms").notNull(),
 });
 
@@ -103,6 +104,7 @@ export const batch = pgTable("batch", {
   lookRealMs: instant("look_real_ms"),
   forgottenAtMs: instant("forgotten_at_ms"),
   outputLifeMs: instant("output_life_ms"),
+  fallbacks: text("fallbacks"),
 });
 
 export const job = pgTable("job", {
@@ -142,6 +144,7 @@ export const job = pgTable("job", {
   error: text("error"),
   acceptedAtMs: instant("accepted_at_ms").notNull(),
   endedAtMs: instant("ended_at_ms"),
+  fallbacks: text("fallbacks"),
 });
 
 export const promptPrefix = pgTable(
@@ -213,6 +216,8 @@ export const attempt = pgTable("attempt", {
   settledAtMs: instant("settled_at_ms"),
   suspendedTenant: text("suspended_tenant").generatedAlwaysAs(sql`case when state = 'unknown' then tenant_id end`),
   openCallMs: instant("open_call_ms").generatedAlwaysAs(sql`case when state = 'sending' and dispatch_id is null then sent_at_ms end`),
+  model: text("model"),
+  endpoint: text("endpoint"),
 });
 
 export const unsettled = pgTable("unsettled", {

@@ -24,16 +24,16 @@ export async function writeCalls(sql: Sql, writes: CallWrites, at: { readonly no
     with jobs as (
       insert into job (id, tenant_id, key_id, surface, batch_id, line_no, custom_id, endpoint, provider, model, baseline_model, state, body,
         body_blob_key, body_offset, body_bytes, input_tokens_est, output_tokens_est, deadline_at_ms, lanes_allow, lanes_deny, max_cost_nano,
-        callback_url, metadata, reuse_key, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms)
+        callback_url, metadata, reuse_key, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms, fallbacks)
       select id, tenant_id, key_id, surface, batch_id, line_no, custom_id, endpoint, provider, model, baseline_model, state, body,
         body_blob_key, body_offset, body_bytes, input_tokens_est, output_tokens_est, deadline_at_ms, lanes_allow, lanes_deny, max_cost_nano,
-        callback_url, metadata, reuse_key, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms
+        callback_url, metadata, reuse_key, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms, fallbacks
       from json_populate_recordset(null::job, ${jobs}::text::json) on conflict do nothing),
     attempts as (
       insert into attempt (id, job_id, tenant_id, seq, lane, account, dispatch_id, state, role, decision, estimate_nano, prices_version,
-        emulated, source_attempt_id, created_at_ms, sent_at_ms, answered_at_ms, answered_real_ms)
+        emulated, source_attempt_id, model, endpoint, created_at_ms, sent_at_ms, answered_at_ms, answered_real_ms)
       select id, job_id, tenant_id, seq, lane, account, dispatch_id, state, role, decision, estimate_nano, prices_version,
-        emulated, source_attempt_id, created_at_ms, sent_at_ms, answered_at_ms, answered_real_ms
+        emulated, source_attempt_id, model, endpoint, created_at_ms, sent_at_ms, answered_at_ms, answered_real_ms
       from json_populate_recordset(null::attempt, ${attempts}::text::json) returning id, state),
     taken as (
     update attempt a set state = 'answered', status_code = t.status_code, answer = t.body, request_id = t.request_id, error_code = t.error_code,
@@ -79,6 +79,7 @@ const jobRow = (job: NewJob): Row => ({
   attempts: job.attempts ?? 0,
   error: job.error ?? undefined,
   ended_at_ms: job.endedAtMs ?? undefined,
+  fallbacks: job.fallbacks ?? undefined,
 });
 
 const attemptRow = (attempt: NewAttempt, realMs: number): Row => ({
@@ -96,6 +97,8 @@ const attemptRow = (attempt: NewAttempt, realMs: number): Row => ({
   prices_version: attempt.pricesVersion,
   emulated: attempt.emulated,
   source_attempt_id: attempt.sourceAttemptId ?? undefined,
+  model: attempt.model ?? undefined,
+  endpoint: attempt.endpoint ?? undefined,
   created_at_ms: attempt.createdAtMs,
   sent_at_ms: attempt.state === "sending" ? attempt.createdAtMs : undefined,
   answered_at_ms: attempt.state === "answered" ? attempt.createdAtMs : undefined,

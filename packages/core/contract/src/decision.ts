@@ -1,8 +1,11 @@
+import type { Endpoint } from "./endpoints.ts";
 import type { LaneId } from "./lanes.ts";
 
 /** One lane as the decision saw it. Money is a string of nano-USD so that the record is plain JSON. */
 export interface Candidate {
   readonly lane: LaneId;
+  /** The model of the caller's chain that is meant; absent where the caller named none but one. */
+  readonly model?: string;
   readonly eligible: boolean;
   /** Why it was left out, or what its score rests on. */
   readonly why: string;
@@ -47,4 +50,21 @@ export interface Decision {
   readonly candidates: readonly Candidate[];
   /** What is done for the prompt cache; absent where nothing is. */
   readonly promptCache?: PromptMarks;
+  /** Set where another model answers than the one asked for. */
+  readonly fallback?: FallbackTaken;
 }
+
+/** Which model of the caller's chain was taken, and why not the asked one. */
+export interface FallbackTaken {
+  /** As the caller named it; `Decision.model` is the exact id. */
+  readonly name: string;
+  readonly endpoint: Endpoint;
+  /** Why no model before it could answer. */
+  readonly why: string;
+  /** What the translation of the request left out or changed, each `field: what`. */
+  readonly notes: readonly string[];
+}
+
+/** The candidate that a decision chose; `undefined` for a reuse hit that was not judged by price. */
+export const chosenOf = ({ lane, fallback, candidates }: Decision): Candidate | undefined =>
+  fallback === undefined ? candidates.find((one) => one.lane === lane) : candidates.find((one) => one.lane === lane && one.model === fallback.name);

@@ -12,6 +12,12 @@ export type Endpoint = (typeof ENDPOINTS)[number];
 
 export const isEndpoint = (text: string): text is Endpoint => (ENDPOINTS as readonly string[]).includes(text);
 
+/**
+ * The Anthropic version that requests go out with unless a caller on the line names one: it accepts sampling parameters, which 2026-10-21
+ * refuses even at their defaults.
+ */
+export const ANTHROPIC_VERSION = "2023-06-01";
+
 /** Who answers: `openai`, `anthropic`, the self-hosted `pool`, or an OpenAI-compatible provider by the name that the operator gave it. */
 export type Provider = string;
 

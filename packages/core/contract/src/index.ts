@@ -4,9 +4,10 @@
  */
 
 export { type ApiKeyParts, makeApiKey, readApiKey } from "./api-key.ts";
-export type { CacheTtl, Candidate, Decision, PromptMarks } from "./decision.ts";
-export { ENDPOINTS, type Endpoint, isEndpoint, PROVIDER_NAME, type Provider, type Surface } from "./endpoints.ts";
+export { type CacheTtl, type Candidate, chosenOf, type Decision, type FallbackTaken, type PromptMarks } from "./decision.ts";
+export { ANTHROPIC_VERSION, ENDPOINTS, type Endpoint, isEndpoint, PROVIDER_NAME, type Provider, type Surface } from "./endpoints.ts";
 export { type EventFacts, type EventType, eventPayload } from "./events.ts";
+export { type Fallback, isNameList, readNames, storedFallbacks, storedNames } from "./fallback.ts";
 export { type JobRequest, nearestWord, readJobRequest } from "./job-request.ts";
 export { expandLanes, LANE_IDS, type LaneClass, type LaneId, laneClass, laneProvider } from "./lanes.ts";
 export { isAccount, type LedgerAccount, SAVING_ACCOUNTS, type Waterfall, type WaterfallLine } from "./ledger.ts";

@@ -18,6 +18,7 @@ const envelope = z.strictObject({
   allow: words.nullish(),
   deny: words.nullish(),
   cache: z.string().max(32).nullish(),
+  fallbacks: z.array(z.string().max(200)).max(16).nullish(),
 });
 
 /** The envelope of `POST /v1/jobs`. The request itself stands in `body`, or in `request.body`, and is passed on as raw text. */

@@ -1,6 +1,7 @@
-import { type Candidate, type LaneId, laneClass } from "@slowboat/contract";
+import { type Candidate, type FallbackTaken, type LaneId, laneClass } from "@slowboat/contract";
 import { formatUsd, LIMITS, nano } from "@slowboat/kernel";
-import { type Option, options, toCandidate } from "./options.ts";
+import { judgeChain, type Level, levelInTurn, whyNotBefore } from "./chain.ts";
+import { mayRun, type Option, toCandidate } from "./options.ts";
 import { POLICY } from "./policy.ts";
 import type { PlanJob, Snapshot, Verdict } from "./snapshot.ts";
 
@@ -14,7 +15,8 @@ type Refusal = Extract<Verdict, { kind: "refuse" }>;
  * Where an accepted job goes now. Pure: the same job, snapshot and instant give the same record. A stored answer wins; an
  * urgent job takes the fastest cheap lane; one with a deadline takes the least expected cost, cheap lane first and real time as
  * its rescue. A deadline that can no longer be met never drops the job: it goes to the fastest lane, late. Refused are only
- * jobs that no lane may run, or none within their cost bound.
+ * jobs that no lane may run, or none within their cost bound. Where the caller named other models, the first one in line that can answer
+ * in time does; all of this then holds for its lanes.
  */
 export const decide = (job: PlanJob, snapshot: Snapshot, nowMs: number): Verdict => judge(job, snapshot, nowMs, false);
 
@@ -23,37 +25,46 @@ export const admit = (job: PlanJob, snapshot: Snapshot, nowMs: number): Verdict 
 
 function judge(job: PlanJob, snapshot: Snapshot, nowMs: number, strict: boolean): Verdict {
   if (job.attempts >= LIMITS.jobAttempts) return refusal("attempts-exhausted", `All ${LIMITS.jobAttempts} attempts were used.`);
-  const judged = judgeLanes(job, snapshot, nowMs);
+  const levels = judgeChain(job, snapshot, nowMs);
+  const level = levelInTurn(levels, job.deadlineAtMs === null);
   const cacheAllowed = (job.allow === null || job.allow.includes("cache")) && !job.deny?.includes("cache");
   const cache: Candidate[] = job.cached
     ? [{ lane: "cache", eligible: cacheAllowed, why: "an answer to the same request is kept", priceNano: "0", expectedNano: "0", inTime: 1 }]
     : [];
-  const record = (lane: LaneId, model: string, reason: string, latestStartAtMs: number | null): Verdict => ({
-    kind: "place",
-    decision: {
-      lane,
-      model,
-      role: job.role,
-      reason,
-      decidedAtMs: nowMs,
-      deadlineAtMs: job.deadlineAtMs,
-      latestStartAtMs,
-      pricesVersion: snapshot.book.version,
-      candidates: [...cache, ...judged.map(toCandidate)],
-    },
-  });
-  if (job.cached && cacheAllowed && job.role === "try") return record("cache", job.model, "an answer to the same request is kept", null);
-  const place = (option: Option, reason: string): Verdict => record(option.lane, option.model, reason, option.latestStartAtMs);
+  const record = (lane: LaneId, model: string, reason: string, latestStartAtMs: number | null, taken: Level | null): Verdict => {
+    const fallback = fallbackTaken(levels, taken);
+    return {
+      kind: "place",
+      decision: {
+        lane,
+        model,
+        role: job.role,
+        reason: fallback === null ? reason : `${fallback.name} in place of ${job.model}: ${reason}`,
+        decidedAtMs: nowMs,
+        deadlineAtMs: job.deadlineAtMs,
+        latestStartAtMs,
+        pricesVersion: snapshot.book.version,
+        candidates: [...cache, ...candidatesOf(levels, taken)],
+        ...(fallback === null ? {} : { fallback }),
+      },
+    };
+  };
+  if (job.cached && cacheAllowed && job.role === "try") return record("cache", job.model, "an answer to the same request is kept", null, null);
 
   if (strict && job.deadlineAtMs !== null && job.deadlineAtMs <= nowMs) return refusal("deadline-past", "The deadline has already passed.");
-  const runnable = judged.filter(mayRun);
-  if (runnable.length === 0) return noLane(judged, job);
+  if (level === null) return noLane(levels, job);
+  const place = (option: Option, reason: string): Verdict => record(option.lane, option.model, reason, option.latestStartAtMs, level);
+  const runnable = level.judged.filter(mayRun);
   if (job.role === "rescue" || job.role === "hedge")
     return place(fastest(runnable, true), job.role === "rescue" ? "rescue: the deadline is near" : "hedge beside a batch that is late");
   if (job.deadlineAtMs === null) return place(urgent(runnable), "no deadline: the fastest lane, the pool first");
-  const feasible = judged.filter((o) => o.out === null);
+  const feasible = level.judged.filter((o) => o.out === null);
   if (feasible.length === 0) {
-    if (strict) return infeasible(runnable, nowMs);
+    if (strict)
+      return infeasible(
+        levels.flatMap(({ judged }) => judged.filter(mayRun)),
+        nowMs,
+      );
     return place(
       fastest(runnable, false),
       job.deadlineAtMs <= nowMs ? "late: the deadline has passed, so the fastest lane" : "the deadline is too near for any other lane",
@@ -63,13 +74,23 @@ function judge(job: PlanJob, snapshot: Snapshot, nowMs: number, strict: boolean)
   return place(option, `${tie ? "costs the same and spares real-time capacity" : "least expected cost"}: ${option.why}`);
 }
 
-const mayRun = (o: Option): boolean => o.out === null || o.out === "too-late" || o.out === "kept";
+function fallbackTaken(levels: readonly Level[], taken: Level | null): FallbackTaken | null {
+  if (taken === null || taken.fallback === null) return null;
+  const { name, endpoint, notes } = taken.fallback;
+  return { name, endpoint, notes, why: whyNotBefore(levels, taken) };
+}
 
-/** Lanes that failed this job are avoided while another can run it; when none is left they are tried again, within the job's attempts. */
-function judgeLanes(job: PlanJob, snapshot: Snapshot, nowMs: number): Option[] {
-  const judged = options(job, snapshot, nowMs);
-  if (judged.some(mayRun) || !judged.some((o) => o.out === "tried")) return judged;
-  return options({ ...job, lanesTried: job.lanesTried.filter((t) => t.outcome === "parked") }, snapshot, nowMs);
+/** Every lane of every model in the chain; those of a model behind the taken one are not in question, unless they could not have been anyway. */
+function candidatesOf(levels: readonly Level[], taken: Level | null): Candidate[] {
+  const last = taken === null ? levels.length : levels.indexOf(taken);
+  return levels.flatMap(({ name, judged }, at) =>
+    judged.map((option): Candidate => {
+      const candidate = toCandidate(option);
+      if (levels.length === 1) return candidate;
+      const spare = at > last && candidate.eligible;
+      return { ...candidate, model: name, ...(spare ? { eligible: false, why: `not needed while ${taken?.name ?? name} can answer` } : {}) };
+    }),
+  );
 }
 
 /** The option of least expected cost; among equals the one that spends least real-time capacity, if it is likely in time by itself. */
@@ -120,7 +141,8 @@ function infeasible(runnable: readonly Option[], nowMs: number): Refusal {
 }
 
 /** Names what keeps the job from every lane, the mendable cause first. */
-function noLane(judged: readonly Option[], job: PlanJob): Refusal {
+function noLane(levels: readonly Level[], job: PlanJob): Refusal {
+  const judged = levels.flatMap((level) => level.judged);
   const dear = judged.filter((o) => o.out === "too-dear");
   if (dear.length > 0) {
     const least = dear
@@ -134,6 +156,8 @@ function noLane(judged: readonly Option[], job: PlanJob): Refusal {
   const waiting = judged.filter((o) => o.out === "unavailable");
   if (waiting.length > 0)
     return refusal("lane-unavailable", `No lane can take the request right now: ${waiting.map((o) => `${o.lane} (${o.why})`).join(", ")}.`);
+  if (judged.some((o) => o.out === "rejected"))
+    return refusal("provider-refused", `The request was refused by ${levels.map(({ name }) => `'${name}'`).join(", ")}, as the attempts show.`);
   const able = judged.map((o) => o.lane).join(", ");
   return refusal(
     "lanes-empty",

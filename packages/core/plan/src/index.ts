@@ -3,12 +3,13 @@
  * for the dispatcher, the intake and the simulator alike. The rule is try, then rescue: the cheapest lane in expectation, with
  * real time started at the latest instant that still makes the deadline. What must be nearly certain is the rescue, not the batch.
  */
+export { chainOf } from "./chain.ts";
 export { admit, decide } from "./decide.ts";
 export { estimateTokens } from "./estimate.ts";
 export type { PoolView } from "./latency.ts";
 export { closePack, maxPack, type OpenPack, type PackLimits, packKey } from "./pack.ts";
 export { hasRoomForTwo, holdLookMs, markedShare, type PrimeQuestion, type PrimeVerdict, primeVerdict, readChance, twoBatchesCdf } from "./prime.ts";
 export { callsPerSecond, cancelPays, rescueAtMs, rescueMove, rescueMs } from "./rescue.ts";
-export { type FailedAttempt, type RetryPlan, retryPlan } from "./retry.ts";
+export { type FailedAttempt, isModelsOwn, type RetryPlan, retryPlan } from "./retry.ts";
 export type { LaneView, PlanJob, Snapshot, TriedLane, Verdict } from "./snapshot.ts";
 export { batchCdf, batchCdfGiven, batchQuantile } from "./turnaround.ts";

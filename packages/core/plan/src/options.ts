@@ -1,4 +1,4 @@
-import { type Candidate, type LaneId, laneClass } from "@slowboat/contract";
+import { type Candidate, type LaneId, laneClass, laneProvider } from "@slowboat/contract";
 import { quote, routeOn } from "@slowboat/pricing";
 import { cacheSavingNano } from "./cached-price.ts";
 import { flexCdf, poolCdf, poolMeanMs, realtimeCdf, realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
@@ -8,7 +8,7 @@ import type { LaneView, PlanJob, Snapshot } from "./snapshot.ts";
 import { batchCdf, batchQuantile } from "./turnaround.ts";
 
 /** Why a lane is out; decides which fault is told when all are. */
-export type Out = "not-allowed" | "unavailable" | "unpriced" | "too-dear" | "too-late" | "tried" | "kept";
+export type Out = "not-allowed" | "untranslatable" | "unavailable" | "unpriced" | "too-dear" | "too-late" | "tried" | "rejected" | "kept";
 
 /** One way of running the job on a lane, with or without a rescue behind it. */
 export interface Option {
@@ -39,27 +39,51 @@ export interface Rescue {
   readonly priceNano: bigint;
 }
 
+/** Whether a lane may run the job at all, now or too late. */
+export const mayRun = (o: Option): boolean => o.out === null || o.out === "too-late" || o.out === "kept";
+
+/** What a model's place in a chain changes. */
+export interface ChainPlace {
+  /** True where another model may answer instead. */
+  readonly chained: boolean;
+  /** Why the request cannot be put to this model; `null` where it can. */
+  readonly refused: string | null;
+}
+
 interface Context {
   readonly job: PlanJob;
+  readonly chain: ChainPlace;
   readonly snapshot: Snapshot;
   readonly nowMs: number;
   readonly rescue: Rescue | null;
 }
 
+type Judging = Pick<Context, "job" | "chain" | "snapshot">;
+
 /** Why the job may not use a lane at all, whatever its price and speed; `null` when it may. */
-function barred(job: PlanJob, lane: LaneView, snapshot: Snapshot, model: string): { out: Out; why: string } | null {
+function barred({ job, chain, snapshot }: Judging, lane: LaneView, model: string): { out: Out; why: string } | null {
   if (job.deny?.includes(lane.id) || (job.allow !== null && !job.allow.includes(lane.id)))
     return { out: "not-allowed", why: "not among the allowed lanes" };
   if (job.interactive && laneClass(lane.id) === "batch") return { out: "not-allowed", why: "a caller is waiting on the connection" };
+  if (chain.refused !== null) return { out: "untranslatable", why: `the request cannot be put to it: ${chain.refused}` };
+  if (job.lanesTried.some((t) => t.outcome === "rejected")) return { out: "rejected", why: "the model would not have the request" };
   if (!lane.available || (lane.id === "pool" && snapshot.pool === null)) return { out: "unavailable", why: lane.away ?? "not available right now" };
   if (lane.awayModels?.includes(model)) return { out: "unavailable", why: `its provider is failing for ${model}` };
-  const tried = job.lanesTried.filter((t) => t.lane === lane.id);
+  // What the provider refuses in real time it will not do more slowly.
+  const alike = chain.chained && laneClass(lane.id) === "flex" ? laneProvider(lane.id) : lane.id;
+  const tried = job.lanesTried.filter((t) => t.lane === lane.id || t.lane === alike);
   if (job.interactive && tried.some((t) => t.outcome === "parked")) return { out: "unavailable", why: "its quota or spend cap is reached" };
+  if (job.interactive && tried.some((t) => t.outcome === "busy")) return { out: "unavailable", why: "asks for a longer pause than there is time" };
   if (laneClass(lane.id) === "batch" && tried.some((t) => t.outcome === "missed"))
     return { out: "tried", why: "a batch of it ended without this answer" };
   // Work that can wait goes back to the cheap lane after a pause; its latest start takes it elsewhere in time.
-  const hurried = job.interactive || job.deadlineAtMs === null;
-  if (hurried && tried.filter((t) => t.outcome === "refused" || t.outcome === "unsent").length >= POLICY.laneTries)
+  const realtime = laneClass(lane.id) === "realtime";
+  const hurried = job.interactive || job.deadlineAtMs === null || (chain.chained && realtime);
+  const answersNow = chain.chained && (realtime || laneClass(lane.id) === "flex");
+  const most = answersNow ? POLICY.chainTries : POLICY.laneTries;
+  // A provider that was not heard of once is not the one to ask again where another may answer.
+  if (answersNow && tried.some((t) => t.outcome === "unheard")) return { out: "tried", why: "was asked and not heard of" };
+  if (hurried && tried.filter((t) => t.outcome === "refused" || t.outcome === "unsent").length >= most)
     return { out: "tried", why: "refused too often" };
   return null;
 }
@@ -75,15 +99,15 @@ function servable(job: PlanJob, snapshot: Snapshot, lane: LaneId): { model: stri
   return { model: route.model };
 }
 
-/** Every lane that could serve the job, judged; lanes that cannot serve it at all are left out. */
-export function options(job: PlanJob, snapshot: Snapshot, nowMs: number): Option[] {
-  const rescue = rescueFor(job, snapshot, nowMs);
-  const context: Context = { job, snapshot, nowMs, rescue };
+/** Every lane that could serve the job with its own model, judged; lanes that cannot serve it at all are left out. */
+export function options(job: PlanJob, chain: ChainPlace, snapshot: Snapshot, nowMs: number): Option[] {
+  const rescue = rescueFor({ job, chain, snapshot }, nowMs);
+  const context: Context = { job, chain, snapshot, nowMs, rescue };
   const judged: Option[] = [];
   for (const lane of snapshot.lanes) {
     const served = lane.id === "cache" ? null : servable(job, snapshot, lane.id);
     if (served === null) continue;
-    const bar = barred(job, lane, snapshot, served.model);
+    const bar = barred(context, lane, served.model);
     const cost = quote(snapshot.book, job, lane.id, nowMs);
     const price = cost.unpriced ? null : cost.nano;
     // A known model without a price for this tier is not sold there: the lane does not serve it.
@@ -117,11 +141,12 @@ const left = (lane: LaneId, model: string, priceNano: bigint | null, out: Out, w
   needsMs: Number.POSITIVE_INFINITY,
 });
 
-function rescueFor(job: PlanJob, snapshot: Snapshot, nowMs: number): Rescue | null {
+function rescueFor(judging: Judging, nowMs: number): Rescue | null {
+  const { job, snapshot } = judging;
   let best: Rescue | null = null;
   for (const view of snapshot.lanes) {
     const served = laneClass(view.id) === "realtime" ? servable(job, snapshot, view.id) : null;
-    if (served === null || barred(job, view, snapshot, served.model) !== null) continue;
+    if (served === null || barred(judging, view, served.model) !== null) continue;
     const cost = quote(snapshot.book, job, view.id, nowMs);
     if (cost.unpriced || (job.maxCostNano !== null && cost.nano > job.maxCostNano)) continue;
     if (best === null || queueMs(view, job.outputTokens, snapshot.scale) < queueMs(best.view, job.outputTokens, snapshot.scale))

@@ -35,4 +35,6 @@ export const POLICY = {
   flexRefusal: 0.35,
   flexTries: 6,
   laneTries: 4,
+  /** Refusals in real time after which a job that names other models goes on to the next: one may be chance, two are an answer. */
+  chainTries: 2,
 } as const;

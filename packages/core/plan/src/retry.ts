@@ -20,7 +20,21 @@ export interface FailedAttempt {
   /** Of these, how many were on this lane. */
   readonly laneTries: number;
   readonly deadlineAtMs: number | null;
+  /** The exact id where it was not the model asked for. */
+  readonly model?: string | null;
+  /** Set where the job names other models: `code` and status then tell whether the refusal was this model's alone. */
+  readonly chain?: { readonly code: string; readonly statusCode: number };
 }
+
+/** Words for a model that is not there, or not for this key: nothing that another model would say. */
+const MODEL_GONE: ReadonlySet<string> = new Set(["model_not_found", "not_found_error"]);
+
+/**
+ * Whether a final refusal is no verdict on the request itself, so that a chain goes on: a model that stands in for another may refuse what the
+ * asked one would have taken, and a model that does not exist has judged nothing.
+ */
+export const isModelsOwn = (refused: { readonly fallback: boolean; readonly code: string; readonly statusCode: number }): boolean =>
+  refused.fallback || (MODEL_GONE.has(refused.code) && refused.statusCode >= 400);
 
 /**
  * What comes next.
@@ -34,15 +48,18 @@ export type RetryPlan =
 
 /** Plans what follows a refused, void or unheard attempt. A pause never outlasts half of what is left until the deadline. */
 export function retryPlan(failed: FailedAttempt, nowMs: number, rng: Rng): RetryPlan {
-  if (failed.kind === "refused" && failed.retry === "never") return { kind: "fail", code: "provider-refused" };
+  const { chain, model } = failed;
+  const final = failed.kind === "refused" && failed.retry === "never";
+  if (final && !(chain && isModelsOwn({ ...chain, fallback: model != null }))) return { kind: "fail", code: "provider-refused" };
   if (failed.attempts >= LIMITS.jobAttempts) return { kind: "fail", code: "attempts-exhausted" };
   const left = failed.deadlineAtMs === null ? Number.POSITIVE_INFINITY : Math.max(0, (failed.deadlineAtMs - nowMs) / 2);
   const again = (outcome: TriedLane["outcome"], afterMs: number, duplicateRisk = false): RetryPlan => ({
     kind: "again",
     afterMs: Math.round(Math.min(afterMs, left)),
-    tried: { lane: failed.lane, outcome },
+    tried: { lane: failed.lane, outcome, ...(model == null ? {} : { model }) },
     duplicateRisk,
   });
+  if (final) return again("rejected", 0);
   if (failed.kind === "unknown") return again("unheard", SUSPENSE_MS, true);
   if (failed.kind === "void") return again("unsent", backoffMs(PAUSE, failed.laneTries - 1, rng));
   if (failed.retry === "park") return again("parked", 0);

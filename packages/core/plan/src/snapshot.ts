@@ -8,9 +8,26 @@ export interface TriedLane {
   readonly lane: LaneId;
   /**
    * `refused`: not now, nothing was charged · `parked`: its account's quota or spend cap · `missed`: a batch that ran ended without this
-   * answer · `unsent`: it never got there · `unheard`: it may have been charged, and nothing came back.
+   * answer · `unsent`: it never got there · `unheard`: it may have been charged, and nothing came back · `rejected`: the model, not its
+   * lane, would not have the request · `busy`: it asks for a longer pause than the caller can wait.
    */
-  readonly outcome: "refused" | "parked" | "missed" | "unsent" | "unheard";
+  readonly outcome: "refused" | "parked" | "missed" | "unsent" | "unheard" | "rejected" | "busy";
+  /** The exact id where it was not the model asked for. */
+  readonly model?: string | null;
+}
+
+/** A model that may answer in the asked one's place. */
+export interface ChainModel {
+  /** As the caller named it. */
+  readonly name: string;
+  readonly candidates: readonly ModelRef[];
+  /** Where it is asked: the job's own endpoint, or the other API's. */
+  readonly endpoint: Endpoint;
+  readonly allowUnpriced: boolean;
+  /** Why the request cannot be put to it; `null` where it can. */
+  readonly refused: string | null;
+  /** What translating the request leaves out or changes. */
+  readonly notes: readonly string[];
 }
 
 /** A job as the planner sees it. Tokens are estimates; instants are job time. */
@@ -40,6 +57,8 @@ export interface PlanJob {
   readonly attempts: number;
   readonly lanesTried: readonly TriedLane[];
   readonly role: Decision["role"];
+  /** Models that may answer where the asked one cannot, in the caller's order; absent for none. */
+  readonly fallbacks?: readonly ChainModel[];
 }
 
 /** A lane as it stands now. */
@@ -83,7 +102,14 @@ export type Verdict =
       readonly kind: "refuse";
       readonly code: Extract<
         FaultCode,
-        "deadline-infeasible" | "deadline-past" | "lanes-empty" | "lane-unavailable" | "model-unpriced" | "over-max-cost" | "attempts-exhausted"
+        | "deadline-infeasible"
+        | "deadline-past"
+        | "lanes-empty"
+        | "lane-unavailable"
+        | "model-unpriced"
+        | "over-max-cost"
+        | "attempts-exhausted"
+        | "provider-refused"
       >;
       readonly message: string;
       /** The earliest deadline the allowed lanes can make, in Unix ms; `null` where time is not the trouble. */

@@ -4,8 +4,9 @@
  * is noted or makes the request untranslatable; nothing is dropped without a word.
  */
 export { type AnswerContext, type TranslatedAnswer, translateAnswer } from "./answer.ts";
+export { asAsked, type RawAnswer } from "./as-asked.ts";
 export { type TranslatedError, translateError } from "./error.ts";
 export type { StreamOutcome } from "./events.ts";
-export { canTranslate, type TranslatableEndpoint, type TranslatedRequest, translateRequest } from "./request.ts";
+export { canTranslate, isTranslatable, type TranslatableEndpoint, type TranslatedRequest, translateRequest } from "./request.ts";
 export { createStreamTranslator, type StreamTranslator } from "./stream.ts";
-export type { Target } from "./target.ts";
+export { fallbackTarget, type Target } from "./target.ts";

@@ -18,7 +18,9 @@ export type TranslatedRequest =
     }
   | { readonly kind: "untranslatable"; readonly field: string; readonly why: string };
 
-const isTranslatable = (endpoint: Endpoint): endpoint is TranslatableEndpoint => endpoint === "/v1/chat/completions" || endpoint === "/v1/messages";
+/** Whether this room speaks an endpoint at all. */
+export const isTranslatable = (endpoint: Endpoint): endpoint is TranslatableEndpoint =>
+  endpoint === "/v1/chat/completions" || endpoint === "/v1/messages";
 
 /** Whether a caller of one endpoint may be answered by a model behind the other; an endpoint needs no translation to itself. */
 export const canTranslate = (from: Endpoint, to: Endpoint): boolean => from !== to && isTranslatable(from) && isTranslatable(to);

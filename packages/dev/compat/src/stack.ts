@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startEmulator } from "@slowboat/emulator";
+import { type Invoice, startEmulator } from "@slowboat/emulator";
 import { createKey, createTenant } from "@slowboat/intake";
 import { systemRng } from "@slowboat/runtime";
 import { writeClock } from "@slowboat/store";
@@ -17,6 +17,8 @@ export interface Stack extends Target {
   readonly provider: Relay;
   /** Another tenant's key. */
   newKey(): Promise<string>;
+  /** The provider's bill. */
+  invoice(): Promise<Invoice>;
 }
 
 const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
@@ -70,6 +72,7 @@ export async function startStack(): Promise<Stack> {
     provider,
     scale: SCALE,
     newKey,
+    invoice: emulator.invoice,
     passUntil: (done, what) => until(done, what, PASS_MS),
     faults: emulator.addFaults,
     calm: async () => void (await fetch(`${emulator.url}/emulator/faults`, { method: "DELETE" })),

@@ -66,6 +66,12 @@ test("nothing waits on queue events", () => {
   expect(matching(/\bQueueEvents\b|waitUntilFinished/, (file) => running(file) && !file.endsWith(".md"))).toEqual([]);
 });
 
+test("nothing is delayed, repeated or scheduled in a queue: time lives in Postgres", () => {
+  expect(
+    matching(/\bupsertJobScheduler\b|\b(?:delay|repeat|jobScheduler)\s*:/, (file) => running(file) && file.startsWith("packages/adapters/queue/")),
+  ).toEqual([]);
+});
+
 test("no test is focused, and none is skipped without saying why", () => {
   expect(matching(/\b(?:test|describe|it)\.(?:only|skip)\(/, (file) => file.includes(".test.") && file !== self)).toEqual([]);
 });

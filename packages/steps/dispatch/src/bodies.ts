@@ -1,9 +1,10 @@
 import type { BlobStore } from "@slowboat/blob";
 import type { Endpoint, PromptMarks } from "@slowboat/contract";
 import { memberSpans, replaceSpans } from "@slowboat/kernel";
-import type { LaneRequest } from "@slowboat/lanes";
+import type { LaneAnswer, LaneRequest } from "@slowboat/lanes";
 import { markPrompt } from "@slowboat/reuse";
 import type { ChunkRow, DispatchRow } from "@slowboat/store";
+import { fallbackTarget, translateRequest } from "@slowboat/translate";
 
 /** Bytes of request bodies held in memory at a time. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
@@ -67,13 +68,51 @@ async function readRange(blob: BlobStore, key: string, start: number, end: numbe
 }
 
 /**
- * A row as its lane takes it. Where the caller named an alias, the text carries the model that the decision chose, and where the decision
- * set markers for the prompt cache, it carries those; nothing else changes.
+ * A row as its lane takes it. Where the decision chose another model than the caller named, the text carries that one; where that model is
+ * behind the other API, the text is in that API's shape; and where the decision set markers for the prompt cache, it carries those. Nothing
+ * else changes. `null` for a body that cannot be translated, which intake had judged otherwise.
  */
-export function toRequest(dispatch: DispatchRow, row: ChunkRow, body: string): LaneRequest {
-  const endpoint = row.endpoint as Endpoint;
-  const span = dispatch.model === row.model || dispatch.lane === "pool" ? undefined : memberSpans(body).get("model");
-  const renamed = span ? replaceSpans(body, [{ span, with: JSON.stringify(dispatch.model) }]) : body;
-  const marked = row.promptCache === null ? renamed : markPrompt(endpoint, renamed, JSON.parse(row.promptCache) as PromptMarks);
-  return { attemptId: row.attemptId, endpoint, model: dispatch.model, body: marked };
+export function toRequest(dispatch: DispatchRow, row: ChunkRow, body: string): LaneRequest | null {
+  const asked = row.endpoint as Endpoint;
+  const endpoint = dispatch.endpoint as Endpoint;
+  const { attemptId } = row;
+  const { model } = dispatch;
+  if (asked !== endpoint) {
+    const said = translateRequest(asked, endpoint, body, fallbackTarget(model));
+    return said.kind === "translated" ? { attemptId, endpoint, model, body: said.body } : null;
+  }
+  const span = model === row.model || dispatch.lane === "pool" ? undefined : memberSpans(body).get("model");
+  const renamed = span ? replaceSpans(body, [{ span, with: JSON.stringify(model) }]) : body;
+  const marked = row.promptCache === null ? renamed : markPrompt(asked, renamed, JSON.parse(row.promptCache) as PromptMarks);
+  return { attemptId, endpoint, model, body: marked };
 }
+
+/** Characters translated or edited before other work gets a turn. */
+const TURN_CHARS = 2 * 1024 * 1024;
+
+/** Rows of a batch as their lane takes them, in order. */
+export async function toRequests(dispatch: DispatchRow, rows: readonly ChunkRow[], bodies: readonly string[]): Promise<(LaneRequest | null)[]> {
+  const requests: (LaneRequest | null)[] = [];
+  let chars = 0;
+  for (const [index, row] of rows.entries()) {
+    const body = bodies[index] ?? "";
+    requests.push(toRequest(dispatch, row, body));
+    chars += body.length;
+    if (chars < TURN_CHARS) continue;
+    chars = 0;
+    await new Promise((done) => setImmediate(done));
+  }
+  return requests;
+}
+
+/** The answer to a row that `toRequest` could not make a request of: a refusal of our own, after which the job goes on to another model. */
+export const untranslatable = (attemptId: string): LaneAnswer => ({
+  kind: "refused",
+  attemptId,
+  statusCode: 400,
+  body: JSON.stringify({ error: { type: "invalid_request_error", message: "The request could not be translated." } }),
+  requestId: null,
+  code: "untranslatable",
+  retry: "never",
+  retryAfterMs: null,
+});

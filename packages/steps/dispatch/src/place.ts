@@ -1,4 +1,4 @@
-import { type Decision, type Endpoint, type LaneId, laneClass } from "@slowboat/contract";
+import { chosenOf, type Decision, type Endpoint, type LaneId, laneClass } from "@slowboat/contract";
 import { LIMITS, newId } from "@slowboat/kernel";
 import { maxPack, type PackLimits, packKey } from "@slowboat/plan";
 import { resolveModel, routeOn } from "@slowboat/pricing";
@@ -65,7 +65,7 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
     }
     for (const { job, decision, sourceAttemptId } of chunk.members) {
       const id = newId("attempt", nowMs, deps.time.rng);
-      const price = decision.candidates.find((c) => c.lane === decision.lane)?.priceNano ?? null;
+      const price = chosenOf(decision)?.priceNano ?? null;
       attempts.push({
         id,
         jobId: job.id,
@@ -82,6 +82,7 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
         emulated: chunk.offer?.emulated ?? false,
         createdAtMs: nowMs,
         sourceAttemptId,
+        ...asksOther(decision, job.endpoint),
       });
       if (dispatchId !== null) dispatchOf.set(job.id, dispatchId);
       placed.push({ jobId: job.id, lane: decision.lane, attemptId: id, nextDecisionAtMs: decision.latestStartAtMs });
@@ -93,6 +94,10 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
   const bells = dispatches.map((dispatch): Bell => ({ queue: laneQueue(dispatch.lane as LaneId), payload: { dispatchId: dispatch.id } }));
   return { bells, dispatchOf };
 }
+
+/** Model and endpoint of an attempt that asks another model than its job does; nothing for any other. */
+export const asksOther = ({ fallback, model }: Decision, asked: string): Pick<NewAttempt, "model" | "endpoint"> =>
+  fallback === undefined ? {} : { model, endpoint: fallback.endpoint === asked ? null : fallback.endpoint };
 
 /** The queue that serves a lane. */
 export const laneQueue = (lane: LaneId): "lane-call" | "lane-batch" | "lane-pool" =>
@@ -110,6 +115,8 @@ interface Ride {
   readonly key: string;
   readonly offer: LaneOffer;
   readonly model: string;
+  /** At which the lane is asked. */
+  readonly endpoint: string;
   readonly limits: PackLimits;
 }
 
@@ -118,14 +125,21 @@ function rideOf(deps: PlanDeps, { job, decision, prime }: Placement, nowMs: numb
   const { lane } = decision;
   const offer = deps.lanes.find((known) => known.id === lane);
   if (!offer) throw new Error(`the decision names lane ${lane}, which this installation does not have`);
-  const model = routeOn(lane, resolveModel(deps.book, job.model)?.candidates ?? [])?.model ?? job.model;
+  const model = decision.fallback ? decision.model : (routeOn(lane, resolveModel(deps.book, job.model)?.candidates ?? [])?.model ?? job.model);
+  const endpoint = decision.fallback?.endpoint ?? (job.endpoint as Endpoint);
   const isBatch = laneClass(lane) === "batch";
   const slackMs = isBatch && job.deadlineAtMs !== null ? job.deadlineAtMs - nowMs : null;
-  const key = packKey({ lane, account: offer.account, endpoint: job.endpoint as Endpoint, model, slackMs }) + (prime ? " prime" : "");
+  const key = packKey({ lane, account: offer.account, endpoint, model, slackMs }) + (prime ? " prime" : "");
   if (!isBatch)
-    return { key, offer, model, limits: { lines: LIMITS.chunkJobs, bytes: Number.POSITIVE_INFINITY, inputTokens: Number.POSITIVE_INFINITY } };
+    return {
+      key,
+      offer,
+      model,
+      endpoint,
+      limits: { lines: LIMITS.chunkJobs, bytes: Number.POSITIVE_INFINITY, inputTokens: Number.POSITIVE_INFINITY },
+    };
   const most = maxPack(lane);
-  return { key, offer, model, limits: { ...most, lines: Math.min(most.lines, BATCH_LINES), bytes: Math.min(most.bytes, BATCH_BYTES) } };
+  return { key, offer, model, endpoint, limits: { ...most, lines: Math.min(most.lines, BATCH_LINES), bytes: Math.min(most.bytes, BATCH_BYTES) } };
 }
 
 interface Load {
@@ -169,7 +183,7 @@ const add = (to: Load, more: Load): void => {
   to.tokens += more.tokens;
 };
 
-function fill({ offer, model, limits }: Ride, groups: readonly { members: readonly Placement[]; load: Load }[]): Chunk[] {
+function fill({ offer, model, endpoint, limits }: Ride, groups: readonly { members: readonly Placement[]; load: Load }[]): Chunk[] {
   const out: Chunk[] = [];
   let open: { chunk: Chunk & { members: Placement[] }; load: Load } | null = null;
   const none: Load = { lines: 0, bytes: 0, tokens: 0 };
@@ -179,7 +193,7 @@ function fill({ offer, model, limits }: Ride, groups: readonly { members: readon
       const { job } = placement;
       const one = { lines: 1, bytes: job.bodyBytes, tokens: job.inputTokensEst };
       if (open === null || !fits(limits, open.load, one)) {
-        open = { chunk: { offer, model, endpoint: job.endpoint, members: [] }, load: { ...none } };
+        open = { chunk: { offer, model, endpoint, members: [] }, load: { ...none } };
         out.push(open.chunk);
       }
       open.chunk.members.push(placement);

@@ -1,4 +1,4 @@
-import { type Decision, type EventType, eventPayload, laneClass, laneProvider } from "@slowboat/contract";
+import { type Decision, type Endpoint, type EventType, eventPayload, laneClass, laneProvider } from "@slowboat/contract";
 import { newId } from "@slowboat/kernel";
 import { callsPerSecond, closePack, decide, packKey, rescueMs, type Snapshot, type Verdict } from "@slowboat/plan";
 import {
@@ -199,7 +199,8 @@ function holdPacks(
     }
     const account = deps.lanes.find((lane) => lane.id === decision.lane)?.account ?? "";
     const slackMs = job.deadlineAtMs === null ? null : job.deadlineAtMs - nowMs;
-    const key = packKey({ lane: decision.lane, account, endpoint: job.endpoint as never, model: job.model, slackMs });
+    const endpoint = decision.fallback?.endpoint ?? (job.endpoint as Endpoint);
+    const key = packKey({ lane: decision.lane, account, endpoint, model: decision.fallback ? decision.model : job.model, slackMs });
     packs.set(key, [...(packs.get(key) ?? []), placement]);
   }
   const held: ReplannedJob[] = [];

@@ -1,5 +1,5 @@
-import { type Decision, type Endpoint, type LaneId, laneClass } from "@slowboat/contract";
-import type { PlanJob, Snapshot, TriedLane } from "@slowboat/plan";
+import { type Decision, type Endpoint, type LaneId, laneClass, storedFallbacks } from "@slowboat/contract";
+import { chainOf, type PlanJob, type Snapshot, type TriedLane } from "@slowboat/plan";
 import { type ModelRef, resolveModel } from "@slowboat/pricing";
 import type { DueJob, TriedAttempt } from "@slowboat/store";
 
@@ -29,6 +29,7 @@ export function toPlanJob(
     attempts: counted(facts.tried),
     lanesTried: facts.tried.map(toTried),
     role: facts.role,
+    fallbacks: chainOf(snapshot.book, storedFallbacks(job.fallbacks)),
   };
 }
 
@@ -66,10 +67,11 @@ export function roleAfter(tried: readonly TriedAttempt[]): Decision["role"] {
   return laneClass(last.lane) === "batch" && last.outcome === "missed" && last.errorCode === "cancelled" ? "rescue" : "retry";
 }
 
-const OUTCOMES: readonly string[] = ["refused", "parked", "missed", "unsent", "unheard"] satisfies TriedLane["outcome"][];
+const OUTCOMES: readonly string[] = ["refused", "rejected", "parked", "missed", "unsent", "unheard"] satisfies TriedLane["outcome"][];
 
 /** A row from before outcomes were kept counts as refused: it may go again. */
-const toTried = ({ lane, outcome }: TriedAttempt): TriedLane => ({
+const toTried = ({ lane, model, outcome }: TriedAttempt): TriedLane => ({
   lane,
+  model,
   outcome: outcome !== null && OUTCOMES.includes(outcome) ? (outcome as TriedLane["outcome"]) : "refused",
 });

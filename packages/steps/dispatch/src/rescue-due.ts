@@ -132,6 +132,7 @@ async function hedge(tx: Sql, snapshot: Snapshot, late: readonly Late[], nowMs: 
       state: at.state,
       errorCode: null,
       outcome: "refused",
+      model: null,
       estimateNano: at.estimateNano,
     };
     const facts = { cached: false, tried: [...tried.filter((row) => row.jobId === job.id), running], role: "hedge" as const };

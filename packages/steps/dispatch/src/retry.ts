@@ -12,11 +12,13 @@ const SUSPENSE_MS = 60_000;
 
 type Unanswered = Exclude<LaneAnswer, { kind: "answered" }>;
 
+const OUTCOME_OF = { park: "parked", later: "refused", never: "rejected" } as const;
+
 /** How an attempt that brought nothing is ended, and how the planner counts it. */
 export function endingOf(answer: Unanswered): EndedAttempt {
   const { attemptId, code } = answer;
   if (answer.kind === "unknown") return { attemptId, code, state: "unknown", outcome: "unheard" };
-  if (answer.kind === "refused") return { attemptId, code, state: "void", outcome: answer.retry === "park" ? "parked" : "refused" };
+  if (answer.kind === "refused") return { attemptId, code, state: "void", outcome: OUTCOME_OF[answer.retry] };
   return { attemptId, code, state: "void", outcome: answer.code === "expired" || answer.code === "cancelled" ? "missed" : "unsent" };
 }
 

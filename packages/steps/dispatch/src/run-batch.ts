@@ -166,6 +166,8 @@ async function wholeFailed(deps: LaneDeps, dispatch: DispatchRow, failure: NonNu
   if (refused.length > 0) await deps.queue.ring("settle", [{ dispatchId: dispatch.id }]);
   const states = ["placed", "sending"] as const;
   if (failure.hold) await endAll(deps, dispatch, { states, to: "void", code: "quota_full", outcome: "refused", pauseMs: 120_000 });
+  // Nothing is wrong with the lines: they are uploaded again while there is time, and run elsewhere when there is none.
+  else if (failure.fileLost) await endAll(deps, dispatch, { states, to: "void", code: "file_lost", outcome: "refused", pauseMs: 60_000 });
   else await endAll(deps, dispatch, { states, to: "void", code: "batch_failed", outcome: refused.length > 0 ? "unsent" : "missed", pauseMs: 5_000 });
   deps.logger.warn({ dispatchId: dispatch.id, lane: dispatch.lane, code: failure.code, refused: refused.length }, "batch-refused");
   return { state: "done", providerStatus: "failed", error: failure.message, endedAtMs: deps.time.clock.job() };

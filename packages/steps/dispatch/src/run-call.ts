@@ -3,7 +3,7 @@ import type { LaneAnswer } from "@slowboat/lanes";
 import type { Queue } from "@slowboat/queue";
 import { groupCommit, keepLease, LEASE_MS } from "@slowboat/runtime";
 import { type DispatchRow, leaseDispatch, markSending, readChunk, releaseDispatch, renewLease, voidLeftovers } from "@slowboat/store";
-import { readBodies, toRequest, windows } from "./bodies.ts";
+import { readBodies, toRequest, untranslatable, windows } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { endAll } from "./end-all.ts";
 import type { Gate } from "./gate.ts";
@@ -71,7 +71,8 @@ export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => 
         const startedMs = performance.now();
         try {
           if (!(await mark(row.attemptId))) return;
-          answer = await lane.call(toRequest(dispatch, row, bodies[index] ?? ""), signal);
+          const request = toRequest(dispatch, row, bodies[index] ?? "");
+          answer = request === null ? untranslatable(row.attemptId) : await lane.call(request, signal);
         } finally {
           pass?.answered(answer);
         }

@@ -9,9 +9,10 @@ import {
   readNeighbours,
   sendAsLines,
 } from "@slowboat/store";
-import { readBodies, toRequest } from "./bodies.ts";
+import { readBodies, toRequests, untranslatable } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { endAll } from "./end-all.ts";
+import { takeAnswers } from "./take-answers.ts";
 
 /** How long (job ms) a provider's list may lag behind a create whose reply was lost. */
 const LIST_LAG_MS = 60_000;
@@ -75,7 +76,17 @@ async function create(
   const lines = ids.flatMap((id) => byId.get(id) ?? []);
   if (lines.length === 0) return null;
   const bodies = await readBodies(deps.blob, lines);
-  const requests = lines.map((row, index) => toRequest(dispatch, row, bodies[index] ?? ""));
+  const made = await toRequests(dispatch, lines, bodies);
+  const requests = made.filter((request) => request !== null);
+  if (requests.length < lines.length) {
+    const left = lines.filter((_, index) => made[index] === null);
+    await takeAnswers(
+      deps,
+      dispatch,
+      left.map(({ attemptId }) => untranslatable(attemptId)),
+    );
+    if (requests.length === 0) return null;
+  }
   return (await lane.submit(dispatch.id, requests, signal)).ref;
 }
 

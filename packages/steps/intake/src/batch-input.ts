@@ -1,5 +1,5 @@
 import type { BlobStore } from "@slowboat/blob";
-import type { Endpoint, LaneId } from "@slowboat/contract";
+import { type Endpoint, type LaneId, readNames, storedNames } from "@slowboat/contract";
 import { isFault, LIMITS } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import { readReuseMode } from "@slowboat/reuse";
@@ -8,7 +8,7 @@ import { type BatchEntry, type InputError, inputError, readBatchLine } from "./b
 import { readDeadline } from "./deadline.ts";
 import { readLines } from "./lines.ts";
 import { messageRequest } from "./message-request.ts";
-import { takeDeadline } from "./metadata-deadline.ts";
+import { takeOwn } from "./own-members.ts";
 import { type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 import { requestsScanner } from "./scan-requests.ts";
 
@@ -18,8 +18,10 @@ export interface CheckedLine {
   readonly customId: string;
   readonly offset: number;
   readonly bytes: number;
-  /** The line's own deadline in job time, which its body must be rid of before it runs; `null` where the batch's counts. */
+  /** The line's own deadline in job time; `null` where the batch's counts. */
   readonly ownDeadlineAtMs: number | null;
+  /** True where the body says something to us, of which it must be rid before it runs. */
+  readonly ownMembers: boolean;
   /** `null` for a request that can never run; then `error` says why. */
   readonly judged: JudgedRequest | null;
   /** The lanes that the line's own `service_tier` asks for; what the batch says comes first. */
@@ -97,6 +99,7 @@ function lineJudge(
     allowUnpriced: batch.allowUnpriced,
     reuseMode: readReuseMode(batch.reuseMode) ?? "auto",
   } as const;
+  const chain = { batch: storedNames(batch.fallbacks), defaults: storedNames(batch.tenantFallbacks) };
   const mixed = tolerant || metadataOf(batch)["mixed_models"] === "true";
   let model: string | null = null;
   return (entry) => {
@@ -105,9 +108,11 @@ function lineJudge(
       return { code: "duplicate_custom_id", message: "This custom_id was used by an earlier line of the file.", param: "custom_id", line: no };
     seen.add(customId);
     try {
-      const { deadline, text } = takeDeadline(entry.text, entry.value);
+      const { deadline, fallbacks: own, text } = takeOwn(entry.text, entry.value);
       const ownDeadlineAtMs = deadline === undefined ? null : readDeadline(deadline, batch.createdAtMs, "body.metadata.deadline");
-      const judged = judgeRequest(house.book, { endpoint: batch.endpoint as Endpoint, value: entry.value, text, bytes }, who);
+      const names = own === null ? chain.batch : readNames(own, "body.fallbacks");
+      const fallbacks = { names, param: "body.fallbacks", defaults: chain.defaults };
+      const judged = judgeRequest(house.book, { endpoint: batch.endpoint as Endpoint, value: entry.value, text, bytes }, { ...who, fallbacks });
       model ??= judged.model.model;
       if (!mixed && judged.model.model !== model) {
         return {
@@ -123,6 +128,7 @@ function lineJudge(
         offset,
         bytes,
         ownDeadlineAtMs,
+        ownMembers: deadline !== undefined || own !== null,
         judged,
         tierAllow: tierWishes(entry.value["service_tier"], house.lanes)?.allow ?? null,
         error: null,
@@ -136,6 +142,7 @@ function lineJudge(
         offset,
         bytes,
         ownDeadlineAtMs: null,
+        ownMembers: false,
         judged: null,
         tierAllow: null,
         error: { code: thrown.code, message: thrown.message },

@@ -22,7 +22,7 @@ import {
 } from "@slowboat/store";
 import { type CheckedInput, type CheckedLine, checkInput, metadataOf } from "./batch-input.ts";
 import { type InputError, inputError } from "./batch-line.ts";
-import { takeDeadline } from "./metadata-deadline.ts";
+import { takeOwn } from "./own-members.ts";
 import { type House, readMaxCost, refuseHopeless } from "./submit.ts";
 
 /** What populating stands on. */
@@ -80,7 +80,8 @@ function judgeHopes(deps: PopulateDeps, batch: PopulatingBatch, input: CheckedIn
   for (const line of input.lines) {
     const { judged } = line;
     const lanesAllow = lanesOf(batch, line);
-    const kind = `${judged?.model.model} ${lanesAllow?.join() ?? ""}`;
+    const chain = judged?.fallbacks.map(({ model, refused }) => `${model}${refused ?? ""}`).join() ?? "";
+    const kind = `${judged?.model.model} ${lanesAllow?.join() ?? ""} ${chain}`;
     const own = line.ownDeadlineAtMs !== null || maxCostNano !== null;
     lines.push(line);
     if (judged === null || (!own && seen.has(kind))) continue;
@@ -155,7 +156,7 @@ async function insertAll(
   await Promise.allSettled([queue.ring("plan", [{}]), queue.ring("finalise", [{ batchId: batch.id }])]);
 }
 
-/** Bytes of bodies that are held for one insert: only lines with a deadline of their own have theirs in the row. */
+/** Bytes of bodies that are held for one insert: only lines that say something to us have theirs in the row. */
 const INLINE_BYTES = 8 * 1024 * 1024;
 
 /** Lines in groups of a thousand, and smaller ones where many bodies go inline; a larger single body is a group of its own. */
@@ -163,7 +164,7 @@ function* groups(lines: readonly CheckedLine[]): Generator<CheckedLine[]> {
   let group: CheckedLine[] = [];
   let inlineBytes = 0;
   for (const line of lines) {
-    const bytes = line.ownDeadlineAtMs === null ? 0 : line.bytes;
+    const bytes = line.ownMembers ? line.bytes : 0;
     if (group.length >= INSERT_ROWS || (group.length > 0 && inlineBytes + bytes > INLINE_BYTES)) {
       yield group;
       group = [];
@@ -175,17 +176,17 @@ function* groups(lines: readonly CheckedLine[]): Generator<CheckedLine[]> {
   if (group.length > 0) yield group;
 }
 
-/** The body of a line that names a deadline of its own, without it: what is meant for us is not sent on. Any other body stays in the input. */
+/** The body of a line that names a deadline or fallbacks of its own, without them: what is meant for us is not sent on. Any other body stays in the input. */
 async function ownBody(
   blob: BlobStore,
   batch: PopulatingBatch,
   line: CheckedLine,
 ): Promise<Partial<Pick<NewJob, "body" | "bodyBlobKey" | "bodyOffset" | "bodyBytes">>> {
-  if (line.ownDeadlineAtMs === null || line.error !== null) return {};
+  if (!line.ownMembers || line.error !== null) return {};
   const chunks: Uint8Array[] = [];
   for await (const chunk of blob.get(batch.inputBlobKey, { start: line.offset, end: line.offset + line.bytes })) chunks.push(chunk);
   const raw = Buffer.concat(chunks).toString("utf8");
-  const { text } = takeDeadline(raw, JSON.parse(raw) as Record<string, unknown>);
+  const { text } = takeOwn(raw, JSON.parse(raw) as Record<string, unknown>);
   return { body: text, bodyBlobKey: null, bodyOffset: null, bodyBytes: Buffer.byteLength(text) };
 }
 
@@ -218,6 +219,7 @@ function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rn
     metadata: null,
     reuseKey: judged?.reuseKey ?? null,
     prefix: judged?.prefix ?? null,
+    fallbacks: judged === null || judged.fallbacks.length === 0 ? null : JSON.stringify(judged.fallbacks),
     nextDecisionAtMs: error === null ? nowMs : null,
     acceptedAtMs: batch.createdAtMs,
     error: error === null ? null : JSON.stringify(error),

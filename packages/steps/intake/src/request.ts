@@ -1,8 +1,9 @@
-import { type Endpoint, expandLanes, type LaneId } from "@slowboat/contract";
+import { type Endpoint, expandLanes, type Fallback, type LaneId } from "@slowboat/contract";
 import { fault } from "@slowboat/kernel";
 import { estimateTokens } from "@slowboat/plan";
 import { type PriceBook, resolveModel } from "@slowboat/pricing";
 import { mayReuse, promptPrefix, type ReuseMode, reuseKey, writeLevels } from "@slowboat/reuse";
+import { type FallbackWish, judgeFallbacks } from "./fallbacks.ts";
 import { type ChosenModel, chooseModel } from "./models.ts";
 
 /** A request as intake reads it: parsed to look at, raw to pass on. */
@@ -22,6 +23,8 @@ export interface JudgedRequest {
   readonly reuseKey: Uint8Array | null;
   /** Where the prompt may begin like others, as a job keeps it; `null` for a prompt too short to be cached. */
   readonly prefix: string | null;
+  /** Models that may answer in its place; empty for none. */
+  readonly fallbacks: readonly Fallback[];
 }
 
 /** The members without which a request cannot mean anything; the provider judges the rest. */
@@ -43,7 +46,7 @@ const SHORT_BYTES = 1_800;
 export function judgeRequest(
   book: PriceBook,
   request: RawRequest,
-  who: { readonly tenantId: string; readonly allowUnpriced: boolean; readonly reuseMode: ReuseMode },
+  who: { readonly tenantId: string; readonly allowUnpriced: boolean; readonly reuseMode: ReuseMode; readonly fallbacks: FallbackWish },
 ): JudgedRequest {
   const { endpoint, value, text, bytes } = request;
   const model = chooseModel(book, { name: value["model"], endpoint, allowUnpriced: who.allowUnpriced, param: "body.model" });
@@ -72,6 +75,7 @@ export function judgeRequest(
     inputTokens,
     outputTokens,
     prefix,
+    fallbacks: judgeFallbacks(book, { endpoint, model: model.model, text }, { ...who.fallbacks, allowUnpriced: who.allowUnpriced }),
     reuseKey: reusable ? reuseKey({ tenantId: who.tenantId, endpoint, model: model.model, body: text }) : null,
   };
 }
@@ -101,9 +105,12 @@ export function inferEndpoint(book: PriceBook, value: Readonly<Record<string, un
   throw fault("missing-parameter", { param: "endpoint", message: "The endpoint cannot be told from the request; name it in 'endpoint'." });
 }
 
+/** As long as a flex call may take. Without a window of its own a job would be urgent, and never try the tier that it asks for. */
+const FLEX_WINDOW_MS = 15 * 60_000;
+
 /** Lanes of `known` and window that a request's `service_tier` asks for; `null` where it asks for nothing special. */
-export function tierWishes(tier: unknown, known: readonly LaneId[]): { readonly allow: readonly LaneId[]; readonly windowMs: number | null } | null {
-  if (tier === "flex") return { allow: expandLanes(["cache", "pool", "flex", "realtime"], "service_tier", known), windowMs: null };
+export function tierWishes(tier: unknown, known: readonly LaneId[]): { readonly allow: readonly LaneId[]; readonly windowMs: number } | null {
+  if (tier === "flex") return { allow: expandLanes(["cache", "pool", "flex", "realtime"], "service_tier", known), windowMs: FLEX_WINDOW_MS };
   if (tier === "batch") return { allow: expandLanes(["cache", "pool", "batch"], "service_tier", known), windowMs: 24 * 3_600_000 };
   return null;
 }

@@ -1,14 +1,15 @@
 import type { Endpoint, JobRequest, LaneId } from "@slowboat/contract";
-import { expandLanes } from "@slowboat/contract";
+import { expandLanes, readNames, storedNames } from "@slowboat/contract";
 import { fault, memberSpans, newId, parseUsd, type Rng } from "@slowboat/kernel";
-import { admit, type LaneView, type PoolView } from "@slowboat/plan";
+import { admit, chainOf, type LaneView, type PoolView } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import { type ReuseMode, readReuseMode } from "@slowboat/reuse";
 import { type Clock, checkCallbackUrl } from "@slowboat/runtime";
 import type { NewJob } from "@slowboat/store";
 import { readDeadline } from "./deadline.ts";
+import type { FallbackWish } from "./fallbacks.ts";
 import type { Caller } from "./keys.ts";
-import { takeDeadline } from "./metadata-deadline.ts";
+import { takeOwn } from "./own-members.ts";
 import { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 
 /** What an installation can do and allows; from an app's settings. */
@@ -36,6 +37,8 @@ export interface HeaderTerms {
   readonly allow: readonly LaneId[] | null;
   readonly deny: readonly LaneId[] | null;
   readonly cacheMode: ReuseMode | null;
+  /** Models that may stand in, by name. */
+  readonly fallbacks: readonly string[] | null;
 }
 
 /** A native request: its envelope as text and as value, and what its headers ask for. */
@@ -85,7 +88,7 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, en
   const nowMs = clock.job();
   const request = requestOf(envelopeText, envelope);
   const tier = tierWishes(request.value["service_tier"], terms.house.lanes);
-  const { text, deadline: inBody } = takeDeadline(request.text, request.value);
+  const { text, deadline: inBody, fallbacks } = takeOwn(request.text, request.value);
   const endpoint = request.endpoint ?? inferEndpoint(book, request.value);
   const judged = judgeRequest(
     book,
@@ -94,10 +97,11 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, en
       tenantId: caller.tenantId,
       allowUnpriced: caller.allowUnpriced,
       reuseMode: asked.cacheMode ?? readCacheMode(envelope.cache ?? "auto", "cache"),
+      fallbacks: fallbacksOf(envelope, asked, { inBody: fallbacks, defaults: storedNames(caller.fallbacks) }),
     },
   );
   const written = deadlineOf(envelope, asked, inBody);
-  const deadlineAtMs = written !== null ? readDeadline(written.text, nowMs, written.name) : tier?.windowMs ? nowMs + tier.windowMs : null;
+  const deadlineAtMs = written !== null ? readDeadline(written.text, nowMs, written.name) : tier === null ? null : nowMs + tier.windowMs;
   const callbackUrl = readCallback(envelope.callback_url, terms.house.callbackAllow, "callback_url");
   const lanesAllow = asked.allow ?? (envelope.allow ? expandLanes(envelope.allow, "allow", terms.house.lanes) : (tier?.allow ?? null));
   const lanesDeny = asked.deny ?? (envelope.deny ? expandLanes(envelope.deny, "deny", terms.house.lanes) : null);
@@ -129,11 +133,25 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, en
     metadata: envelope.metadata ? JSON.stringify(envelope.metadata) : null,
     reuseKey: judged.reuseKey,
     prefix: judged.prefix,
+    fallbacks: judged.fallbacks.length === 0 ? null : JSON.stringify(judged.fallbacks),
     nextDecisionAtMs: nowMs,
     acceptedAtMs: nowMs,
   };
   refuseHopeless(terms, { ...job, judged, allowUnpriced: caller.allowUnpriced, lines: 1 }, nowMs);
   return job;
+}
+
+/** The first of what may name a native job's fallbacks: the header, the envelope's own member, the body's. */
+function fallbacksOf(
+  envelope: JobRequest,
+  asked: HeaderTerms,
+  own: { readonly inBody: readonly string[] | null; readonly defaults: readonly string[] | null },
+): FallbackWish {
+  const { defaults } = own;
+  if (asked.fallbacks !== null) return { names: asked.fallbacks, param: "slowboat-fallbacks", defaults };
+  if (envelope.fallbacks != null) return { names: readNames(envelope.fallbacks, "fallbacks"), param: "fallbacks", defaults };
+  const names = own.inBody === null ? null : readNames(own.inBody, "body.fallbacks");
+  return { names, param: "body.fallbacks", defaults };
 }
 
 /** The first of what may name a native job's deadline: the header, the envelope's own member, its metadata, the body's metadata. */
@@ -184,6 +202,7 @@ export function refuseHopeless(terms: HopeTerms, hope: Hope, nowMs: number): voi
       attempts: 0,
       lanesTried: [],
       role: "try",
+      fallbacks: chainOf(terms.book, judged.fallbacks),
     },
     {
       book: terms.book,

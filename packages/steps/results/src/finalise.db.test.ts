@@ -92,6 +92,16 @@ test("finalising from many sides at once ends a batch once and announces it once
   expect((await batchRow(id))?.error).toBeNull();
 });
 
+test("a batch that ends cancelled is announced as that, once, and what a poll says is what was announced", async () => {
+  const id = await seed([{ state: "completed", answer: "{}" }, { state: "cancelled" }], "cancelling");
+  const events = () => database.store.sql<{ type: string }[]>`select type from webhook_event where subject_id = ${id}`;
+  expect(await events()).toEqual([]);
+  await finaliser.finalise(id, AbortSignal.timeout(20_000));
+  await finaliser.finalise(id, AbortSignal.timeout(20_000));
+  expect((await events()).map((event) => event.type)).toEqual(["batch.cancelled"]);
+  expect((await batchRow(id))?.state).toBe("cancelled");
+});
+
 test("a cancelled batch is finalised too and hands out what was finished", async () => {
   const id = await seed([{ state: "completed", answer: "{}" }, { state: "cancelled" }], "cancelling");
   await finaliser.sweep(AbortSignal.timeout(20_000));

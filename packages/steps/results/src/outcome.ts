@@ -28,7 +28,8 @@ const UNPRICED: Settlement = { priced: false, entries: [], waterfall: null, esti
 
 /**
  * Reads an answered attempt. Pure: the same row and book give the same facts, so that settling twice posts the same. Tokens are the
- * answer's own; the tier is the answer's on real-time lanes and the lane's on batch lanes, whose rows name no tier or another one.
+ * answer's own, read as its provider writes them, at the price of the model that answered; the tier is the answer's on real-time lanes and
+ * the lane's on batch lanes, whose rows name no tier or another one. What it is measured against is the model asked for, whoever answered.
  */
 export function outcomeOf(row: AnsweredRow, book: PriceBook): SettlementFacts {
   const ok = row.statusCode >= 200 && row.statusCode < 300;
@@ -36,19 +37,20 @@ export function outcomeOf(row: AnsweredRow, book: PriceBook): SettlementFacts {
   const base = { row, kind, ok, usage: null, tier: null, finish: null, quarantine: null, settlement: null } as const;
   if (!ok) return base;
   if (row.sourceAttemptId !== null) return reuseOutcome(row, book, base);
-  const endpoint = row.endpoint as Endpoint;
+  const endpoint = (row.otherEndpoint ?? row.endpoint) as Endpoint;
   const body = parse(row.answer ?? "");
   const reading = usageOf(endpoint, body);
   const finish = finishOf(endpoint, body);
   if (reading.usage === null) return { ...base, finish, quarantine: reading.reason, settlement: UNPRICED };
   const lane = row.lane as LaneId;
-  const route = routeOn(lane, resolveModel(book, row.model)?.candidates ?? [{ provider: laneProvider(lane), model: row.model }]);
+  const asked = row.otherModel ?? row.model;
+  const route = routeOn(lane, resolveModel(book, asked)?.candidates ?? [{ provider: laneProvider(lane), model: asked }]);
   const tier = laneClass(lane) === "batch" ? "batch" : (reading.tier ?? route?.tier ?? "standard");
   const paid = {
     book,
     atMs: row.answeredAtMs,
     provider: route?.provider ?? laneProvider(lane),
-    model: route?.model ?? row.model,
+    model: route?.model ?? asked,
     tier,
     usage: reading.usage,
   };

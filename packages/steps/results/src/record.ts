@@ -9,7 +9,7 @@ const REUSE_MARGIN_MS = 600_000;
 
 /**
  * Writes what the facts say about results and jobs: one result a job, the job's end by the legal transitions, the answer kept for exact
- * reuse where the job asked for it and the answer came to its natural end, the attempt closed. Returns the jobs that ended now.
+ * reuse where the job asked for it, the model that it asked answered and the answer came to its natural end, the attempt closed. Returns the jobs that ended now.
  */
 export async function recordOutcomes(tx: Sql, facts: readonly SettlementFacts[], nowMs: number): Promise<{ id: string; batchId: string | null }[]> {
   const ends = facts.filter((fact) => fact.kind === "settle");
@@ -23,7 +23,11 @@ export async function recordOutcomes(tx: Sql, facts: readonly SettlementFacts[],
   }));
   await recordResults(tx, results, nowMs);
   const kept: ReuseEntry[] = ends.flatMap(({ row, finish }) =>
-    row.reuseKey !== null && row.sourceAttemptId === null && row.retentionDays > 0 && mayKeep(row.endpoint as Endpoint, row.statusCode, finish)
+    row.reuseKey !== null &&
+    row.otherModel === null &&
+    row.sourceAttemptId === null &&
+    row.retentionDays > 0 &&
+    mayKeep(row.endpoint as Endpoint, row.statusCode, finish)
       ? [
           {
             tenantId: row.tenantId,

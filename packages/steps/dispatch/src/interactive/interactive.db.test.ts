@@ -49,6 +49,7 @@ const request = (more: Partial<InteractiveRequest> = {}): InteractiveRequest => 
     tier: null,
     maxOutputTokens: null,
     stream: false,
+    fallbacks: [],
     ...more,
   };
 };

@@ -17,7 +17,8 @@ const MINUTE_MS = 60_000;
  */
 export function markedDecision(house: CallHouse, request: InteractiveRequest, decision: Decision, inputTokens: number): Decision {
   const { endpoint, tenantId, value } = request;
-  if (request.body.length < SHORT_CHARS) return decision;
+  // A model that stands in may never be asked this again.
+  if (request.body.length < SHORT_CHARS || decision.fallback !== undefined) return decision;
   const route = routeOn(decision.lane, request.model.candidates);
   if (route === null || !speaks(route.provider, endpoint)) return decision;
   const levels = promptPrefix({ tenantId, endpoint, value });

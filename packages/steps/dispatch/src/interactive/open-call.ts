@@ -36,9 +36,10 @@ export async function openCall(house: CallHouse, request: InteractiveRequest): P
 
 /** The first decision; the flex tier is tried alone before everything that is allowed. */
 function firstVerdict(house: CallHouse, request: InteractiveRequest, job: NewJob, cached: boolean, nowMs: number): Verdict {
-  const judge = (wish: InteractiveRequest): Verdict => admit(planJobOf(wish, job, { cached, attempts: 0, tried: [] }), house.board.snapshot(), nowMs);
+  const judge = (wish: InteractiveRequest): Verdict =>
+    admit(planJobOf(wish, job, { cached, attempts: 0, tried: [], book: house.book }), house.board.snapshot(), nowMs);
   if (request.tier === "flex") {
-    const flex = judge({ ...request, allow: ["cache", "openai-flex"] });
+    const flex = judge({ ...request, allow: ["cache", "openai-flex"], fallbacks: [] });
     if (flex.kind === "place") return flex;
   }
   return judge(request);
@@ -55,6 +56,7 @@ async function giveAgain(house: CallHouse, job: NewJob, decision: Course["decisi
     jobId: job.id,
     lane: "cache",
     emulated,
+    fallback: null,
     requestId,
     statusCode,
     body,

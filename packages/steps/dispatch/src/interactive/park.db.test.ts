@@ -51,6 +51,7 @@ test("a waiting caller of an account that refuses everything is told so with the
       tier: null,
       maxOutputTokens: 9,
       stream: false,
+      fallbacks: [],
     };
   };
   for (const [provider, status, body] of PARKING) {

@@ -1,19 +1,24 @@
 import type { Decision } from "@slowboat/contract";
 import type { CallLane, LaneAnswer, LaneStream } from "@slowboat/lanes";
-import { decide, retryPlan } from "@slowboat/plan";
-import { markPrompt } from "@slowboat/reuse";
+import { decide, isModelsOwn, retryPlan, type TriedLane } from "@slowboat/plan";
+import { untranslatable } from "../bodies.ts";
 import { endingOf as endedAs } from "../retry.ts";
 import { type Ending, endingOf } from "./ending.ts";
 import { type CallHouse, type Course, laneOf } from "./house.ts";
 import { markedDecision } from "./mark-call.ts";
 import type { InteractiveReply } from "./request.ts";
 import { attemptOf, planJobOf } from "./rows.ts";
+import { eventsAsAsked, outgoingCall, saidAsAsked } from "./stand-in.ts";
 import { followStream } from "./stream.ts";
 
 /** Second and third tries of a call that names no deadline. */
 const RETRIES_WITHOUT_DEADLINE = 2;
 /** Machine ms that a call without a deadline is kept waiting for another try: a longer wish of the provider's is told to the caller instead. */
 const PATIENCE_MS = 30_000;
+/** Tries of each model where the caller named several; the bound on a job's attempts holds besides. */
+const TRIES_A_MODEL = 2;
+/** Machine ms beyond which a caller who named another model is not kept waiting for the same one. */
+const CHAIN_PATIENCE_MS = 2_000;
 
 /** Sends attempt after attempt until there is something to say to the caller. */
 export async function pursue(house: CallHouse, course: Course, signal: AbortSignal): Promise<InteractiveReply> {
@@ -36,13 +41,11 @@ export async function pursue(house: CallHouse, course: Course, signal: AbortSign
 }
 
 async function send(course: Course, lane: CallLane): Promise<LaneAnswer | LaneStream> {
-  const { request, attempt, decision } = course;
-  const body = decision.promptCache === undefined ? request.body : markPrompt(request.endpoint, request.body, decision.promptCache);
-  const headers = request.headers === undefined ? {} : { headers: request.headers };
-  const outgoing = { attemptId: attempt.id, endpoint: request.endpoint, model: decision.model, body, ...headers };
+  const outgoing = outgoingCall(course);
+  if (outgoing === null) return untranslatable(course.attempt.id);
   // Never the caller's signal: the lane bounds the call, and what it was paid for is kept whoever still listens.
   const { signal } = new AbortController();
-  return request.stream ? await lane.stream(outgoing, signal) : await lane.call(outgoing, signal);
+  return course.request.stream ? await lane.stream(outgoing, signal) : await lane.call(outgoing, signal);
 }
 
 /** What an answer means: a reply, or `null` after the next attempt was opened. */
@@ -54,13 +57,16 @@ async function answerOrRetry(
   signal: AbortSignal,
 ): Promise<InteractiveReply | null> {
   const final = answer.kind === "answered" || (answer.kind === "refused" && answer.retry === "never");
+  const over = answer.kind === "answered" || answer.kind === "unknown" || (final && !goesOn(course, answer));
+  if (!over && (await openNext(house, course, lane, answer, signal))) return null;
   if (final) await save(house, course, answer);
-  else {
-    if (answer.kind !== "unknown" && (await openNext(house, course, lane, answer, signal))) return null;
-    await fail(house, course, lane, answer);
-  }
-  return replyOf(course, lane, endingOf(answer, house.time.clock.scale));
+  else await fail(house, course, lane, answer);
+  return replyOf(house, course, lane, endingOf(answer, house.time.clock.scale));
 }
+
+/** Whether a final refusal was one model's alone, where the caller named others. */
+const goesOn = ({ request, decision }: Course, answer: Extract<LaneAnswer, { kind: "refused" }>): boolean =>
+  request.fallbacks.length > 0 && isModelsOwn({ ...answer, fallback: decision.fallback !== undefined });
 
 type Saved = Extract<LaneAnswer, { kind: "answered" | "refused" }>;
 type Unsaved = Exclude<LaneAnswer, { kind: "answered" }>;
@@ -115,32 +121,56 @@ async function openNext(
   return true;
 }
 
-function nextDecision(
-  house: CallHouse,
-  course: Course,
-  lane: CallLane,
-  answer: Exclude<Unsaved, { kind: "unknown" }>,
-): { decision: Decision; afterMs: number } | null {
-  const { request, job, attempt, tried } = course;
+interface Next {
+  readonly decision: Decision;
+  readonly afterMs: number;
+}
+
+function nextDecision(house: CallHouse, course: Course, lane: CallLane, answer: Exclude<Unsaved, { kind: "unknown" }>): Next | null {
+  const { request, attempt, tried, decision } = course;
   const nowMs = house.time.clock.job();
+  const model = decision.fallback === undefined ? null : decision.model;
+  const chain = request.fallbacks.length > 0 && answer.kind === "refused" ? { chain: { code: answer.code, statusCode: answer.statusCode } } : {};
   const failed = {
     kind: answer.kind,
     ...(answer.kind === "refused" ? { retry: answer.retry, retryAfterMs: answer.retryAfterMs } : {}),
+    ...chain,
     lane: lane.id,
+    model,
     attempts: attempt.seq,
-    laneTries: tried.filter((one) => one.lane === lane.id).length + 1,
+    laneTries: tried.filter((one) => one.lane === lane.id && (one.model ?? null) === model).length + 1,
     deadlineAtMs: request.deadlineAtMs,
   };
   const plan = retryPlan(failed, nowMs, house.time.rng);
-  if (plan.kind === "fail" || (request.deadlineAtMs === null && attempt.seq > RETRIES_WITHOUT_DEADLINE)) return null;
-  tried.push(plan.tried);
+  const retries = request.fallbacks.length === 0 ? RETRIES_WITHOUT_DEADLINE : TRIES_A_MODEL * (1 + request.fallbacks.length) - 1;
+  if (plan.kind === "fail" || (request.deadlineAtMs === null && attempt.seq > retries)) return null;
   // Flex refuses for want of capacity, which lasts: a caller who waits is served in real time at once.
   const flexLeft = lane.id === "openai-flex";
   const afterMs = flexLeft ? 0 : plan.afterMs;
-  if (nowMs + afterMs >= (request.deadlineAtMs ?? nowMs + PATIENCE_MS * house.time.clock.scale)) return null;
-  const wish = flexLeft ? { ...request, deny: [...(request.deny ?? []), "openai-flex" as const] } : request;
-  const verdict = decide(planJobOf(wish, job, { cached: false, attempts: attempt.seq, tried }), house.board.snapshot(), nowMs + afterMs);
-  return verdict.kind === "place" ? { decision: markedDecision(house, request, verdict.decision, job.inputTokensEst), afterMs } : null;
+  const onward = (pauseMs: number, outcome: TriedLane["outcome"]): Next | null => {
+    const after: TriedLane = { ...plan.tried, outcome };
+    const next = decideNext(house, course, { tried: [...tried, after], flexLeft, atMs: nowMs + pauseMs });
+    if (next === null) return null;
+    tried.push(after);
+    // The pause is for going back to the same model.
+    return { decision: next, afterMs: next.fallback?.name === decision.fallback?.name ? pauseMs : 0 };
+  };
+  const { scale } = house.time.clock;
+  const kept = afterMs > CHAIN_PATIENCE_MS * scale && request.fallbacks.length > 0 ? onward(0, "busy") : null;
+  if (kept !== null) return kept;
+  const inTime = nowMs + afterMs < (request.deadlineAtMs ?? nowMs + PATIENCE_MS * scale);
+  return inTime ? onward(afterMs, plan.tried.outcome) : null;
+}
+
+function decideNext(
+  house: CallHouse,
+  { request, job, attempt }: Course,
+  after: { readonly tried: readonly TriedLane[]; readonly flexLeft: boolean; readonly atMs: number },
+): Decision | null {
+  const wish = after.flexLeft ? { ...request, deny: [...(request.deny ?? []), "openai-flex" as const] } : request;
+  const asked = planJobOf(wish, job, { cached: false, attempts: attempt.seq, tried: after.tried, book: house.book });
+  const verdict = decide(asked, house.board.snapshot(), after.atMs);
+  return verdict.kind === "place" ? markedDecision(house, request, verdict.decision, job.inputTokensEst) : null;
 }
 
 /** A stream that has begun cannot be tried again: whatever it comes to is committed, whether or not somebody still listens. */
@@ -160,21 +190,26 @@ function streamReply(house: CallHouse, course: Course, lane: CallLane, stream: L
     }
   })();
   house.track(commit);
+  const { events, whole } = eventsAsAsked(course, stream, house.time.clock.job());
   return {
     kind: "stream",
     jobId: course.job.id,
     lane: lane.id,
     emulated: lane.emulated,
+    fallback: standIn(course),
     requestId: null,
     limits: stream.limits,
-    events: followStream(stream.events, commit),
+    events: followStream(events, commit, whole),
   };
 }
 
-function replyOf(course: Course, lane: CallLane, ending: Ending): InteractiveReply {
-  const { statusCode, body, requestId, retryAfterMs, limits } = ending;
-  const who = { jobId: course.job.id, lane: lane.id, emulated: lane.emulated, requestId, limits };
+const standIn = ({ decision }: Course): string | null => (decision.fallback === undefined ? null : decision.model);
+
+function replyOf(house: CallHouse, course: Course, lane: CallLane, ending: Ending): InteractiveReply {
+  const { requestId, retryAfterMs, limits } = ending;
+  const who = { jobId: course.job.id, lane: lane.id, emulated: lane.emulated, fallback: standIn(course), requestId, limits };
   if (ending.fault !== null) return { kind: "failed", ...who, fault: ending.fault };
+  const { statusCode, body } = saidAsAsked(course, ending, house.time.clock.job());
   return { kind: "answer", ...who, statusCode, body, cachedFrom: null, retryAfterMs };
 }
 

@@ -1,4 +1,4 @@
-import type { Endpoint, LaneId, Surface } from "@slowboat/contract";
+import type { Endpoint, Fallback, LaneId, Surface } from "@slowboat/contract";
 import type { Fault } from "@slowboat/kernel";
 import type { LimitHeaders } from "@slowboat/lanes";
 import type { ResolvedModel } from "@slowboat/pricing";
@@ -28,6 +28,8 @@ export interface InteractiveRequest {
   readonly tier: "flex" | null;
   readonly maxOutputTokens: number | null;
   readonly stream: boolean;
+  /** Models that may answer where the asked one cannot, as intake judged them; empty for none. */
+  readonly fallbacks: readonly Fallback[];
 }
 
 /** Who answered, as the caller is told in headers. */
@@ -35,6 +37,8 @@ interface Answered {
   readonly jobId: string;
   readonly lane: LaneId;
   readonly emulated: boolean;
+  /** The exact model that answered where it was not the one asked for. */
+  readonly fallback: string | null;
   /** The provider's own request id. */
   readonly requestId: string | null;
   /** The provider's headers about its limits; empty where it was not asked. */
@@ -43,7 +47,8 @@ interface Answered {
 
 /**
  * What the caller gets.
- * - `answer`: status and raw body, the provider's own; committed by the time it is returned. `cachedFrom` names the job whose
+ * - `answer`: status and body, the provider's own, or in the asked API's shape where a model behind the other one stood in; committed by
+ *   the time it is returned. `cachedFrom` names the job whose
  *   answer is given again, `retryAfterMs` the provider's wish with a refusal
  * - `failed`: the job ended without an answer for the caller; the fault says why
  * - `stream`: raw server-sent events; committed before the last of them. Ends with a thrown fault when the provider broke off

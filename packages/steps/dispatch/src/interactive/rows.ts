@@ -1,7 +1,9 @@
-import type { Decision, LaneId } from "@slowboat/contract";
+import { chosenOf, type Decision, type LaneId } from "@slowboat/contract";
 import { newId, type Rng } from "@slowboat/kernel";
-import { estimateTokens, type PlanJob, type TriedLane } from "@slowboat/plan";
+import { chainOf, estimateTokens, type PlanJob, type TriedLane } from "@slowboat/plan";
+import type { PriceBook } from "@slowboat/pricing";
 import type { NewAttempt, NewJob } from "@slowboat/store";
+import { asksOther } from "../place.ts";
 import type { InteractiveRequest } from "./request.ts";
 
 /** The job of a call: born `placed`, with its body inline; nobody else ever plans it. */
@@ -37,6 +39,7 @@ export function jobOf(request: InteractiveRequest, nowMs: number, rng: Rng, reus
     nextDecisionAtMs: null,
     acceptedAtMs: nowMs,
     attempts: 1,
+    fallbacks: request.fallbacks.length === 0 ? null : JSON.stringify(request.fallbacks),
   };
 }
 
@@ -44,7 +47,7 @@ export function jobOf(request: InteractiveRequest, nowMs: number, rng: Rng, reus
 export function planJobOf(
   request: InteractiveRequest,
   job: NewJob,
-  state: { readonly cached: boolean; readonly attempts: number; readonly tried: readonly TriedLane[] },
+  state: { readonly cached: boolean; readonly attempts: number; readonly tried: readonly TriedLane[]; readonly book: PriceBook },
 ): PlanJob {
   return {
     model: request.model.model,
@@ -62,6 +65,7 @@ export function planJobOf(
     attempts: state.attempts,
     lanesTried: state.tried,
     role: state.attempts === 0 ? "try" : "retry",
+    fallbacks: chainOf(state.book, request.fallbacks),
   };
 }
 
@@ -82,7 +86,7 @@ export function attemptOf(
   nowMs: number,
   rng: Rng,
 ): NewAttempt & { readonly lane: LaneId } {
-  const chosen = decision.candidates.find((candidate) => candidate.lane === decision.lane);
+  const chosen = chosenOf(decision);
   return {
     id: newId("attempt", nowMs, rng),
     jobId: job.id,
@@ -99,5 +103,6 @@ export function attemptOf(
     pricesVersion: decision.pricesVersion,
     emulated: place.emulated,
     createdAtMs: nowMs,
+    ...asksOther(decision, job.endpoint),
   };
 }

@@ -6,9 +6,13 @@ import { pump } from "./pump.ts";
 /**
  * Hands a stream's events on as they come, and holds back the last one until the answer is committed. Throws the fault of a
  * stream that broke off, unless the provider's own error event has already said so. A reader that leaves early loses nothing
- * but its view: the lane hears the rest, and the commit goes on.
+ * but its view: the lane hears the rest, and the commit goes on. `whole` says at the end whether a translation could say all of it.
  */
-export async function* followStream(events: AsyncIterable<string>, commit: Promise<Ending>): AsyncGenerator<string, void, undefined> {
+export async function* followStream(
+  events: AsyncIterable<string>,
+  commit: Promise<Ending>,
+  whole: () => boolean = () => true,
+): AsyncGenerator<string, void, undefined> {
   const held: string[] = [];
   let saidError = false;
   for await (const event of pump(events)) {
@@ -22,5 +26,7 @@ export async function* followStream(events: AsyncIterable<string>, commit: Promi
     if (!saidError) throw ending.fault ?? fault("provider-failed");
     return;
   }
+  // What the provider finished and we could not say to its end must not look finished.
+  if (!whole()) throw fault("provider-failed", { inside: "the translated stream has no end" });
   yield* held;
 }

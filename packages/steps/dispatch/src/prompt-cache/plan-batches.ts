@@ -39,7 +39,7 @@ export async function planBatches(tx: Sql, deps: PlanDeps, placements: readonly 
   const held: HeldGroup[] = [];
   const all = placements.map((placement) => {
     const lane = deps.lanes.find((offer) => offer.id === placement.decision.lane);
-    return { placement, lane, of: lane === undefined ? null : cacheableOn(deps.book, placement.job, lane, nowMs) };
+    return { placement, lane, of: lane === undefined ? null : cacheableOn(deps.book, placement, lane, nowMs) };
   });
   const counts = countLevels(all.map((one) => one.of));
   const ids = new Map<string, PrefixId>();

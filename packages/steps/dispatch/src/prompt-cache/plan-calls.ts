@@ -23,9 +23,9 @@ export interface CallPlan {
  */
 export function planCalls(deps: PlanDeps, placements: readonly Placement[], nowMs: number): CallPlan {
   const traffic = deps.prompts;
-  const cacheable = placements.map(({ job, decision }): Cacheable | null => {
-    const lane = deps.lanes.find((offer) => offer.id === decision.lane);
-    return lane === undefined ? null : cacheableOn(deps.book, job, lane, nowMs);
+  const cacheable = placements.map((placement): Cacheable | null => {
+    const lane = deps.lanes.find((offer) => offer.id === placement.decision.lane);
+    return lane === undefined ? null : cacheableOn(deps.book, placement, lane, nowMs);
   });
   const counts = countLevels(cacheable);
   const marked = placements.map((placement, i): { placement: Placement; of: Cacheable; marks: PromptMarks } | Placement => {

@@ -1,4 +1,4 @@
-import type { Endpoint, LaneId, Provider } from "@slowboat/contract";
+import type { Decision, Endpoint, LaneId, Provider } from "@slowboat/contract";
 import { type PriceBook, type PromptRates, promptRates, resolveModel, routeOn } from "@slowboat/pricing";
 import { type PrefixLevel, planMarks, type Reuse, readLevels } from "@slowboat/reuse";
 import type { DueJob } from "@slowboat/store";
@@ -16,9 +16,17 @@ export interface Cacheable {
   readonly scope: string;
 }
 
-/** Reads a job's prefix for a lane; `null` where the prompt is not ours to mark, or nothing is known of the model's prices. */
-export function cacheableOn(book: PriceBook, job: DueJob, lane: LaneOffer, nowMs: number): Cacheable | null {
-  if (job.prefix === null) return null;
+/**
+ * Reads a placed job's prefix for its lane; `null` where the prompt is not ours to mark, nothing is known of the model's prices, or a model
+ * stands in that may never be asked this again.
+ */
+export function cacheableOn(
+  book: PriceBook,
+  { job, decision }: { readonly job: DueJob; readonly decision: Decision },
+  lane: LaneOffer,
+  nowMs: number,
+): Cacheable | null {
+  if (job.prefix === null || decision.fallback !== undefined) return null;
   const route = routeOn(lane.id as LaneId, resolveModel(book, job.model)?.candidates ?? []);
   if (route === null || !speaks(route.provider, job.endpoint as Endpoint)) return null;
   const rates = promptRates(book, route, job.inputTokensEst, nowMs);

@@ -1,0 +1,123 @@
+import { seedTenant, type TestDatabase, type TestTenant, testDatabase } from "@slowboat/testkit";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { claimDue, insertDispatches, insertJobs, leaseDispatch, type NewJob, releaseDispatch, renewLease, sweepDispatches } from "./index.ts";
+
+const NOW = Date.UTC(2026, 10, 25);
+const LEASE_MS = 15_000;
+let database: TestDatabase;
+let owner: TestTenant;
+let made = 0;
+beforeAll(async () => {
+  database = await testDatabase();
+  owner = await seedTenant(database.store);
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
+  await database.store.sql`delete from dispatch`;
+  await database.store.sql`delete from job`;
+});
+
+const dispatch = async (): Promise<string> => {
+  const id = `dsp_${++made}`;
+  const row = { id, lane: "openai", account: "a", endpoint: "/v1/chat/completions", model: "m", jobs: 1, emulated: true, createdAtMs: NOW };
+  await insertDispatches(database.store.sql, [row], NOW);
+  return id;
+};
+const lease = (id: string, realMs: number) => leaseDispatch(database.store.sql, { id, realMs, leaseMs: LEASE_MS });
+
+test("a dispatch has one worker at a time, and a dead one's goes to the next when its lease has run out", async () => {
+  const id = await dispatch();
+  const [first, second] = await Promise.all([lease(id, NOW), lease(id, NOW)]);
+  expect([first, second].filter((row) => row !== null)).toHaveLength(1);
+  expect(await lease(id, NOW + LEASE_MS)).toBeNull();
+  expect(await lease(id, NOW + LEASE_MS + 1)).toMatchObject({ id, leaseGen: 2 });
+});
+
+test("a worker whose dispatch was taken over can neither prolong its lease nor write its outcome", async () => {
+  const { sql } = database.store;
+  const id = await dispatch();
+  const late = await lease(id, NOW);
+  const now = await lease(id, NOW + LEASE_MS + 1);
+  if (!late || !now) throw new Error("both had it in turn");
+  expect(await renewLease(sql, late, NOW + 10 * LEASE_MS)).toBe(false);
+  expect(await releaseDispatch(sql, { id, gen: late.leaseGen, patch: { state: "done" } })).toBe(false);
+  expect(await renewLease(sql, now, NOW + 10 * LEASE_MS)).toBe(true);
+  expect(await releaseDispatch(sql, { id, gen: now.leaseGen, patch: { state: "done" } })).toBe(true);
+  expect(await sql`select state from dispatch where id = ${id}`).toEqual([{ state: "done" }]);
+});
+
+test("what a dead worker left is rung for again, a living one's is not, and no more at once than asked for", async () => {
+  const { sql } = database.store;
+  const [dead, living, waiting] = [await dispatch(), await dispatch(), await dispatch()];
+  await lease(dead, NOW - 10 * LEASE_MS);
+  await lease(living, NOW);
+  const sweep = (limit: number) =>
+    sweepDispatches(sql, { nowMs: NOW, realMs: NOW + 6_000, lostAfterMs: 5_000, spacingMs: 2_000, limit }).then((rows) => rows.map((row) => row.id));
+  expect((await sweep(10)).sort()).toEqual([dead, waiting].sort());
+  // Rung a moment ago: not again.
+  expect(await sweep(10)).toEqual([]);
+  await sql`update dispatch set enqueued_real_ms = 0`;
+  expect(await sweep(1)).toHaveLength(1);
+});
+
+test("the most urgent work is claimed first, whatever tenant, batch or order it came in", async () => {
+  const other = await seedTenant(database.store);
+  const job = (id: string, who: TestTenant, dueMs: number, over: Partial<NewJob> = {}): NewJob => ({
+    id,
+    ...who,
+    surface: "native",
+    batchId: null,
+    lineNo: null,
+    customId: null,
+    endpoint: "/v1/chat/completions",
+    provider: "openai",
+    model: "m",
+    baselineModel: "m",
+    state: "accepted",
+    body: "{}",
+    bodyBlobKey: null,
+    bodyOffset: null,
+    bodyBytes: 2,
+    inputTokensEst: 1,
+    outputTokensEst: 1,
+    deadlineAtMs: null,
+    lanesAllow: null,
+    lanesDeny: null,
+    maxCostNano: null,
+    callbackUrl: null,
+    metadata: null,
+    reuseKey: null,
+    nextDecisionAtMs: dueMs,
+    acceptedAtMs: NOW,
+    ...over,
+  });
+  await insertJobs(database.store.sql, [
+    job("job_1", owner, NOW - 1, { batchId: "batch_a", lineNo: 1 }),
+    job("job_2", owner, NOW - 5),
+    job("job_3", other, NOW - 9, { batchId: "batch_b", lineNo: 1 }),
+    job("job_4", other, NOW + 1),
+  ]);
+  const claim = (limit: number) => database.store.begin((tx) => claimDue(tx, { nowMs: NOW, limit }));
+  expect((await claim(2)).map((row) => row.id)).toEqual(["job_3", "job_2"]);
+  expect((await claim(10)).map((row) => row.id)).toEqual(["job_3", "job_2", "job_1"]);
+});
+
+test("two planners never claim the same work", async () => {
+  const base = Array.from({ length: 40 }, (_, i) => i);
+  await database.store.sql`
+    insert into job (id, tenant_id, key_id, surface, endpoint, provider, model, baseline_model, state, body, body_bytes, input_tokens_est, output_tokens_est,
+      next_decision_at_ms, accepted_at_ms)
+    select 'job_' || n, ${owner.tenantId}, ${owner.keyId}, 'native', '/v1/chat/completions', 'openai', 'm', 'm', 'accepted', '{}', 2, 1, 1, ${NOW}::float8, ${NOW}::float8
+    from unnest(${base}::int[]) as n`;
+  const both = Promise.withResolvers<void>();
+  let inside = 0;
+  const claim = () =>
+    database.store.begin(async (tx) => {
+      const rows = await claimDue(tx, { nowMs: NOW, limit: 20 });
+      if (++inside === 2) both.resolve();
+      await both.promise;
+      return rows.map((row) => row.id);
+    });
+  const [one, two] = await Promise.all([claim(), claim()]);
+  expect(new Set([...one, ...two]).size).toBe(40);
+});
