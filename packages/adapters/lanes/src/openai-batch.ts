@@ -8,6 +8,7 @@ import { act, lines, longBody, statusOf } from "./control.ts";
 import { oneLine, outgoingAll } from "./edit.ts";
 import { type OpenAiAccount, on, openAiClient } from "./openai-client.ts";
 import { type BatchLane, LaneError, type LaneProgress, type LaneRequest, type OrphanSearch } from "./port.ts";
+import { enqueuedLimit, QUOTA_FULL } from "./quota-full.ts";
 import { answersOf, openAiRow } from "./rows.ts";
 import { createAgent, type Wire } from "./wire.ts";
 
@@ -157,5 +158,6 @@ function progressOf(batch: OpenAI.Batch): LaneProgress {
 function failureOf(batch: OpenAI.Batch): LaneProgress["failure"] {
   const all = (batch.errors?.data ?? []).map((error) => ({ line: error.line ?? null, code: error.code ?? "unknown", message: error.message ?? "" }));
   const first = all[0] ?? { code: "validation_failed", message: "The provider refused the batch without saying why." };
-  return { code: first.code, message: first.message, hold: all.some((error) => error.code === "token_limit_exceeded"), lines: all };
+  const full = all.find((error) => error.code === QUOTA_FULL);
+  return { code: first.code, message: first.message, hold: full !== undefined, limitTokens: enqueuedLimit(full?.message ?? ""), lines: all };
 }

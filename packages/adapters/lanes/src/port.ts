@@ -99,6 +99,8 @@ export interface LaneProgress {
     readonly code: string;
     readonly message: string;
     readonly hold: boolean;
+    /** The limit of enqueued tokens, where the provider named it. */
+    readonly limitTokens: number | null;
     readonly lines: readonly { line: number | null; code: string; message: string }[];
   } | null;
 }

@@ -4,7 +4,10 @@ import type * as schema from "./schema.ts";
 type JobRow = typeof schema.job.$inferSelect;
 
 /** A job as it is born. Interactive jobs are born `placed` with their attempt; a line that can never run is born `failed`. */
-export type NewJob = Omit<JobRow, "version" | "leaderId" | "heldFor" | "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs"> &
+export type NewJob = Omit<
+  JobRow,
+  "version" | "leaderId" | "heldFor" | "waitReason" | "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs"
+> &
   Partial<Pick<JobRow, "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs">>;
 
 /**

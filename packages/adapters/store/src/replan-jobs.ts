@@ -7,15 +7,18 @@ export interface ReplannedJob {
   readonly leaderId?: string | null;
   /** The priming batch whose end makes it due; any other look lets go of one it no longer waits for. */
   readonly heldFor?: string | null;
+  /** Why it waits, in words; any other look takes it back. */
+  readonly waitReason?: string | null;
 }
 
 /** Sets when claimed jobs are due next, leaving their state. */
 export async function deferJobs(tx: Sql, rows: readonly ReplannedJob[]): Promise<void> {
   if (rows.length === 0) return;
   await tx`
-    update job j set next_decision_at_ms = t.at_ms, leader_id = coalesce(t.leader_id, j.leader_id), held_for = t.held_for
+    update job j set next_decision_at_ms = t.at_ms, leader_id = coalesce(t.leader_id, j.leader_id), held_for = t.held_for,
+      wait_reason = t.wait_reason
     from unnest(${rows.map((x) => x.jobId)}::text[], ${rows.map((x) => x.atMs)}::float8[], ${rows.map((x) => x.leaderId ?? null)}::text[],
-      ${rows.map((x) => x.heldFor ?? null)}::text[]) as t (id, at_ms, leader_id, held_for)
+      ${rows.map((x) => x.heldFor ?? null)}::text[], ${rows.map((x) => x.waitReason ?? null)}::text[]) as t (id, at_ms, leader_id, held_for, wait_reason)
     where j.id = t.id and j.state = any(${["accepted", "placed"]}::text[])`;
 }
 
