@@ -56,7 +56,7 @@ test(`turns follow deadlines, and a line that goes now waits for nothing (seed $
       const sorted = some.filter((one) => one.tokens <= quota.limitTokens).sort((a, b) => a.dueAtMs - b.dueAtMs);
       for (const [i, one] of sorted.entries()) {
         const next = sorted[i + 1];
-        if (next && next.dueAtMs > one.dueAtMs) expect(turns.get(next.id)?.waitMs).toBeGreaterThanOrEqual((turns.get(one.id)?.waitMs ?? 0);
+        if (next && next.dueAtMs > one.dueAtMs) expect(turns.get(next.id)?.waitMs).toBeGreaterThanOrEqual(turns.get(one.id)?.waitMs ?? 0);
       }
       for (const one of fitQuota(quota, some).go) if (one.tokens <= quota.limitTokens) expect(turns.get(one.id)?.waitMs).toBe(0);
     }),

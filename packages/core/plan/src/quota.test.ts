@@ -30,6 +30,12 @@ test("refused with nothing else out, half is tried next, so that any limit is fo
   expect(steps).toBe(6);
 });
 
+test("a refusal of less than any limit could be teaches no smaller one", () => {
+  expect(learnQuota(null, refusal(null, 0, 900), NOW).limitTokens).toBe(900);
+  expect(learnQuota(null, refusal(15_000_000_000, 40, 900), NOW).limitTokens).toBe(940);
+  expect(learnQuota(null, refusal(null, 5_000, 40_000), NOW).limitTokens).toBe(20_000);
+});
+
 test("an inferred limit never rises by a refusal", () => {
   const known: LearnedQuota = { limitTokens: 50_000, toldTokens: null, learnedAtMs: NOW };
   expect(learnQuota(known, refusal(null, 400_000, 1_000), NOW).limitTokens).toBe(50_000);
@@ -37,10 +43,10 @@ test("an inferred limit never rises by a refusal", () => {
 
 test("a named limit holds for a day and is then probed; an inferred one grows from the start, up to the named one", () => {
   const told: LearnedQuota = { limitTokens: 900_000, toldTokens: 900_000, learnedAtMs: NOW };
-  expect([0, 12, 24, 27].map((h) => limitNow(told, NOW + h * HOUR))).toEqual([900_000, 900_000, 900_000, 1_800_000]);
+  expect([0, 12, 24, 26].map((h) => limitNow(told, NOW + h * HOUR))).toEqual([900_000, 900_000, 900_000, 1_800_000]);
   const inferred: LearnedQuota = { limitTokens: 100_000, toldTokens: null, learnedAtMs: NOW };
-  expect([0, 3, 6].map((h) => limitNow(inferred, NOW + h * HOUR))).toEqual([100_000, 200_000, 400_000]);
-  expect(limitNow({ ...inferred, toldTokens: 150_000 }, NOW + 6 * HOUR)).toBe(150_000);
+  expect([0, 2, 4].map((h) => limitNow(inferred, NOW + h * HOUR))).toEqual([100_000, 200_000, 400_000]);
+  expect(limitNow({ ...inferred, toldTokens: 150_000 }, NOW + 4 * HOUR)).toBe(150_000);
   expect(Number.isFinite(limitNow(inferred, NOW + 10_000 * HOUR))).toBe(true);
   expect(limitNow(inferred, NOW - HOUR)).toBe(100_000);
 });

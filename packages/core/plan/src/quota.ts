@@ -1,11 +1,16 @@
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** A limit that has not been confirmed for this long grows twofold in this time, so that a raised one is found again. */
-const DOUBLING_MS = 3 * HOUR_MS;
+const DOUBLING_MS = 2 * HOUR_MS;
 /** Doublings after which a limit bounds nothing any more. */
 const DOUBLINGS_MAX = 40;
 /** The smallest published enqueued-token limit of a current model in OpenAI's first tier: what is risked at a time on an account that has shown nothing yet. */
 export const FIRST_TOKENS = 1_500_000;
+
+/** Below every published limit by far: a refusal of less tells that others fill the queue, and nothing of its size. */
+const LEAST_TOKENS = 20_000;
+/** Our estimates are hardly further off than this; so neither does a refusal of less than such a part of a named limit. */
+const ESTIMATES_OFF = 8;
 
 /** What refusals taught of the input tokens that an account may have enqueued for a model. */
 export interface LearnedQuota {
@@ -38,12 +43,14 @@ export function limitNow(quota: LearnedQuota, nowMs: number): number {
 
 /**
  * What a refusal teaches. A named limit is taken where it explains the refusal. Where it does not (others use the account, our estimates are low) or
- * none is named, what was taken beside the refused batch is known to fit; where nothing was, half of the batch is tried next.
+ * none is named, what was taken beside the refused batch is known to fit; where nothing was, half of the batch is tried next. Less than any limit is
+ * never inferred: then the same batch would fit, and has to wait until the others' work has gone.
  */
 export function learnQuota(known: LearnedQuota | null, refusal: QuotaRefusal, nowMs: number): LearnedQuota {
   const { toldTokens: told, othersTokens, batchTokens } = refusal;
   if (told !== null && othersTokens + batchTokens > told) return { limitTokens: told, toldTokens: told, learnedAtMs: nowMs };
-  const fits = othersTokens > 0 ? othersTokens : Math.floor(batchTokens / 2);
+  const least = Math.min(othersTokens + batchTokens, told === null ? LEAST_TOKENS : told / ESTIMATES_OFF);
+  const fits = Math.max(othersTokens > 0 ? othersTokens : Math.floor(batchTokens / 2), Math.floor(least));
   const before = known === null ? Number.POSITIVE_INFINITY : limitNow(known, nowMs);
   return {
     limitTokens: Math.max(1, Math.min(fits, before, told ?? before)),

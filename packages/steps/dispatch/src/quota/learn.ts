@@ -3,13 +3,13 @@ import { type DispatchRow, lockQuotas, readHeldTokens, readQuotas, readTokensBef
 import type { LaneDeps } from "../deps.ts";
 import { learnedLimit, rowOf } from "./quotas.ts";
 
-/** First pause (job ms) of a line that was refused although nothing else of ours was enqueued; it doubles with each attempt. */
-const ALONE_MS = 900_000;
-const ALONE_MS_MAX = 6 * 3_600_000;
+/** First pause (job ms) of lines that would be sent again just as they were refused; it doubles with each attempt. */
+const FULL_MS = 900_000;
+const FULL_MS_MAX = 6 * 3_600_000;
 
 /**
  * Learns from a batch that was refused for want of room, and says how long each of its lines pauses, by its attempts: not at all, since the planner
- * knows now what fits, but for one that was alone.
+ * knows now what fits, unless that is the same batch once more, or a single line that nothing stood beside.
  */
 export async function learnFromRefusal(deps: LaneDeps, dispatch: DispatchRow, toldTokens: number | null): Promise<(seq: number) => number> {
   const nowMs = deps.time.clock.job();
@@ -28,8 +28,8 @@ export async function learnFromRefusal(deps: LaneDeps, dispatch: DispatchRow, to
     return { quota: learned, othersTokens: others };
   });
   deps.logger.warn({ dispatchId: dispatch.id, lane, model, ...quota, othersTokens, batchTokens: dispatch.inputTokens }, "quota-learned");
-  const alone = othersTokens === 0 && dispatch.jobs === 1;
-  return (seq) => (alone ? Math.min(ALONE_MS_MAX, ALONE_MS * 2 ** Math.min(10, seq - 1)) : 0);
+  const again = quota.limitTokens >= othersTokens + dispatch.inputTokens || (othersTokens === 0 && dispatch.jobs === 1);
+  return (seq) => (again ? Math.min(FULL_MS_MAX, FULL_MS * 2 ** Math.min(10, seq - 1)) : 0);
 }
 
 /** Whether a batch that was planned before the quota was learned still fits it; one that is alone is sent in any case. */
