@@ -12,6 +12,8 @@ export interface KnownQuota extends QuotaId {
   readonly limitTokens: number | null;
   readonly toldTokens: number | null;
   readonly learnedAtMs: number | null;
+  /** The most that had passed validation together since the last refusal. */
+  readonly provenTokens: number;
 }
 
 /** What our live batches hold of a quota: all, those that the provider has, and those that passed its validation. */
@@ -32,7 +34,7 @@ export const quotaKey = ({ lane, account, model }: QuotaId): string => `quota ${
 /** All quotas that are known or waited for: a few rows. */
 export async function readQuotas(tx: Sql): Promise<KnownQuota[]> {
   return await tx<KnownQuota[]>`
-    select lane, account, model, limit_tokens as "limitTokens", told_tokens as "toldTokens", learned_at_ms as "learnedAtMs" from enqueued_quota`;
+    select lane, account, model, limit_tokens as "limitTokens", told_tokens as "toldTokens", learned_at_ms as "learnedAtMs", proven_tokens as "provenTokens" from enqueued_quota`;
 }
 
 /** Notes that work waits for these quotas, so that every look finds it. */
@@ -45,6 +47,14 @@ export async function noteQuotas(tx: Sql, ids: readonly QuotaId[]): Promise<void
     on conflict do nothing`;
 }
 
+/** Writes down how much has passed a provider's validation together; less than is known changes nothing. */
+export async function noteProven(tx: Sql, held: readonly HeldTokens[]): Promise<void> {
+  for (const { lane, account, model, provenTokens } of held)
+    await tx`
+      insert into enqueued_quota as q (lane, account, model, proven_tokens) values (${lane}, ${account}, ${model}, ${provenTokens}::float8)
+      on conflict (lane, account, model) do update set proven_tokens = excluded.proven_tokens where q.proven_tokens < excluded.proven_tokens`;
+}
+
 /** Writes down what a refusal taught. Two workers that learn at once each know what the other's batch held; the later one stands. */
 export async function saveQuota(
   tx: Sql,
@@ -54,7 +64,7 @@ export async function saveQuota(
     insert into enqueued_quota (lane, account, model, limit_tokens, told_tokens, learned_at_ms)
     values (${quota.lane}, ${quota.account}, ${quota.model}, ${quota.limitTokens}::float8, ${quota.toldTokens}::float8, ${quota.learnedAtMs}::float8)
     on conflict (lane, account, model) do update
-      set limit_tokens = excluded.limit_tokens, told_tokens = excluded.told_tokens, learned_at_ms = excluded.learned_at_ms`;
+      set limit_tokens = excluded.limit_tokens, told_tokens = excluded.told_tokens, learned_at_ms = excluded.learned_at_ms, proven_tokens = 0`;
 }
 
 /** Until the transaction ends, nobody else plans for these quotas: what is read after this stays true until it is written down. */
@@ -104,10 +114,14 @@ export async function wakeWaiting(
     update job set next_decision_at_ms = ${input.nowMs}::float8
     where id in (
         select id from (
-          select id, sum(input_tokens_est) over w as upto, row_number() over w as place
-          from job where held_for = ${key} and held_for is not null and state = 'accepted'
-          window w as (order by coalesce(deadline_at_ms, accepted_at_ms + 86400000), id)
-        ) t where upto <= ${input.roomTokens}::float8 or (place = 1 and ${input.empty ? 1 : 0}::int = 1) order by place limit ${WAKE})
+          select id, sum(tokens) over w as upto, row_number() over w as place
+          from (
+            select id, input_tokens_est as tokens, coalesce(deadline_at_ms, accepted_at_ms + 86400000) as due_at_ms
+            from job where held_for = ${key} and held_for is not null and state = 'accepted'
+            order by coalesce(deadline_at_ms, accepted_at_ms + 86400000), id limit ${WAKE}
+          ) first
+          window w as (order by due_at_ms, id)
+        ) t where upto <= ${input.roomTokens}::float8 or (place = 1 and ${input.empty ? 1 : 0}::int = 1))
       and held_for = ${key} and state = 'accepted' and next_decision_at_ms > ${input.nowMs}::float8`;
   return woken.count;
 }

@@ -39,6 +39,7 @@ export {
   type HeldTokens,
   type KnownQuota,
   lockQuotas,
+  noteProven,
   noteQuotas,
   type QuotaId,
   quotaKey,

@@ -195,6 +195,7 @@ export const enqueuedQuota = pgTable(
     limitTokens: doublePrecision("limit_tokens"),
     toldTokens: doublePrecision("told_tokens"),
     learnedAtMs: instant("learned_at_ms"),
+    provenTokens: doublePrecision("proven_tokens").notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.lane, t.account, t.model] })],
 );

@@ -3,7 +3,10 @@ import { dueAtMs, fitQuota, type LaneRoom, type QuotaLine, type QuotaTurn, type 
 import { resolveModel, routeOn } from "@slowboat/pricing";
 import {
   type DueJob,
+  type HeldTokens,
+  type KnownQuota,
   lockQuotas,
+  noteProven,
   noteQuotas,
   type QuotaId,
   quotaKey,
@@ -28,6 +31,9 @@ export interface QuotaBoard {
   /** What goes now, within the quotas, and what waits, with the reason; who waits is written down, so that later looks find it. */
   fit(placements: readonly Placement[]): Promise<{ readonly ready: Placement[]; readonly held: ReplannedJob[] }>;
 }
+
+/** From here on it is worth remembering what an account takes. */
+const PROVEN_TOKENS = 1_000_000;
 
 interface Column {
   readonly id: QuotaId;
@@ -57,6 +63,7 @@ export async function openBoard(tx: Sql, deps: PlanDeps, jobs: readonly DueJob[]
     .filter((id) => limitOf(deps.quotas, id, { known: rowOf(known, id), held: undefined }, nowMs)?.firm);
   await lockQuotas(tx, firm);
   const held = wanted.size === 0 ? [] : await readHeldTokens(tx, { nowMs });
+  await noteProven(tx, newlyProven(held, known));
   for (const [key, { id, jobs: mine }] of wanted) {
     const holds = rowOf(held, id);
     const limit = limitOf(deps.quotas, id, { known: rowOf(known, id), held: holds }, nowMs);
@@ -68,6 +75,10 @@ export async function openBoard(tx: Sql, deps: PlanDeps, jobs: readonly DueJob[]
   }
   return boardOf(tx, deps, columns, nowMs);
 }
+
+/** Written down in steps of a tenth, where more is out than any account may have at first. */
+const newlyProven = (held: readonly HeldTokens[], known: readonly KnownQuota[]): HeldTokens[] =>
+  held.filter((one) => one.provenTokens >= PROVEN_TOKENS && one.provenTokens > 1.1 * (rowOf(known, one)?.provenTokens ?? 0));
 
 function boardOf(tx: Sql, deps: PlanDeps, columns: ReadonlyMap<string, Column>, nowMs: number): QuotaBoard {
   const columnsOf = (job: DueJob): Column[] => quotasOf(deps, job).flatMap((id) => columns.get(quotaKey(id)) ?? []);

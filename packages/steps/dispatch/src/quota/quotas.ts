@@ -37,7 +37,7 @@ export function limitOf(
     return { tokens: Math.min(learned ?? Number.POSITIVE_INFINITY, configured ?? Number.POSITIVE_INFINITY), firm: true };
   // Its queue is bounded in requests, and a refusal comes before the batch exists.
   if (id.lane === "anthropic-batch") return null;
-  return { tokens: unprovenLimit(facts.held?.provenTokens ?? 0), firm: false };
+  return { tokens: unprovenLimit(Math.max(facts.held?.provenTokens ?? 0, facts.known?.provenTokens ?? 0)), firm: false };
 }
 
 /** What refusals have taught, as of now; `null` where none has. */
