@@ -15,6 +15,8 @@ const schema = z.object({
   REDIS_URL: text,
   OPENAI_API_KEY: text,
   OPENAI_BASE_URL: z.url().optional(),
+  /** The signing secret of our endpoint among OpenAI's webhooks. */
+  OPENAI_WEBHOOK_SECRET: text,
   ANTHROPIC_API_KEY: text,
   ANTHROPIC_BASE_URL: z.url().optional(),
   /** The first tenant's key; else one is made and printed once. */
@@ -32,6 +34,8 @@ const schema = z.object({
   SLOWBOAT_PROVIDERS: text.transform((path) => (path === undefined ? undefined : resolve(path))),
   /** Path of a module of one's own lanes. */
   SLOWBOAT_LANES: text.transform((path) => (path === undefined ? undefined : resolve(path))),
+  /** Limits of enqueued tokens, as JSON. */
+  SLOWBOAT_ENQUEUED_TOKENS: text,
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   SLOWBOAT_RETENTION_DAYS: z.coerce.number().int().min(0).max(3650).optional(),
   NO_COLOR: z.string().optional(),

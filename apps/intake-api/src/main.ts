@@ -11,6 +11,7 @@ import { createApp } from "./app.ts";
 import { readConfig, readMarket } from "./config.ts";
 import { httpService } from "./http/serve.ts";
 import { interactiveRoutes } from "./interactive/routes.ts";
+import { openaiWebhooks } from "./webhooks/routes.ts";
 
 const config = readConfig();
 const logger = createLogger("intake-api", config.SLOWBOAT_LOG_LEVEL);
@@ -49,7 +50,11 @@ const app = createApp(
     desk,
     verify: keyVerifier({ sql: store.sql, secret: config.SLOWBOAT_SECRET, clock }),
   },
-  [interactiveRoutes(interactive), anthropicRoutes],
+  [
+    interactiveRoutes(interactive),
+    anthropicRoutes,
+    ...(config.OPENAI_WEBHOOK_SECRET === undefined ? [] : [openaiWebhooks(config.OPENAI_WEBHOOK_SECRET)]),
+  ],
 );
 const stopping = (stop: () => Promise<void>): Service => ({ start: async () => undefined, stop });
 

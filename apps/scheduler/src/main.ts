@@ -6,6 +6,7 @@ import {
   createMeter,
   createPromptGate,
   createPromptTraffic,
+  createQuotas,
   type Gate,
   type LaneDeps,
   type LaneOffer,
@@ -77,6 +78,7 @@ const planDeps: PlanDeps = {
   meter,
   time: { clock, rng, tickMs: TICK_MS, poolTokensPerSecond: POOL_TOKENS_PER_SECOND },
   logger,
+  quotas: createQuotas(config.SLOWBOAT_ENQUEUED_TOKENS),
   prompts: createPromptTraffic(),
 };
 const populateDeps = {

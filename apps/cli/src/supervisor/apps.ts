@@ -63,8 +63,15 @@ export function appSpecs(layout: Layout, config: Config, plain: Readonly<Record<
   return [
     ...(layout.emulated ? [emulator] : []),
     app("gpu-worker", "apps/gpu-worker/src/main.ts", { SLOWBOAT_PORT: String(ports.pool) }),
-    app("intake-api", "apps/intake-api/src/main.ts", { SLOWBOAT_PORT: String(ports.intake), ...providers }),
-    app("scheduler", "apps/scheduler/src/main.ts", providers),
+    app("intake-api", "apps/intake-api/src/main.ts", {
+      SLOWBOAT_PORT: String(ports.intake),
+      ...providers,
+      ...(config.OPENAI_WEBHOOK_SECRET === undefined ? {} : { OPENAI_WEBHOOK_SECRET: config.OPENAI_WEBHOOK_SECRET }),
+    }),
+    app("scheduler", "apps/scheduler/src/main.ts", {
+      ...providers,
+      ...(config.SLOWBOAT_ENQUEUED_TOKENS === undefined ? {} : { SLOWBOAT_ENQUEUED_TOKENS: config.SLOWBOAT_ENQUEUED_TOKENS }),
+    }),
     app("results-service", "apps/results-service/src/main.ts", {
       SLOWBOAT_PORT: String(ports.results),
       SLOWBOAT_URL: `http://${HOST}:${ports.intake}`,

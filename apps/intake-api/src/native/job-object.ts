@@ -153,6 +153,7 @@ export function jobDetail(
   const detail = {
     ...jobObject(job),
     decision: renamed(stored(parts.attempts.at(-1)?.decision ?? null)),
+    waiting: job.waitReason,
     attempts: parts.attempts.map(attemptObject),
     receipt: receiptObject(parts.receipt),
   };

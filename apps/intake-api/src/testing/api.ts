@@ -5,11 +5,13 @@ import { type BlobStore, diskBlobs } from "@slowboat/blob";
 import type { LaneId } from "@slowboat/contract";
 import { createKey, createTenant, keyVerifier, openDesk, type PopulateDeps, populateBatch } from "@slowboat/intake";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
+import type { Queue } from "@slowboat/queue";
 import { createLogger, systemRng } from "@slowboat/runtime";
 import type { Store } from "@slowboat/store";
 import { type TestClock, testClock, testDatabase, testQueue } from "@slowboat/testkit";
 import OpenAI from "openai";
 import { createApp } from "../app.ts";
+import type { Mount } from "../http/env.ts";
 import { httpService } from "../http/serve.ts";
 
 /** The intake API behind a real socket on a database of its own, without the interactive calls: nothing here leaves the machine. */
@@ -17,6 +19,7 @@ export interface TestIntake {
   readonly url: string;
   readonly store: Store;
   readonly blob: BlobStore;
+  readonly queue: Queue;
   readonly clock: TestClock;
   readonly tenant: TestCaller;
   readonly populate: PopulateDeps;
@@ -48,11 +51,17 @@ const TEST_SECRET = "7".repeat(64);
 const LANES: readonly LaneId[] = ["pool", "openai-batch", "openai-flex", "openai", "anthropic-batch", "anthropic"];
 
 export async function startIntake(
-  options: { readonly lanes?: readonly LaneId[]; readonly callbackAllow?: readonly string[]; readonly emulated?: boolean } = {},
+  options: {
+    readonly lanes?: readonly LaneId[];
+    readonly callbackAllow?: readonly string[];
+    readonly emulated?: boolean;
+    readonly mounts?: readonly Mount[];
+    readonly startMs?: number;
+  } = {},
 ): Promise<TestIntake> {
   const database = await testDatabase();
   const { store } = database;
-  const clock = testClock();
+  const clock = testClock(options.startMs);
   const rng = systemRng();
   const logger = createLogger("intake-test", "error");
   const queue = await testQueue(database);
@@ -61,18 +70,8 @@ export async function startIntake(
   const book = loadPriceBook(STANDARD_PRICES);
   const desk = openDesk({ store, queue, clock });
   const house = { lanes: options.lanes ?? LANES, emulated: options.emulated ?? false, callbackAllow: options.callbackAllow ?? [] };
-  const app = createApp({
-    store,
-    queue,
-    blob,
-    clock,
-    rng,
-    logger,
-    house,
-    book,
-    desk,
-    verify: keyVerifier({ sql: store.sql, secret: TEST_SECRET, clock }),
-  });
+  const verify = keyVerifier({ sql: store.sql, secret: TEST_SECRET, clock });
+  const app = createApp({ store, queue, blob, clock, rng, logger, house, book, desk, verify }, options.mounts);
   const http = httpService(app, { host: "127.0.0.1", port: 0, logger });
   await http.start();
   const url = `http://127.0.0.1:${http.address().port}`;
@@ -88,6 +87,7 @@ export async function startIntake(
     url,
     store,
     blob,
+    queue,
     clock,
     tenant: await newTenant("first"),
     populate,

@@ -147,13 +147,18 @@ test("OpenAI's states become phases, and a failed validation says which lines, w
     message: "bad",
     hold: false,
     fileLost: false,
+    limitTokens: null,
     lines: [
       { line: 2, code: "invalid_json_line", message: "bad" },
       { line: 9, code: "duplicate_custom_id", message: "dup" },
     ],
   });
-  const full = [{ code: "token_limit_exceeded", message: "Enqueued token limit reached", param: null, line: null }];
-  expect((await poll({ status: "failed", errors: { data: full } })).failure).toMatchObject({ code: "token_limit_exceeded", hold: true });
+  const full = [{ code: "token_limit_exceeded", message: "Enqueued token limit reached. Limit: 900,000 enqueued tokens.", param: null, line: null }];
+  expect((await poll({ status: "failed", errors: { data: full } })).failure).toMatchObject({
+    code: "token_limit_exceeded",
+    hold: true,
+    limitTokens: 900_000,
+  });
   const gone = [{ code: "invalid_request", message: "Cannot find file file-1", param: "file_id", line: null }];
   expect((await poll({ status: "failed", errors: { data: gone } })).failure).toMatchObject({ code: "invalid_request", hold: false, fileLost: true });
   expect((await poll({ status: "failed", errors: null })).failure).toMatchObject({ code: "validation_failed", hold: false, lines: [] });

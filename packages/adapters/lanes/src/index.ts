@@ -21,3 +21,4 @@ export {
   type LaneStream,
   type LimitHeaders,
 } from "./port.ts";
+export { enqueuedLimit, QUOTA_FULL } from "./quota-full.ts";

@@ -8,6 +8,7 @@ import { act, lines, longBody, statusOf } from "./control.ts";
 import { oneLine, outgoingAll } from "./edit.ts";
 import { type OpenAiAccount, on, openAiClient } from "./openai-client.ts";
 import { type BatchLane, LaneError, type LaneProgress, type LaneRequest, type OrphanSearch } from "./port.ts";
+import { enqueuedLimit, QUOTA_FULL } from "./quota-full.ts";
 import { answersOf, openAiRow } from "./rows.ts";
 import { createAgent, type Wire } from "./wire.ts";
 
@@ -158,6 +159,13 @@ function failureOf(batch: OpenAI.Batch): LaneProgress["failure"] {
   const all = (batch.errors?.data ?? []).map((error) => ({ line: error.line ?? null, code: error.code ?? "unknown", message: error.message ?? "" }));
   const fileLost = (batch.errors?.data ?? []).some((error) => error.line == null && error.param === "file_id");
   const first = all[0] ?? { code: "validation_failed", message: "The provider refused the batch without saying why." };
-  const hold = all.some((error) => error.code === "token_limit_exceeded");
-  return { code: first.code, message: first.message, hold, fileLost, lines: all };
+  const full = all.find((error) => error.code === QUOTA_FULL);
+  return {
+    code: first.code,
+    message: first.message,
+    hold: full !== undefined,
+    fileLost,
+    limitTokens: enqueuedLimit(full?.message ?? ""),
+    lines: all,
+  };
 }

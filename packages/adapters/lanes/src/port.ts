@@ -100,6 +100,8 @@ export interface LaneProgress {
     readonly message: string;
     readonly hold: boolean;
     readonly fileLost: boolean;
+    /** The limit of enqueued tokens, where the provider named it. */
+    readonly limitTokens: number | null;
     readonly lines: readonly { line: number | null; code: string; message: string }[];
   } | null;
 }

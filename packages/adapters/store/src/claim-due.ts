@@ -2,7 +2,10 @@ import type { Sql } from "./connect.ts";
 import type * as schema from "./schema.ts";
 
 /** A job as the planner sees it: everything but its body. */
-export type DueJob = Omit<typeof schema.job.$inferSelect, "body" | "error" | "endedAtMs" | "surface" | "customId" | "bodyOffset" | "bodyBlobKey">;
+export type DueJob = Omit<
+  typeof schema.job.$inferSelect,
+  "body" | "error" | "endedAtMs" | "surface" | "customId" | "bodyOffset" | "bodyBlobKey" | "waitReason"
+>;
 
 /** A parameter, so that the only index that fits is `job_due`. */
 const LIVE = ["accepted", "placed"];

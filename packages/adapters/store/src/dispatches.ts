@@ -1,27 +1,27 @@
-import { and, eq } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { orm, type Sql } from "./connect.ts";
 import type * as schema from "./schema.ts";
 import { dispatch } from "./schema.ts";
 
 export type DispatchRow = typeof schema.dispatch.$inferSelect;
-export type NewDispatch = Pick<DispatchRow, "id" | "lane" | "account" | "endpoint" | "model" | "jobs" | "emulated" | "createdAtMs">;
+export type NewDispatch = Pick<DispatchRow, "id" | "lane" | "account" | "endpoint" | "model" | "jobs" | "inputTokens" | "emulated" | "createdAtMs">;
 
 /** Inserts dispatches: each one a chunk of attempts for a lane, or one provider batch. */
 export async function insertDispatches(tx: Sql, rows: readonly NewDispatch[], realMs: number): Promise<void> {
   if (rows.length === 0) return;
   await tx`
-    insert into dispatch (id, lane, account, endpoint, model, state, jobs, emulated, enqueued_real_ms, created_at_ms)
-    select id, lane, account, endpoint, model, 'queued', jobs, emulated, ${realMs}::float8, created_at_ms
+    insert into dispatch (id, lane, account, endpoint, model, state, jobs, input_tokens, emulated, enqueued_real_ms, created_at_ms)
+    select id, lane, account, endpoint, model, 'queued', jobs, input_tokens, emulated, ${realMs}::float8, created_at_ms
     from unnest(${rows.map((x) => x.id)}::text[], ${rows.map((x) => x.lane)}::text[], ${rows.map((x) => x.account)}::text[],
-      ${rows.map((x) => x.endpoint)}::text[], ${rows.map((x) => x.model)}::text[], ${rows.map((x) => x.jobs)}::int[],
+      ${rows.map((x) => x.endpoint)}::text[], ${rows.map((x) => x.model)}::text[], ${rows.map((x) => x.jobs)}::int[], ${rows.map((x) => x.inputTokens)}::float8[],
       ${rows.map((x) => String(x.emulated))}::text[]::boolean[], ${rows.map((x) => x.createdAtMs)}::float8[])
-      as t (id, lane, account, endpoint, model, jobs, emulated, created_at_ms)`;
+      as t (id, lane, account, endpoint, model, jobs, input_tokens, emulated, created_at_ms)`;
 }
 
 const COLUMNS = `id, lane, account, endpoint, model, state, jobs, emulated, lease_gen as "leaseGen", lease_until_real_ms as "leaseUntilRealMs",
   enqueued_real_ms as "enqueuedRealMs", provider_ref as "providerRef", provider_status as "providerStatus", provider_progress as "providerProgress",
   poll_errors as "pollErrors", next_poll_at_ms as "nextPollAtMs", cancel_at_ms as "cancelAtMs", created_at_ms as "createdAtMs",
-  submitted_at_ms as "submittedAtMs", ended_at_ms as "endedAtMs", error`;
+  submitted_at_ms as "submittedAtMs", ended_at_ms as "endedAtMs", error, input_tokens as "inputTokens", hinted`;
 
 /** Takes the lease on a dispatch that still has work; `null` when it is done or another worker holds it. The generation grows by one. */
 export async function leaseDispatch(
@@ -29,7 +29,7 @@ export async function leaseDispatch(
   input: { readonly id: string; readonly realMs: number; readonly leaseMs: number },
 ): Promise<DispatchRow | null> {
   const rows = await tx<DispatchRow[]>`
-    update dispatch set lease_gen = lease_gen + 1, lease_until_real_ms = ${input.realMs + input.leaseMs}::float8,
+    update dispatch set lease_gen = lease_gen + 1, lease_until_real_ms = ${input.realMs + input.leaseMs}::float8, hinted = false,
       state = case when state = 'queued' then 'running' else state end
     where id = ${input.id} and state in ('queued', 'running', 'submitted') and (lease_until_real_ms is null or lease_until_real_ms < ${input.realMs}::float8)
     returning ${tx.unsafe(COLUMNS)}`;
@@ -54,6 +54,9 @@ export async function readNeighbours(
   return { taken: new Set(rows.flatMap((row) => row.ref ?? [])), crowded: rows.some((row) => row.ref === null) };
 }
 
+/** The next poll that a handling asks for, or the past where a hint came while it read an older state. */
+const orHinted = (atMs: number) => sql`case when ${dispatch.hinted} then 0 else ${atMs}::float8 end`;
+
 /** What changed while the lease was held; absent members stay as they are. The lease is given back. */
 export type DispatchPatch = Partial<
   Pick<
@@ -67,19 +70,24 @@ export type DispatchPatch = Partial<
     | "submittedAtMs"
     | "endedAtMs"
     | "error"
+    | "inputTokens"
     /** Machine time of the bell that counts as the last one; in the future, no sweep rings before then. */
     | "enqueuedRealMs"
   >
 >;
 
-/** Writes the outcome of one handling and gives the lease back, so that the sweep may ring again; false when a younger generation holds it. */
+/**
+ * Writes the outcome of one handling and gives the lease back, so that the sweep may ring again; false when a younger generation holds it. What its
+ * provider hinted at meanwhile is looked at again at once.
+ */
 export async function releaseDispatch(
   tx: Sql,
   input: { readonly id: string; readonly gen: number; readonly patch: DispatchPatch },
 ): Promise<boolean> {
+  const { nextPollAtMs } = input.patch;
   const rows = await orm(tx)
     .update(dispatch)
-    .set({ enqueuedRealMs: 0, ...input.patch, leaseUntilRealMs: null })
+    .set({ enqueuedRealMs: 0, ...input.patch, ...(nextPollAtMs == null ? {} : { nextPollAtMs: orHinted(nextPollAtMs) }), leaseUntilRealMs: null })
     .where(and(eq(dispatch.id, input.id), eq(dispatch.leaseGen, input.gen)))
     .returning({ id: dispatch.id });
   return rows.length > 0;

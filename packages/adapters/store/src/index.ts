@@ -35,6 +35,21 @@ export { chooseLaunch } from "./embedded-user.ts";
 export { type EndedAttempt, endAttempts, type GoneAttempt } from "./end-attempts.ts";
 export { type EndedJob, endJobs } from "./end-jobs.ts";
 export { endLostCalls } from "./end-lost-calls.ts";
+export {
+  type HeldTokens,
+  type KnownQuota,
+  lockQuotas,
+  noteProven,
+  noteQuotas,
+  type QuotaId,
+  quotaKey,
+  readHeldTokens,
+  readQuotas,
+  readTokensBefore,
+  readWaitingTokens,
+  saveQuota,
+  wakeWaiting,
+} from "./enqueued-quotas.ts";
 export { deleteFile, type FileRow, forgettableFiles, insertFile, listFiles, markBlobGone, readFileRow } from "./files.ts";
 export {
   type BatchLine,
@@ -50,6 +65,7 @@ export {
   withoutLiveJobs,
 } from "./finalise-batch.ts";
 export { forgetEmulatedReuse } from "./forget-emulated.ts";
+export { hintDispatch } from "./hint-dispatch.ts";
 export { claimIdempotency, findIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
 export {
   type CallClaim,

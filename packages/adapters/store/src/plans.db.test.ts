@@ -19,13 +19,18 @@ import {
   forgetLines,
   forgetSingles,
   forgettableFiles,
+  hintDispatch,
   listBatches,
   listJobs,
   readBatchLines,
+  readHeldTokens,
   readOverview,
+  readTokensBefore,
+  readWaitingTokens,
   type Sql,
   sweepDispatches,
   sweepIdempotency,
+  wakeWaiting,
 } from "./index.ts";
 
 /** The instant at which the tables were filled. */
@@ -141,6 +146,7 @@ async function wholeReads(work: () => Promise<unknown>): Promise<string[]> {
 }
 
 const begin = <T>(work: (tx: Sql) => Promise<T>): Promise<unknown> => sql.begin((tx) => work(tx as unknown as Sql));
+const QUOTA = { lane: "openai", account: "a", model: "m" };
 const GRACE = { callsSinceMs: 0, batchesSinceMs: 0 };
 const bite = { nowMs: NOW + 25.1 * DAY_MS, limit: 100 };
 const end = { to: "completed", outputFileId: null, errorFileId: null, written: null, nowMs: NOW } as const;
@@ -161,6 +167,11 @@ test.each<[string, () => Promise<unknown>]>([
   ["counting a batch's lines", () => countBatchJobs(sql, { tenantId, ids: ["batch_000100"] })],
   ["finding batches to populate", () => findUnpopulated(sql, { realMs: NOW, limit: 20 })],
   ["sweeping dispatches", () => sweepDispatches(sql, { nowMs: NOW, realMs: NOW, lostAfterMs: 1, spacingMs: 1, limit: 20 })],
+  ["reading what holds the enqueued tokens", () => readHeldTokens(sql, { nowMs: NOW })],
+  ["reading what was sent before", () => readTokensBefore(sql, { ...QUOTA, id: "dsp_1", nowMs: NOW })],
+  ["reading what waits for enqueued tokens", () => readWaitingTokens(sql, QUOTA)],
+  ["waking what waits for enqueued tokens", () => wakeWaiting(sql, { id: QUOTA, roomTokens: 1000, empty: true, nowMs: NOW })],
+  ["hinting at a batch's end", () => hintDispatch(sql, { lane: "openai", providerRef: "batch_x", nowMs: NOW })],
   ["cancelling batches that nobody waits for", () => cancelOrphanedBatches(sql, NOW)],
   ["ending lost calls", () => begin((tx) => endLostCalls(tx, { sentBeforeMs: NOW, nowMs: NOW, limit: 20 }))],
   ["forgetting idempotency keys", () => sweepIdempotency(sql, NOW - 19_000)],

@@ -12,6 +12,7 @@ export interface ChunkRow {
   readonly bodyBlobKey: string | null;
   readonly bodyOffset: number | null;
   readonly bodyBytes: number;
+  readonly inputTokensEst: number;
   readonly deadlineAtMs: number | null;
   readonly acceptedAtMs: number;
   /** What the decision says of the prompt cache, as JSON; `null` for nothing. */
@@ -22,7 +23,7 @@ export interface ChunkRow {
 export async function readChunk(tx: Sql, input: { readonly dispatchId: string; readonly states: readonly string[] }): Promise<ChunkRow[]> {
   return await tx<ChunkRow[]>`
     select a.id as "attemptId", a.job_id as "jobId", a.state, a.seq, j.endpoint, j.model, j.body, j.body_blob_key as "bodyBlobKey",
-      j.body_offset as "bodyOffset", j.body_bytes as "bodyBytes", j.deadline_at_ms as "deadlineAtMs", j.accepted_at_ms as "acceptedAtMs",
+      j.body_offset as "bodyOffset", j.body_bytes as "bodyBytes", j.input_tokens_est as "inputTokensEst", j.deadline_at_ms as "deadlineAtMs", j.accepted_at_ms as "acceptedAtMs",
       case when strpos(a.decision, '"promptCache"') > 0 then a.decision::json ->> 'promptCache' end as "promptCache"
     from attempt a join job j on j.id = a.job_id
     where a.dispatch_id = ${input.dispatchId} and a.state = any(${input.states as string[]}::text[])

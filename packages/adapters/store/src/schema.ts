@@ -145,6 +145,7 @@ export const job = pgTable("job", {
   acceptedAtMs: instant("accepted_at_ms").notNull(),
   endedAtMs: instant("ended_at_ms"),
   fallbacks: text("fallbacks"),
+  waitReason: text("wait_reason"),
 });
 
 export const promptPrefix = pgTable(
@@ -184,7 +185,23 @@ export const dispatch = pgTable("dispatch", {
   submittedAtMs: instant("submitted_at_ms"),
   endedAtMs: instant("ended_at_ms"),
   error: text("error"),
+  inputTokens: doublePrecision("input_tokens").notNull().default(0),
+  hinted: boolean("hinted").notNull().default(false),
 });
+
+export const enqueuedQuota = pgTable(
+  "enqueued_quota",
+  {
+    lane: text("lane").notNull(),
+    account: text("account").notNull(),
+    model: text("model").notNull(),
+    limitTokens: doublePrecision("limit_tokens"),
+    toldTokens: doublePrecision("told_tokens"),
+    learnedAtMs: instant("learned_at_ms"),
+    provenTokens: doublePrecision("proven_tokens").notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.lane, t.account, t.model] })],
+);
 
 export const attempt = pgTable("attempt", {
   id: text("id").primaryKey(),

@@ -31,6 +31,7 @@ export const FAULTS = {
   "wrong-state": { status: 409, retryable: false, text: "The object is not in a state that allows this." },
   "key-missing": { status: 401, retryable: false, text: "No API key was given; send it as a bearer token or as x-api-key." },
   "key-invalid": { status: 401, retryable: false, text: "Incorrect API key provided." },
+  "signature-invalid": { status: 401, retryable: false, text: "The webhook is not signed with the secret that is set here." },
   "method-not-allowed": { status: 405, retryable: false, text: "This method is not allowed here." },
   "rate-limited": { status: 429, retryable: true, text: "The provider's rate limit is reached; try again shortly." },
   "lane-unavailable": { status: 503, retryable: true, text: "The lane is not available right now." },

@@ -4,7 +4,7 @@ import { cacheSavingNano } from "./cached-price.ts";
 import { flexCdf, poolCdf, poolMeanMs, realtimeCdf, realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
 import { POLICY } from "./policy.ts";
 import { queueMs, rescueAtMs } from "./rescue.ts";
-import type { LaneView, PlanJob, Snapshot } from "./snapshot.ts";
+import { type LaneRoom, type LaneView, type PlanJob, roomKey, type Snapshot } from "./snapshot.ts";
 import { batchCdf, batchQuantile } from "./turnaround.ts";
 
 /** Why a lane is out; decides which fault is told when all are. */
@@ -113,11 +113,30 @@ export function options(job: PlanJob, chain: ChainPlace, snapshot: Snapshot, now
     // A known model without a price for this tier is not sold there: the lane does not serve it.
     if (price === null && laneClass(lane.id) !== "realtime" && snapshot.book.names.has(served.model)) continue;
     if (bar !== null) judged.push(left(lane.id, served.model, price, bar.out, bar.why));
-    else if (price === null) judged.push(unpricedOption(context, lane, served.model));
-    else judged.push(withCache(context, priced(context, lane, served.model, price)));
+    else {
+      const there = { view: lane, model: served.model, room: roomOn(job, lane.id, served.model) };
+      judged.push(withRoom(there.room, price === null ? unpricedOption(context, there) : withCache(context, priced(context, there, price))));
+    }
   }
   return withBidPrice(judged, context);
 }
+
+/** A lane with the model that would run there, and how long its quota would let the job wait. */
+interface There {
+  readonly view: LaneView;
+  readonly model: string;
+  readonly room: LaneRoom | null;
+}
+
+/** What a full quota means for the job on a lane; `null` where there is room now. */
+const roomOn = (job: PlanJob, lane: LaneId, model: string): LaneRoom | null => {
+  const room = job.rooms?.get(roomKey(lane, model));
+  return room !== undefined && room.waitMs > 0 ? room : null;
+};
+
+/** An option says what it would wait for. */
+const withRoom = (room: LaneRoom | null, option: Option): Option =>
+  room === null || (option.out !== null && option.out !== "too-late") ? option : { ...option, why: `${option.why}; ${room.why}` };
 
 /** Takes the prompt cache's part off the expectation; what a job may cost at most is bounded without it. */
 function withCache({ job, snapshot, nowMs }: Context, option: Option): Option {
@@ -164,7 +183,7 @@ interface Speed {
   readonly needsMs: number;
 }
 
-function speedOf(context: Context, lane: LaneView): Speed {
+function speedOf(context: Context, { view: lane, room }: There): Speed {
   const { job, snapshot } = context;
   const start = startMs(context);
   switch (laneClass(lane.id)) {
@@ -175,7 +194,7 @@ function speedOf(context: Context, lane: LaneView): Speed {
       return { finishMs: start + mean, cdf: (ms) => poolCdf(ms - start, pool, tokens, snapshot.scale), needsMs: start + mean * 1.6 };
     }
     case "batch": {
-      const delay = start + POLICY.pollMs;
+      const delay = start + POLICY.pollMs + (room?.waitMs ?? 0);
       const q90 = batchQuantile(POLICY.unrescuedInTime, snapshot.batchLines) ?? Number.POSITIVE_INFINITY;
       const median = batchQuantile(0.5, snapshot.batchLines) ?? Number.POSITIVE_INFINITY;
       return { finishMs: delay + median, cdf: (ms) => batchCdf(ms - delay, snapshot.batchLines), needsMs: delay + q90 };
@@ -195,20 +214,21 @@ function speedOf(context: Context, lane: LaneView): Speed {
   }
 }
 
-function unpricedOption(context: Context, lane: LaneView, model: string): Option {
+function unpricedOption(context: Context, there: There): Option {
   const { job } = context;
-  const bar = (out: Out, why: string): Option => left(lane.id, model, null, out, why);
+  const bar = (out: Out, why: string): Option => left(there.view.id, there.model, null, out, why);
   if (!job.allowUnpriced) return bar("unpriced", "the book has no price for it");
   if (job.maxCostNano !== null) return bar("too-dear", "without a price no cost bound can be kept");
-  const speed = speedOf(context, lane);
+  const speed = speedOf(context, there);
   const slack = job.deadlineAtMs === null ? Number.POSITIVE_INFINITY : job.deadlineAtMs - context.nowMs;
   const inTime = job.deadlineAtMs === null ? 1 : speed.cdf(slack);
   return { ...bar("too-late", ""), ...speed, inTime, out: inTime >= POLICY.admitInTime ? null : "too-late", why: "unpriced, as the tenant allows" };
 }
 
-function priced(context: Context, lane: LaneView, model: string, priceNano: bigint): Option {
+function priced(context: Context, there: There, priceNano: bigint): Option {
   const { job, nowMs } = context;
-  const speed = speedOf(context, lane);
+  const { view: lane, model } = there;
+  const speed = speedOf(context, there);
   const base = { lane: lane.id, model, priceNano, finishMs: speed.finishMs, needsMs: speed.needsMs };
   const tooDear = (worst: bigint): boolean => job.maxCostNano !== null && worst > job.maxCostNano;
   if (job.deadlineAtMs === null || laneClass(lane.id) === "realtime") {

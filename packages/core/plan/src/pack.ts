@@ -1,11 +1,10 @@
 import type { Endpoint, LaneId } from "@slowboat/contract";
+import { FIRST_TOKENS } from "./quota.ts";
 import { batchQuantile } from "./turnaround.ts";
 
 const FILL = 0.9;
 const HOLD_MAX_MS = 600_000;
 const HOLD_SLACK_SHARE = 0.03;
-/** The smallest published enqueued-token limit of a current model in OpenAI's first tier. */
-const ENQUEUED_TOKENS = 1_500_000;
 const ENQUEUED_SHARE = 0.25;
 
 /** What a provider batch may hold, each already at nine tenths of the provider's limit. */
@@ -16,7 +15,7 @@ export interface PackLimits {
 }
 
 /** The bounds of one batch on a lane; `enqueuedTokens` is the account's limit of queued prompt tokens where it is known. */
-export function maxPack(lane: LaneId, enqueuedTokens: number = ENQUEUED_TOKENS): PackLimits {
+export function maxPack(lane: LaneId, enqueuedTokens: number = FIRST_TOKENS): PackLimits {
   if (lane === "anthropic-batch") return { lines: 100_000 * FILL, bytes: 256_000_000 * FILL, inputTokens: Number.POSITIVE_INFINITY };
   return { lines: 50_000 * FILL, bytes: 200_000_000 * FILL, inputTokens: enqueuedTokens * ENQUEUED_SHARE };
 }

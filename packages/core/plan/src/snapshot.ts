@@ -30,6 +30,16 @@ export interface ChainModel {
   readonly notes: readonly string[];
 }
 
+/** What a full enqueued-token quota means for a job on a batch lane. */
+export interface LaneRoom {
+  /** Job ms until its turn would come. */
+  readonly waitMs: number;
+  readonly why: string;
+}
+
+/** The key of `PlanJob.rooms`. */
+export const roomKey = (lane: LaneId, model: string): string => `${lane} ${model}`;
+
 /** A job as the planner sees it. Tokens are estimates; instants are job time. */
 export interface PlanJob {
   /** The name the caller wrote. */
@@ -51,6 +61,8 @@ export interface PlanJob {
   readonly cached: boolean;
   /** The beginning of the prompt that other waiting jobs share: its tokens, and how many others; `null` or absent for none. */
   readonly shared?: { readonly tokens: number; readonly others: number } | null;
+  /** Where it would have to wait for room, by `roomKey`; absent where there is room everywhere. */
+  readonly rooms?: ReadonlyMap<string, LaneRoom> | undefined;
   /** Somebody holds a connection open: no batch lanes, no ticks. */
   readonly interactive: boolean;
   /** What its earlier attempts count for; refusals that cost nothing count for nothing. */

@@ -13,13 +13,15 @@ export async function endAll(
     readonly to: EndedAttempt["state"];
     readonly code: string;
     readonly outcome: EndedAttempt["outcome"];
-    readonly pauseMs?: number;
+    /** For all alike, or by how many attempts the job has had. */
+    readonly pauseMs?: number | ((seq: number) => number);
   },
 ): Promise<number> {
   const rows = await readChunk(deps.store.sql, { dispatchId: dispatch.id, states: how.states });
   if (rows.length === 0) return 0;
   const nowMs = deps.time.clock.job();
-  const { to: state, code, outcome } = how;
+  const { to: state, code, outcome, pauseMs = 0 } = how;
+  const pauseOf = typeof pauseMs === "number" ? () => pauseMs : pauseMs;
   await deps.store.begin(async (tx) => {
     const gone = await endAttempts(
       tx,
@@ -28,7 +30,7 @@ export async function endAll(
     );
     await replanJobs(
       tx,
-      gone.map((row) => ({ jobId: row.jobId, attemptId: row.id, atMs: nowMs + (how.pauseMs ?? 0) })),
+      gone.map((row) => ({ jobId: row.jobId, attemptId: row.id, atMs: nowMs + pauseOf(row.seq) })),
       nowMs,
     );
   });

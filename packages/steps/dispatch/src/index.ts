@@ -13,5 +13,6 @@ export { planDue } from "./plan-due.ts";
 export type { LaneOffer, PlanDeps } from "./planner-deps.ts";
 export { createPromptGate, type PromptGate } from "./prompt-cache/gate.ts";
 export { createPromptTraffic, type PromptTraffic } from "./prompt-cache/traffic.ts";
+export { createQuotas, type EnqueuedSettings, type Quotas } from "./quota/quotas.ts";
 export { runBatchDispatch } from "./run-batch.ts";
 export { runCallDispatch } from "./run-call.ts";

@@ -23,6 +23,8 @@ export interface Placement {
   readonly sourceAttemptId: string | null;
   /** A line that writes its prompt prefix for others that are held until its batch has ended: it rides in a batch of such lines. */
   readonly prime?: true;
+  /** The account's quota of enqueued tokens for the model, where it is known: its batches are cut to a part of it. */
+  readonly quotaTokens?: number;
 }
 
 /** Our own bound on a provider batch: below the provider's on purpose, so that a cancel or an expiry concerns few. Bytes are held in memory once. */
@@ -59,6 +61,7 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
         endpoint,
         model,
         jobs: chunk.members.length,
+        inputTokens: laneClass(offer.id) === "batch" ? chunk.members.reduce((sum, { job }) => sum + job.inputTokensEst, 0) : 0,
         emulated: offer.emulated,
         createdAtMs: nowMs,
       });
@@ -121,7 +124,7 @@ interface Ride {
 }
 
 /** With whom a placement may share a dispatch, and how much that may hold. */
-function rideOf(deps: PlanDeps, { job, decision, prime }: Placement, nowMs: number): Ride {
+function rideOf(deps: PlanDeps, { job, decision, prime, quotaTokens }: Placement, nowMs: number): Ride {
   const { lane } = decision;
   const offer = deps.lanes.find((known) => known.id === lane);
   if (!offer) throw new Error(`the decision names lane ${lane}, which this installation does not have`);
@@ -138,7 +141,7 @@ function rideOf(deps: PlanDeps, { job, decision, prime }: Placement, nowMs: numb
       endpoint,
       limits: { lines: LIMITS.chunkJobs, bytes: Number.POSITIVE_INFINITY, inputTokens: Number.POSITIVE_INFINITY },
     };
-  const most = maxPack(lane);
+  const most = maxPack(lane, quotaTokens);
   return { key, offer, model, endpoint, limits: { ...most, lines: Math.min(most.lines, BATCH_LINES), bytes: Math.min(most.bytes, BATCH_BYTES) } };
 }
 

@@ -21,6 +21,8 @@ import { holdPrimed } from "./prompt-cache/hold-primed.ts";
 import { planBatches } from "./prompt-cache/plan-batches.ts";
 import { planCalls } from "./prompt-cache/plan-calls.ts";
 import { sharedPrefixes } from "./prompt-cache/rates-of.ts";
+import { openBoard, type QuotaBoard } from "./quota/board.ts";
+import { wakeForRoom } from "./quota/wake.ts";
 import { rescueDue } from "./rescue-due.ts";
 import { readSnapshot } from "./snapshot.ts";
 
@@ -46,6 +48,7 @@ type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind
  */
 export async function planDue(deps: PlanDeps, signal: AbortSignal): Promise<number> {
   let total = 0;
+  await wakeForRoom(deps);
   while (!signal.aborted) {
     const startedMs = performance.now();
     const { seen, bells, failedBatches, settle } = await deps.store.begin((tx) => planOnce(tx, deps));
@@ -82,14 +85,16 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
     ),
   );
   const reuse = await readReuse(tx, fresh, nowMs);
-  const { placements, refused, deferred } = decideAll(snapshot, fresh, tried, reuse, nowMs);
-  const { ready, held } = holdPacks(deps, snapshot, placements, nowMs);
+  const board = await openBoard(tx, deps, fresh, nowMs);
+  const { placements, refused, deferred } = decideAll({ snapshot, board }, fresh, tried, reuse, nowMs);
+  const { ready, held } = holdPacks(deps, { snapshot, board }, placements, nowMs);
   const isBatch = ({ decision }: Placement): boolean => laneClass(decision.lane) === "batch";
   const calls = planCalls(deps, [...ready.filter((one) => !isBatch(one)), ...rescued.hedges], nowMs);
-  const batches = await planBatches(tx, deps, ready.filter(isBatch), nowMs);
+  const fitting = await board.fit(ready.filter(isBatch));
+  const batches = await planBatches(tx, deps, fitting.ready, nowMs);
   const { bells, dispatchOf } = await place(tx, deps, [...calls.ready, ...batches.ready]);
   const primed = await holdPrimed(tx, batches.held, dispatchOf, nowMs);
-  await deferJobs(tx, [...deferred, ...held, ...calls.later, ...primed]);
+  await deferJobs(tx, [...deferred, ...held, ...fitting.held, ...calls.later, ...primed]);
   const failedBatches = await refuse(tx, deps, refused, nowMs);
   const lanes: Record<string, number> = {};
   for (const { decision } of [...calls.ready, ...batches.ready]) lanes[decision.lane] = (lanes[decision.lane] ?? 0) + 1;
@@ -98,6 +103,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
       due: due.length,
       lanes,
       held: held.length,
+      noRoom: fitting.held.length,
       following: deferred.length,
       refused: refused.length,
       hedged: rescued.hedges.length,
@@ -123,8 +129,14 @@ function groupTried(rows: readonly TriedAttempt[]): Map<string, TriedAttempt[]> 
   return byJob;
 }
 
+/** What decisions rest on: the lanes as they stand, and the room that batches have. */
+interface Sight {
+  readonly snapshot: Snapshot;
+  readonly board: QuotaBoard;
+}
+
 function decideAll(
-  snapshot: Snapshot,
+  { snapshot, board }: Sight,
   jobs: readonly DueJob[],
   triedByJob: ReadonlyMap<string, readonly TriedAttempt[]>,
   reuse: ReadonlyMap<string, ReuseHit>,
@@ -145,8 +157,9 @@ function decideAll(
       refused.push({ job, verdict: GIVEN_UP });
       continue;
     }
-    const view = { ...snapshot, batchLines: together.get(togetherKey(job)) ?? 1 };
-    const verdict = decide(toPlanJob(job, view, { cached: source !== null, tried, role: roleAfter(tried), shared: sharedBy(job) }), view, nowMs);
+    const view = { ...snapshot, batchLines: (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job) };
+    const facts = { cached: source !== null, tried, role: roleAfter(tried), shared: sharedBy(job), rooms: board.roomsOf(job) };
+    const verdict = decide(toPlanJob(job, view, facts), view, nowMs);
     if (verdict.kind === "refuse") {
       // A lane that is away may come back: what was accepted waits for it.
       if (verdict.code === "lane-unavailable") deferred.push({ jobId: job.id, atMs: nowMs + AWAY_MS });
@@ -183,12 +196,7 @@ function countTogether(jobs: readonly DueJob[]): Map<string, number> {
 }
 
 /** Keeps back placements on batch lanes whose pack is better filled a little longer; they are decided anew when they are due again. */
-function holdPacks(
-  deps: PlanDeps,
-  snapshot: Snapshot,
-  placements: readonly Placement[],
-  nowMs: number,
-): { ready: Placement[]; held: ReplannedJob[] } {
+function holdPacks(deps: PlanDeps, sight: Sight, placements: readonly Placement[], nowMs: number): { ready: Placement[]; held: ReplannedJob[] } {
   const ready: Placement[] = [];
   const packs = new Map<string, Placement[]>();
   for (const placement of placements) {
@@ -205,7 +213,7 @@ function holdPacks(
   }
   const held: ReplannedJob[] = [];
   for (const pack of packs.values()) {
-    const until = holdUntil(snapshot, pack, nowMs);
+    const until = holdUntil(sight, pack, nowMs);
     if (until === null) ready.push(...pack);
     else held.push(...pack.map(({ job }) => ({ jobId: job.id, atMs: until })));
   }
@@ -213,8 +221,10 @@ function holdPacks(
 }
 
 /** Until when (job ms) a pack should wait for more lines; `null` to send it now. */
-function holdUntil(snapshot: Snapshot, pack: readonly Placement[], nowMs: number): number | null {
-  const lane = (pack[0] as Placement).decision.lane;
+function holdUntil({ snapshot, board }: Sight, pack: readonly Placement[], nowMs: number): number | null {
+  const first = pack[0] as Placement;
+  const { lane } = first.decision;
+  const enqueuedTokens = board.limitFor(first);
   const rescueLane = snapshot.lanes.find((view) => view.id === laneProvider(lane));
   if (!rescueLane) return null;
   const slacks = pack.flatMap(({ job }) => (job.deadlineAtMs === null ? [] : [job.deadlineAtMs - nowMs]));
@@ -231,6 +241,7 @@ function holdUntil(snapshot: Snapshot, pack: readonly Placement[], nowMs: number
   );
   const verdict = closePack({
     lane,
+    ...(enqueuedTokens === null ? {} : { enqueuedTokens }),
     lines: pack.length,
     bytes: pack.reduce((sum, { job }) => sum + job.bodyBytes, 0),
     inputTokens: pack.reduce((sum, { job }) => sum + job.inputTokensEst, 0),

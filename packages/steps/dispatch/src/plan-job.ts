@@ -7,7 +7,13 @@ import type { DueJob, TriedAttempt } from "@slowboat/store";
 export function toPlanJob(
   job: DueJob,
   snapshot: Snapshot,
-  facts: { readonly cached: boolean; readonly tried: readonly TriedAttempt[]; readonly role: Decision["role"]; readonly shared?: PlanJob["shared"] },
+  facts: {
+    readonly cached: boolean;
+    readonly tried: readonly TriedAttempt[];
+    readonly role: Decision["role"];
+    readonly shared?: PlanJob["shared"];
+    readonly rooms?: PlanJob["rooms"];
+  },
 ): PlanJob {
   const known = resolveModel(snapshot.book, job.model);
   const pinned: ModelRef[] = [{ provider: job.provider as ModelRef["provider"], model: job.model }];
@@ -25,6 +31,7 @@ export function toPlanJob(
     allowUnpriced: known === null,
     cached: facts.cached,
     shared: facts.shared ?? null,
+    rooms: facts.rooms,
     interactive: false,
     attempts: counted(facts.tried),
     lanesTried: facts.tried.map(toTried),

@@ -7,6 +7,7 @@ import type { Clock, Logger } from "@slowboat/runtime";
 import type { Store } from "@slowboat/store";
 import type { Meter } from "./meter.ts";
 import type { PromptTraffic } from "./prompt-cache/traffic.ts";
+import type { Quotas } from "./quota/quotas.ts";
 
 /** A lane as the planner may use it. */
 export interface LaneOffer {
@@ -33,6 +34,8 @@ export interface PlanDeps {
     readonly poolTokensPerSecond: number;
   };
   readonly logger: Logger;
+  /** Its enqueued-token quotas. */
+  readonly quotas: Quotas;
   /** What this process has seen of prompt prefixes. */
   readonly prompts: PromptTraffic;
 }

@@ -1,9 +1,10 @@
-import { type BatchLane, type Lane, type LaneAnswer, LaneError, type LaneProgress } from "@slowboat/lanes";
+import { type BatchLane, type Lane, type LaneAnswer, LaneError, type LaneProgress, QUOTA_FULL } from "@slowboat/lanes";
 import { keepLease, LEASE_MS } from "@slowboat/runtime";
 import { type DispatchPatch, type DispatchRow, leaseDispatch, readLines, releaseDispatch, renewLease } from "@slowboat/store";
 import type { LaneDeps } from "./deps.ts";
 import { endAll } from "./end-all.ts";
 import { endPrimed, warmthOf } from "./prompt-cache/warmth.ts";
+import { learnFromRefusal } from "./quota/learn.ts";
 import { submitBatch } from "./submit-batch.ts";
 import { takeAnswers } from "./take-answers.ts";
 
@@ -36,6 +37,8 @@ export async function runBatchDispatch(deps: LaneDeps, dispatchId: string, signa
     // Before the row says so: a worker that dies in between ends it again.
     if (patch.state === "done" || patch.state === "lost") await endPrimed(deps, dispatch);
     await releaseDispatch(deps.store.sql, { id: dispatch.id, gen: dispatch.leaseGen, patch });
+    // What it held of its account's quota is free: the planner looks whether something waits for it.
+    if (patch.endedAtMs != null) await deps.queue.ring("plan", [{}]);
   } finally {
     lease.end();
   }
@@ -162,10 +165,11 @@ async function wholeFailed(deps: LaneDeps, dispatch: DispatchRow, failure: NonNu
           },
         ];
       });
+  const pauseMs = failure.hold ? await learnFromRefusal(deps, dispatch, failure.limitTokens) : 0;
   await takeAnswers(deps, dispatch, refused);
   if (refused.length > 0) await deps.queue.ring("settle", [{ dispatchId: dispatch.id }]);
   const states = ["placed", "sending"] as const;
-  if (failure.hold) await endAll(deps, dispatch, { states, to: "void", code: "quota_full", outcome: "refused", pauseMs: 120_000 });
+  if (failure.hold) await endAll(deps, dispatch, { states, to: "void", code: QUOTA_FULL, outcome: "refused", pauseMs });
   // Nothing is wrong with the lines: they are uploaded again while there is time, and run elsewhere when there is none.
   else if (failure.fileLost) await endAll(deps, dispatch, { states, to: "void", code: "file_lost", outcome: "refused", pauseMs: 60_000 });
   else await endAll(deps, dispatch, { states, to: "void", code: "batch_failed", outcome: refused.length > 0 ? "unsent" : "missed", pauseMs: 5_000 });

@@ -1,4 +1,4 @@
-import { type BatchLane, LaneError } from "@slowboat/lanes";
+import { type BatchLane, enqueuedLimit, LaneError, QUOTA_FULL } from "@slowboat/lanes";
 import {
   type ChunkRow,
   type DispatchPatch,
@@ -12,6 +12,7 @@ import {
 import { readBodies, toRequests, untranslatable } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { endAll } from "./end-all.ts";
+import { hasRoom, learnFromRefusal } from "./quota/learn.ts";
 import { takeAnswers } from "./take-answers.ts";
 
 /** How long (job ms) a provider's list may lag behind a create whose reply was lost. */
@@ -26,31 +27,47 @@ const UNSURE_MAX = 12;
 export async function submitBatch(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, signal: AbortSignal): Promise<DispatchPatch> {
   const rows = await readChunk(deps.store.sql, { dispatchId: dispatch.id, states: ["intent", "sending"] });
   if (rows.length === 0) return { state: "done", endedAtMs: deps.time.clock.job() };
+  const tokens = rows.reduce((sum, row) => sum + row.inputTokensEst, 0);
+  if (rows.every((row) => row.state === "intent") && !(await hasRoom(deps, dispatch, tokens))) return await giveBack(deps, dispatch);
   try {
-    const ref = (await adopt(deps, lane, dispatch, rows, signal)) ?? (await create(deps, lane, dispatch, rows, signal));
-    if (ref === null) {
+    const made = (await adopt(deps, lane, dispatch, rows, signal)) ?? (await create(deps, lane, dispatch, rows, signal));
+    if (made === null) {
       // Its jobs have gone elsewhere meanwhile; what an earlier create may have sent of them is held in suspense.
       await endAll(deps, dispatch, { states: ["sending"], to: "unknown", code: "not_found_again", outcome: "unheard" });
       return { state: "done", endedAtMs: deps.time.clock.job() };
     }
     const nowMs = deps.time.clock.job();
+    const { ref, inputTokens } = made;
     const jobs = await placeAttempts(deps.store.sql, { dispatchId: dispatch.id, nowMs });
-    deps.logger.info({ dispatchId: dispatch.id, lane: lane.id, ref, jobs }, "batch-submitted");
-    return { state: "submitted", providerRef: ref, submittedAtMs: nowMs, nextPollAtMs: nowMs + 15_000, pollErrors: 0, error: null };
+    deps.logger.info({ dispatchId: dispatch.id, lane: lane.id, ref, jobs, inputTokens }, "batch-submitted");
+    return { state: "submitted", providerRef: ref, inputTokens, submittedAtMs: nowMs, nextPollAtMs: nowMs + 15_000, pollErrors: 0, error: null };
   } catch (error) {
     if (!(error instanceof LaneError)) throw error;
     return await failed(deps, dispatch, error);
   }
 }
 
+/** Its quota was learned after it was planned: nothing is sent that would only be refused, and the planner finds its jobs their turn. */
+async function giveBack(deps: LaneDeps, dispatch: DispatchRow): Promise<DispatchPatch> {
+  await endAll(deps, dispatch, { states: ["intent"], to: "void", code: QUOTA_FULL, outcome: "unsent" });
+  deps.logger.info({ dispatchId: dispatch.id, lane: dispatch.lane, model: dispatch.model }, "batch-given-back");
+  return { state: "done", endedAtMs: deps.time.clock.job() };
+}
+
+interface Made {
+  readonly ref: string;
+  /** What it holds of its account's quota. */
+  readonly inputTokens: number;
+}
+
 /** The batch that an earlier worker created of these lines, if there is one. Throws when the provider cannot say yet. */
-async function adopt(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, rows: readonly ChunkRow[], signal: AbortSignal): Promise<string | null> {
+async function adopt(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, rows: readonly ChunkRow[], signal: AbortSignal): Promise<Made | null> {
   const sent = rows.filter((row) => row.state === "sending").map((row) => row.attemptId);
   if (sent.length === 0) return null;
   const among = { sinceMs: dispatch.createdAtMs, ...(await readNeighbours(deps.store.sql, dispatch)) };
   const found = await lane.find(dispatch.id, sent, among, signal).catch(stillUnsure);
   if (found) deps.logger.warn({ dispatchId: dispatch.id, lane: lane.id, ref: found.ref }, "batch-adopted");
-  return found?.ref ?? null;
+  return found && { ref: found.ref, inputTokens: dispatch.inputTokens };
 }
 
 /** A look that fails tells nothing of the create: its lines may be running and must not be given back. */
@@ -60,13 +77,7 @@ function stillUnsure(error: unknown): never {
   throw new LaneError(error.message, { outcome: "unknown", retry, code, cause: error });
 }
 
-async function create(
-  deps: LaneDeps,
-  lane: BatchLane,
-  dispatch: DispatchRow,
-  rows: readonly ChunkRow[],
-  signal: AbortSignal,
-): Promise<string | null> {
+async function create(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, rows: readonly ChunkRow[], signal: AbortSignal): Promise<Made | null> {
   const ids = await sendAsLines(
     deps.store.sql,
     rows.map((row) => row.attemptId),
@@ -87,7 +98,8 @@ async function create(
     );
     if (requests.length === 0) return null;
   }
-  return (await lane.submit(dispatch.id, requests, signal)).ref;
+  const { ref } = await lane.submit(dispatch.id, requests, signal);
+  return { ref, inputTokens: lines.reduce((sum, row) => sum + row.inputTokensEst, 0) };
 }
 
 /** Nothing was created: its jobs go back to planning after a pause. Perhaps it was: it is looked for first, once a list may show it. */
@@ -106,13 +118,15 @@ async function failed(deps: LaneDeps, dispatch: DispatchRow, error: LaneError): 
     return { state: "lost", endedAtMs: nowMs, error: error.message };
   }
   const park = error.retry === "park";
+  // Some providers say it at once instead of as a failed batch.
+  const full = error.code === QUOTA_FULL ? await learnFromRefusal(deps, dispatch, enqueuedLimit(error.message)) : null;
   if (park) await parkLane(deps.store.sql, { lane, account, code: error.code, nowMs });
   await endAll(deps, dispatch, {
     states: ["intent", "sending"],
     to: "void",
     code: error.code,
     outcome: park ? "parked" : "refused",
-    pauseMs: park ? 0 : 30_000,
+    pauseMs: park ? 0 : (full ?? 30_000),
   });
   return { state: "lost", endedAtMs: nowMs, error: error.message };
 }

@@ -16,6 +16,8 @@ import {
   createMeter,
   createPromptGate,
   createPromptTraffic,
+  createQuotas,
+  type EnqueuedSettings,
   type LaneDeps,
   type PlanDeps,
   planDue,
@@ -45,8 +47,8 @@ export interface World {
   close(): Promise<void>;
 }
 
-/** Opens a world. `emulator` sets the provider's behaviour. */
-export async function openWorld(emulatorOptions: EmulatorOptions = {}): Promise<World> {
+/** Opens a world. `emulatorOptions` set the provider's behaviour, `enqueuedTokens` what is configured of its quotas. */
+export async function openWorld(emulatorOptions: EmulatorOptions = {}, enqueuedTokens: EnqueuedSettings = {}): Promise<World> {
   const clock = testClock(EVENING);
   const database = await testDatabase();
   const owner = await seedTenant(database.store);
@@ -81,6 +83,7 @@ export async function openWorld(emulatorOptions: EmulatorOptions = {}): Promise<
     meter,
     time: { clock, rng, tickMs: 200, poolTokensPerSecond: 8_000 },
     logger,
+    quotas: createQuotas(enqueuedTokens),
     prompts: createPromptTraffic(),
   };
   const { signal } = new AbortController();

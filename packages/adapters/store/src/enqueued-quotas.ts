@@ -1,0 +1,127 @@
+import type { Sql } from "./connect.ts";
+
+/** One account's quota of enqueued input tokens for one model. */
+export interface QuotaId {
+  readonly lane: string;
+  readonly account: string;
+  readonly model: string;
+}
+
+/** What is known of a quota; the limit is `null` where no refusal taught one. */
+export interface KnownQuota extends QuotaId {
+  readonly limitTokens: number | null;
+  readonly toldTokens: number | null;
+  readonly learnedAtMs: number | null;
+  /** The most that had passed validation together since the last refusal. */
+  readonly provenTokens: number;
+}
+
+/** What our live batches hold of a quota: all, those that the provider has, and those that passed its validation. */
+export interface HeldTokens extends QuotaId {
+  readonly heldTokens: number;
+  readonly sentTokens: number;
+  readonly provenTokens: number;
+}
+
+/** Job ms after its creation in which a batch counts: the provider ends it within a day. */
+const HOLDS_MS = 26 * 3_600_000;
+/** Jobs that one look wakes at most. */
+const WAKE = 10_000;
+
+/** What a job that waits for room carries in `held_for`. */
+export const quotaKey = ({ lane, account, model }: QuotaId): string => `quota ${lane} ${account} ${model}`;
+
+/** All quotas that are known or waited for: a few rows. */
+export async function readQuotas(tx: Sql): Promise<KnownQuota[]> {
+  return await tx<KnownQuota[]>`
+    select lane, account, model, limit_tokens as "limitTokens", told_tokens as "toldTokens", learned_at_ms as "learnedAtMs", proven_tokens as "provenTokens" from enqueued_quota`;
+}
+
+/** Notes that work waits for these quotas, so that every look finds it. */
+export async function noteQuotas(tx: Sql, ids: readonly QuotaId[]): Promise<void> {
+  if (ids.length === 0) return;
+  await tx`
+    insert into enqueued_quota (lane, account, model)
+    select lane, account, model from unnest(${ids.map((x) => x.lane)}::text[], ${ids.map((x) => x.account)}::text[], ${ids.map((x) => x.model)}::text[])
+      as t (lane, account, model)
+    on conflict do nothing`;
+}
+
+/** Writes down how much has passed a provider's validation together; less than is known changes nothing. */
+export async function noteProven(tx: Sql, held: readonly HeldTokens[]): Promise<void> {
+  for (const { lane, account, model, provenTokens } of held)
+    await tx`
+      insert into enqueued_quota as q (lane, account, model, proven_tokens) values (${lane}, ${account}, ${model}, ${provenTokens}::float8)
+      on conflict (lane, account, model) do update set proven_tokens = excluded.proven_tokens where q.proven_tokens < excluded.proven_tokens`;
+}
+
+/** Writes down what a refusal taught. Two workers that learn at once each know what the other's batch held; the later one stands. */
+export async function saveQuota(
+  tx: Sql,
+  quota: QuotaId & { readonly limitTokens: number; readonly toldTokens: number | null; readonly learnedAtMs: number },
+): Promise<void> {
+  await tx`
+    insert into enqueued_quota (lane, account, model, limit_tokens, told_tokens, learned_at_ms)
+    values (${quota.lane}, ${quota.account}, ${quota.model}, ${quota.limitTokens}::float8, ${quota.toldTokens}::float8, ${quota.learnedAtMs}::float8)
+    on conflict (lane, account, model) do update
+      set limit_tokens = excluded.limit_tokens, told_tokens = excluded.told_tokens, learned_at_ms = excluded.learned_at_ms, proven_tokens = 0`;
+}
+
+/** Until the transaction ends, nobody else plans for these quotas: what is read after this stays true until it is written down. */
+export async function lockQuotas(tx: Sql, ids: readonly QuotaId[]): Promise<void> {
+  // One order for all, so that two planners never wait for each other.
+  for (const key of ids.map(quotaKey).sort()) await tx`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`;
+}
+
+/** What live batches hold, from the moment that their place in the plan is committed until they are harvested. `butDispatch` is left out. */
+export async function readHeldTokens(tx: Sql, input: { readonly nowMs: number; readonly butDispatch?: string }): Promise<HeldTokens[]> {
+  return await tx<HeldTokens[]>`
+    select lane, account, model, sum(input_tokens) as "heldTokens", coalesce(sum(input_tokens) filter (where state = 'submitted'), 0) as "sentTokens",
+      coalesce(sum(input_tokens) filter (where state = 'submitted' and provider_status not in ('validating', 'failed')), 0) as "provenTokens"
+    from dispatch
+    where state in ('queued', 'running', 'submitted') and input_tokens > 0 and id <> ${input.butDispatch ?? ""}
+      and coalesce(submitted_at_ms, created_at_ms) > ${input.nowMs - HOLDS_MS}::float8 and provider_status is distinct from 'lost'
+    group by lane, account, model`;
+}
+
+/** What batches hold that were sent or are being sent before this one; of two that are sent at once, the older goes first. */
+export async function readTokensBefore(tx: Sql, input: QuotaId & { readonly id: string; readonly nowMs: number }): Promise<number> {
+  const rows = await tx<{ tokens: number }[]>`
+    select coalesce(sum(input_tokens), 0) as tokens from dispatch
+    where (state = 'submitted' or (state = 'running' and id < ${input.id})) and id <> ${input.id}
+      and state in ('queued', 'running', 'submitted') and lane = ${input.lane} and account = ${input.account} and model = ${input.model}
+      and coalesce(submitted_at_ms, created_at_ms) > ${input.nowMs - HOLDS_MS}::float8 and provider_status is distinct from 'lost'`;
+  return rows[0]?.tokens ?? 0;
+}
+
+/** Tokens that wait for a quota, by the minute of what orders them: the deadline, or a day after the acceptance of work without one. Earliest first. */
+export async function readWaitingTokens(tx: Sql, id: QuotaId): Promise<{ minute: number; tokens: number; lines: number }[]> {
+  return await tx<{ minute: number; tokens: number; lines: number }[]>`
+    select floor(coalesce(deadline_at_ms, accepted_at_ms + 86400000) / 60000) as minute, sum(input_tokens_est)::float8 as tokens, count(*)::int as lines
+    from job where held_for = ${quotaKey(id)} and held_for is not null and state = 'accepted' group by 1 order by 1`;
+}
+
+/**
+ * Makes the first jobs that wait for a quota due now, as many as `roomTokens` hold; with `empty`, the first one in any case, since it may be larger
+ * than the quota. Returns how many there were.
+ */
+export async function wakeWaiting(
+  tx: Sql,
+  input: { readonly id: QuotaId; readonly roomTokens: number; readonly empty: boolean; readonly nowMs: number },
+): Promise<number> {
+  const key = quotaKey(input.id);
+  const woken = await tx`
+    update job set next_decision_at_ms = ${input.nowMs}::float8
+    where id in (
+        select id from (
+          select id, sum(tokens) over w as upto, row_number() over w as place
+          from (
+            select id, input_tokens_est as tokens, coalesce(deadline_at_ms, accepted_at_ms + 86400000) as due_at_ms
+            from job where held_for = ${key} and held_for is not null and state = 'accepted'
+            order by coalesce(deadline_at_ms, accepted_at_ms + 86400000), id limit ${WAKE}
+          ) first
+          window w as (order by due_at_ms, id)
+        ) t where upto <= ${input.roomTokens}::float8 or (place = 1 and ${input.empty ? 1 : 0}::int = 1))
+      and held_for = ${key} and state = 'accepted' and next_decision_at_ms > ${input.nowMs}::float8`;
+  return woken.count;
+}

@@ -1,0 +1,92 @@
+import { batchQuantile } from "./turnaround.ts";
+
+const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
+
+/** The quota comes round once in this time: three of four batches have ended by then. Waiting costs nothing, so the stuck ones are not waited for here. */
+const ROUND_MS = batchQuantile(0.75, 1) ?? DAY_MS;
+
+/** Work that waits for room, in one minute of the instants that order it. */
+export interface WaitingTokens {
+  /** `floor(dueAtMs / 60000)`, as `dueAtMs` below has it. */
+  readonly minute: number;
+  readonly tokens: number;
+}
+
+/** An account's enqueued-token quota for one model, as one look finds it. Tokens are estimates of input. */
+export interface QuotaView {
+  readonly limitTokens: number;
+  /** What our live batches hold. */
+  readonly heldTokens: number;
+  /** What waits besides the lines that are asked about, earliest first. */
+  readonly waiting: readonly WaitingTokens[];
+}
+
+/** A line that would go into a batch now. */
+export interface QuotaLine {
+  readonly id: string;
+  readonly tokens: number;
+  readonly dueAtMs: number;
+}
+
+/** When a line's turn comes. */
+export interface QuotaTurn {
+  readonly waitMs: number;
+  /** Tokens that go before it. */
+  readonly aheadTokens: number;
+}
+
+/** What orders lines at a full quota: the deadline, or for work without one a day after its acceptance. It never moves, so nothing is overtaken for ever. */
+export const dueAtMs = (job: { readonly deadlineAtMs: number | null; readonly acceptedAtMs: number }): number =>
+  job.deadlineAtMs ?? job.acceptedAtMs + DAY_MS;
+
+function inOrder<L extends QuotaLine>(quota: QuotaView, lines: readonly L[]): { readonly line: L; readonly aheadTokens: number }[] {
+  const sorted = [...lines].sort((a, b) => a.dueAtMs - b.dueAtMs || (a.id < b.id ? -1 : 1));
+  let before = 0;
+  let waiting = 0;
+  let next = 0;
+  return sorted.map((line) => {
+    const minute = Math.floor(line.dueAtMs / MINUTE_MS);
+    for (let row = quota.waiting[next]; row !== undefined && row.minute < minute; row = quota.waiting[++next]) waiting += row.tokens;
+    const aheadTokens = before + waiting;
+    before += line.tokens;
+    return { line, aheadTokens };
+  });
+}
+
+/**
+ * When each line's turn would come, earliest deadline first: at once within what is left, then one round of the quota after another. A line larger than
+ * the quota waits a day: it can only go alone, and may be refused even so.
+ */
+export function quotaTurns(quota: QuotaView, lines: readonly QuotaLine[]): Map<string, QuotaTurn> {
+  const room = Math.max(0, quota.limitTokens - quota.heldTokens);
+  const turns = new Map<string, QuotaTurn>();
+  for (const { line, aheadTokens } of inOrder(quota, lines)) {
+    const over = aheadTokens + line.tokens - room;
+    const rounds = over <= 0 ? 0 : Math.ceil(over / Math.max(1, quota.limitTokens));
+    const waitMs = line.tokens > quota.limitTokens ? DAY_MS : Math.min(DAY_MS, rounds * ROUND_MS);
+    turns.set(line.id, { waitMs, aheadTokens });
+  }
+  return turns;
+}
+
+/**
+ * The lines that go now: earliest deadline first, as long as all that is enqueued stays within the quota, and none behind one that must wait. A line larger
+ * than the quota goes when nothing else is enqueued, and alone.
+ */
+export function fitQuota<L extends QuotaLine>(quota: QuotaView, lines: readonly L[]): { readonly go: L[]; readonly wait: L[] } {
+  const room = quota.limitTokens - quota.heldTokens;
+  const go: L[] = [];
+  const wait: L[] = [];
+  let full = false;
+  for (const { line, aheadTokens } of inOrder(quota, lines)) {
+    const alone = aheadTokens === 0 && quota.heldTokens === 0;
+    if (!full && (aheadTokens + line.tokens <= room || alone)) go.push(line);
+    else wait.push(line);
+    full ||= wait.length > 0 || line.tokens > room;
+  }
+  return { go, wait };
+}
+
+/** How long (job ms) until a line that waits is looked at again, should no ending batch wake it: soon enough to see that its turn will come too late. */
+export const quotaLookMs = (waitMs: number): number => Math.min(1_800_000, Math.max(MINUTE_MS, waitMs / 2));

@@ -1,0 +1,175 @@
+import { type LaneId, laneClass } from "@slowboat/contract";
+import { dueAtMs, fitQuota, type LaneRoom, type QuotaLine, type QuotaTurn, type QuotaView, quotaLookMs, quotaTurns, roomKey } from "@slowboat/plan";
+import { resolveModel, routeOn } from "@slowboat/pricing";
+import {
+  type DueJob,
+  type HeldTokens,
+  type KnownQuota,
+  lockQuotas,
+  noteProven,
+  noteQuotas,
+  type QuotaId,
+  quotaKey,
+  type ReplannedJob,
+  readHeldTokens,
+  readQuotas,
+  readWaitingTokens,
+  type Sql,
+} from "@slowboat/store";
+import type { Placement } from "../place.ts";
+import type { PlanDeps } from "../planner-deps.ts";
+import { type Limit, limitOf, rowOf } from "./quotas.ts";
+
+/** The enqueued-token quotas that one look's jobs may run into. */
+export interface QuotaBoard {
+  /** Where the job would have to wait, for the decision. */
+  roomsOf(job: DueJob): ReadonlyMap<string, LaneRoom>;
+  /** Lines that wait for the same room as the job: they would be rescued with it. */
+  waitingLines(job: DueJob): number;
+  /** The limit of a placement's quota, where it is known; packs are cut to it. */
+  limitFor(placement: Placement): number | null;
+  /** What goes now, within the quotas, and what waits, with the reason; who waits is written down, so that later looks find it. */
+  fit(placements: readonly Placement[]): Promise<{ readonly ready: Placement[]; readonly held: ReplannedJob[] }>;
+}
+
+/** From here on it is worth remembering what an account takes. */
+const PROVEN_TOKENS = 1_000_000;
+
+interface Column {
+  readonly id: QuotaId;
+  readonly limit: Limit;
+  readonly view: QuotaView;
+  readonly waitingLines: number;
+  readonly turns: ReadonlyMap<string, QuotaTurn>;
+}
+
+/**
+ * Reads the quotas that these jobs may run into: their limits, what our live batches hold, what waits already. A firm quota stays locked until the
+ * transaction ends, so that two planners never give the same room away.
+ */
+export async function openBoard(tx: Sql, deps: PlanDeps, jobs: readonly DueJob[], nowMs: number): Promise<QuotaBoard> {
+  const wanted = new Map<string, { id: QuotaId; jobs: DueJob[] }>();
+  for (const job of jobs) {
+    for (const id of quotasOf(deps, job)) {
+      const known = wanted.get(quotaKey(id)) ?? { id, jobs: [] };
+      wanted.set(quotaKey(id), known);
+      known.jobs.push(job);
+    }
+  }
+  const columns = new Map<string, Column>();
+  const known = wanted.size === 0 ? [] : await readQuotas(tx);
+  const firm = [...wanted.values()]
+    .map(({ id }) => id)
+    .filter((id) => limitOf(deps.quotas, id, { known: rowOf(known, id), held: undefined }, nowMs)?.firm);
+  await lockQuotas(tx, firm);
+  const held = wanted.size === 0 ? [] : await readHeldTokens(tx, { nowMs });
+  await noteProven(tx, newlyProven(held, known));
+  for (const [key, { id, jobs: mine }] of wanted) {
+    const holds = rowOf(held, id);
+    const limit = limitOf(deps.quotas, id, { known: rowOf(known, id), held: holds }, nowMs);
+    if (limit === null) continue;
+    const waiting = rowOf(known, id) === undefined ? [] : without(await readWaitingTokens(tx, id), mine, key);
+    const view = { limitTokens: limit.tokens, heldTokens: holds?.heldTokens ?? 0, waiting };
+    const waitingLines = waiting.reduce((sum, row) => sum + row.lines, 0);
+    columns.set(key, { id, limit, view, waitingLines, turns: quotaTurns(view, mine.map(toLine)) });
+  }
+  return boardOf(tx, deps, columns, nowMs);
+}
+
+/** Written down in steps of a tenth, where more is out than any account may have at first. */
+const newlyProven = (held: readonly HeldTokens[], known: readonly KnownQuota[]): HeldTokens[] =>
+  held.filter((one) => one.provenTokens >= PROVEN_TOKENS && one.provenTokens > 1.1 * (rowOf(known, one)?.provenTokens ?? 0));
+
+function boardOf(tx: Sql, deps: PlanDeps, columns: ReadonlyMap<string, Column>, nowMs: number): QuotaBoard {
+  const columnsOf = (job: DueJob): Column[] => quotasOf(deps, job).flatMap((id) => columns.get(quotaKey(id)) ?? []);
+  const columnFor = ({ decision }: Placement): Column | undefined => {
+    const offer = deps.lanes.find((lane) => lane.id === decision.lane);
+    return offer && columns.get(quotaKey({ lane: offer.id, account: offer.account, model: decision.model }));
+  };
+  return {
+    roomsOf: (job) =>
+      new Map(
+        columnsOf(job).flatMap((column): [string, LaneRoom][] => {
+          const turn = column.turns.get(job.id);
+          if (turn === undefined || turn.waitMs === 0) return [];
+          return [[roomKey(column.id.lane as LaneId, column.id.model), { waitMs: turn.waitMs, why: whyOf(column, job, turn) }]];
+        }),
+      ),
+    waitingLines: (job) => Math.max(0, ...columnsOf(job).map((column) => column.waitingLines)),
+    limitFor: (placement) => {
+      const limit = columnFor(placement)?.limit;
+      return limit?.firm ? limit.tokens : null;
+    },
+    fit: async (placements) => {
+      const groups = new Map<Column | undefined, Placement[]>();
+      for (const placement of placements) {
+        const column = columnFor(placement);
+        groups.set(column, [...(groups.get(column) ?? []), placement]);
+      }
+      const ready: Placement[] = [];
+      const held: ReplannedJob[] = [];
+      const ids: QuotaId[] = [];
+      for (const [column, group] of groups) {
+        if (column === undefined) {
+          ready.push(...group);
+          continue;
+        }
+        const lines = group.map((placement) => ({ ...toLine(placement.job), placement }));
+        const { go, wait } = fitQuota(column.view, lines);
+        const quotaTokens = column.limit.firm ? { quotaTokens: column.limit.tokens } : {};
+        ready.push(...go.map(({ placement }) => ({ ...placement, ...quotaTokens })));
+        if (wait.length > 0) ids.push(column.id);
+        const turns = quotaTurns(column.view, lines);
+        for (const { placement } of wait) held.push(heldFor(column, placement, turns.get(placement.job.id) as QuotaTurn, nowMs));
+      }
+      await noteQuotas(tx, ids);
+      return { ready, held };
+    },
+  };
+}
+
+/** The quotas that a job's batch lanes have. */
+function quotasOf(deps: PlanDeps, job: DueJob): QuotaId[] {
+  const candidates = resolveModel(deps.book, job.model)?.candidates ?? [];
+  return deps.lanes.flatMap(({ id, account }) => {
+    if (laneClass(id) !== "batch" || job.lanesDeny?.includes(id) || (job.lanesAllow !== null && !job.lanesAllow.includes(id))) return [];
+    const model = routeOn(id, candidates)?.model ?? (candidates.length === 0 && id === `${job.provider}-batch` ? job.model : null);
+    return model === null ? [] : [{ lane: id, account, model }];
+  });
+}
+
+const toLine = (job: DueJob): QuotaLine => ({ id: job.id, tokens: job.inputTokensEst, dueAtMs: dueAtMs(job) });
+
+/** What waits besides the jobs of this look, which are in it if they waited before. */
+function without(
+  rows: readonly { minute: number; tokens: number; lines: number }[],
+  jobs: readonly DueJob[],
+  key: string,
+): { minute: number; tokens: number; lines: number }[] {
+  const byMinute = new Map(rows.map((row) => [row.minute, { ...row }]));
+  for (const job of jobs) {
+    const row = job.heldFor === key ? byMinute.get(Math.floor(dueAtMs(job) / 60_000)) : undefined;
+    if (row === undefined) continue;
+    row.tokens -= job.inputTokensEst;
+    row.lines -= 1;
+  }
+  return [...byMinute.values()].filter((row) => row.lines > 0);
+}
+
+const count = (tokens: number): string => Math.round(tokens).toLocaleString("en-US");
+
+function whyOf({ id, limit, view }: Column, job: DueJob, turn: QuotaTurn): string {
+  if (job.inputTokensEst > limit.tokens)
+    return `its ${count(job.inputTokensEst)} tokens are more than the ${count(limit.tokens)} that may be enqueued for ${id.model}`;
+  const most = limit.firm ? "that may be enqueued" : "with which the account is tried until it has taken them";
+  const before = turn.aheadTokens === 0 ? "" : `, and ${count(turn.aheadTokens)} go before it`;
+  return `waits for room: ${count(view.heldTokens)} of the ${count(limit.tokens)} tokens ${most} for ${id.model} are out${before}`;
+}
+
+/** A job that waits for room: it is due when that comes, and by itself a little later, at its latest start at the latest. */
+function heldFor(column: Column, { job, decision }: Placement, turn: QuotaTurn, nowMs: number): ReplannedJob {
+  const lookAtMs = Math.min(decision.latestStartAtMs ?? Number.POSITIVE_INFINITY, nowMs + quotaLookMs(turn.waitMs));
+  const why = whyOf(column, job, turn);
+  const reason = decision.reason.includes(why) ? decision.reason : `${decision.reason}; ${why}`;
+  return { jobId: job.id, atMs: Math.max(nowMs + 1, lookAtMs), heldFor: quotaKey(column.id), waitReason: `${decision.lane}: ${reason}` };
+}

@@ -1,0 +1,50 @@
+import { limitNow, unprovenLimit } from "@slowboat/plan";
+import { type HeldTokens, type KnownQuota, type QuotaId, quotaKey } from "@slowboat/store";
+
+/** Limits of enqueued tokens by lane, then by model; `*` stands for every model that is not named. */
+export type EnqueuedSettings = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+/** What an installation has set of its enqueued-token quotas, and what its planner remembers between two looks. */
+export interface Quotas {
+  /** The configured limit; `null` where none is set. */
+  configured(lane: string, model: string): number | null;
+  /** The room that the last look found for work that waits, by `quotaKey`. */
+  readonly seenRoom: Map<string, number>;
+}
+
+/** One process's quotas. */
+export const createQuotas = (settings: EnqueuedSettings = {}): Quotas => ({
+  configured: (lane, model) => settings[lane]?.[model] ?? settings[lane]?.["*"] ?? null,
+  seenRoom: new Map(),
+});
+
+/** How many tokens may be enqueued now. `firm`: a refusal or an operator has said so; otherwise the account is only being tried out. */
+export interface Limit {
+  readonly tokens: number;
+  readonly firm: boolean;
+}
+
+/** The limit of a quota now; `null` where the lane has none. What is configured is never exceeded, nor what the provider has taught. */
+export function limitOf(
+  quotas: Quotas,
+  id: QuotaId,
+  facts: { readonly known: KnownQuota | undefined; readonly held: HeldTokens | undefined },
+  nowMs: number,
+): Limit | null {
+  const learned = learnedLimit(facts.known, nowMs);
+  const configured = quotas.configured(id.lane, id.model);
+  if (learned !== null || configured !== null)
+    return { tokens: Math.min(learned ?? Number.POSITIVE_INFINITY, configured ?? Number.POSITIVE_INFINITY), firm: true };
+  // Its queue is bounded in requests, and a refusal comes before the batch exists.
+  if (id.lane === "anthropic-batch") return null;
+  return { tokens: unprovenLimit(Math.max(facts.held?.provenTokens ?? 0, facts.known?.provenTokens ?? 0)), firm: false };
+}
+
+/** What refusals have taught, as of now; `null` where none has. */
+export function learnedLimit(known: KnownQuota | undefined, nowMs: number): number | null {
+  if (known?.limitTokens == null || known.learnedAtMs === null) return null;
+  return limitNow({ limitTokens: known.limitTokens, toldTokens: known.toldTokens, learnedAtMs: known.learnedAtMs }, nowMs);
+}
+
+/** Finds the row of a quota. */
+export const rowOf = <R extends QuotaId>(rows: readonly R[], id: QuotaId): R | undefined => rows.find((row) => quotaKey(row) === quotaKey(id));
