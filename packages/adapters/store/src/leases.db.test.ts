@@ -19,7 +19,17 @@ beforeEach(async () => {
 
 const dispatch = async (): Promise<string> => {
   const id = `dsp_${++made}`;
-  const row = { id, lane: "openai", account: "a", endpoint: "/v1/chat/completions", model: "m", jobs: 1, emulated: true, createdAtMs: NOW };
+  const row = {
+    id,
+    lane: "openai",
+    account: "a",
+    endpoint: "/v1/chat/completions",
+    model: "m",
+    jobs: 1,
+    inputTokens: 0,
+    emulated: true,
+    createdAtMs: NOW,
+  };
   await insertDispatches(database.store.sql, [row], NOW);
   return id;
 };
