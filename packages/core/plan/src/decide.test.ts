@@ -127,6 +127,11 @@ test("a past deadline is refused at the door; once accepted the job goes to the 
   expect(laneOf(decide(job("gpt-6-luna", -HOUR, { allow: ["openai-batch"] }), world(), NOW))).toBe("openai-batch");
 });
 
+test("a late job does not follow the typical batch: real time takes it though a quarter of an hour is queued there", () => {
+  const busy = world({ lanes: ALL.map((id) => lane(id, { queued: id === "openai-batch" ? 0 : 4_000 })) });
+  for (const slack of [-HOUR, MINUTE]) expect(laneOf(decide(job("gpt-6-luna", slack), busy, NOW))).not.toBe("openai-batch");
+});
+
 test("a rescue goes to real time, whatever a cheaper lane promises", () => {
   expect(laneOf(decide(job("gpt-6-luna", 24 * HOUR, { role: "rescue" }), world(), NOW))).toBe("openai");
   expect(laneOf(decide(job("slowboat-embed", HOUR, { role: "rescue" }), world(), NOW))).toBe("openai");

@@ -14,7 +14,7 @@ type Refusal = Extract<Verdict, { kind: "refuse" }>;
 /**
  * Where an accepted job goes now. Pure: the same job, snapshot and instant give the same record. A stored answer wins; an
  * urgent job takes the fastest cheap lane; one with a deadline takes the least expected cost, cheap lane first and real time as
- * its rescue. A deadline that can no longer be met never drops the job: it goes to the fastest lane, late. Refused are only
+ * its rescue. A deadline that can no longer be met never drops the job: it goes to the surest lane, late. Refused are only
  * jobs that no lane may run, or none within their cost bound. Where the caller named other models, the first one in line that can answer
  * in time does; all of this then holds for its lanes.
  */
@@ -66,8 +66,8 @@ function judge(job: PlanJob, snapshot: Snapshot, nowMs: number, strict: boolean)
         nowMs,
       );
     return place(
-      fastest(runnable, false),
-      job.deadlineAtMs <= nowMs ? "late: the deadline has passed, so the fastest lane" : "the deadline is too near for any other lane",
+      surest(runnable),
+      job.deadlineAtMs <= nowMs ? "late: the deadline has passed, so the surest lane" : "the deadline is too near for any other lane",
     );
   }
   const { option, tie } = cheapest(feasible);
@@ -117,6 +117,9 @@ function urgent(runnable: readonly Option[]): Option {
   const pool = runnable.find((o) => o.lane === "pool");
   return pool !== undefined && (pool.finishMs <= quickest.needsMs || pool === quickest) ? pool : quickest;
 }
+
+/** The lane that is all but certain to have answered first. For a job that is late the typical batch means little beside one that takes a day. */
+const surest = (runnable: readonly Option[]): Option => runnable.reduce((a, b) => (b.needsMs < a.needsMs ? b : a));
 
 /** The lane with the earliest expected finish; with `realtimeFirst`, a real-time lane wherever one may run the job. */
 function fastest(runnable: readonly Option[], realtimeFirst: boolean): Option {

@@ -223,3 +223,13 @@ test("a late job whose batch took a whole day to expire is run again, and not gi
   expect(await answered()).toHaveLength(10);
   expect((await attempts()).filter((row) => row.state === "void")).toHaveLength(5);
 });
+
+test("a batch whose cancellation is refused again and again is harvested all the same when it ends", async () => {
+  world = await openWorld({ batchTurnaroundMs: 3 * HOUR });
+  world.emulator.addFaults({ match: { method: "POST", path: "/v1/batches/:id/cancel" }, preset: "server-error", times: 10_000 });
+  await world.accept(20, { ...BATCH, deadlineAtMs: EVENING + 2 * HOUR });
+  await world.pass(EVENING + 4 * HOUR, MINUTE);
+  const states = new Map((await attempts()).map((row) => [row.lane, row.state]));
+  expect(states.get("openai-batch")).toBe("answered");
+  expect((await world.emulator.invoice()).lines).toHaveLength((await answered()).length);
+});

@@ -64,17 +64,14 @@ async function follow(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, si
   const ref = dispatch.providerRef ?? "";
   const nowMs = deps.time.clock.job();
   try {
-    if (dispatch.cancelAtMs !== null && dispatch.providerStatus !== "cancelling" && dispatch.providerStatus !== LOST) {
-      await lane.cancel(ref, signal);
-      deps.logger.info({ dispatchId: dispatch.id, lane: lane.id, ref }, "batch-cancelling");
-      return { providerStatus: "cancelling", nextPollAtMs: nowMs + 10_000 };
-    }
+    const toCancel = dispatch.cancelAtMs !== null && dispatch.providerStatus !== "cancelling" && dispatch.providerStatus !== LOST;
+    if (toCancel && (await cancelled(deps, lane, dispatch, signal))) return { providerStatus: "cancelling", nextPollAtMs: nowMs + 10_000 };
     const progress = await lane.poll(ref, signal);
     if (progress.phase === "ended") return await harvest(deps, lane, dispatch, progress, signal);
     if (progress.phase === "lost") return await lose(deps, dispatch, progress.status);
     const cancelling = dispatch.cancelAtMs !== null;
     return {
-      providerStatus: cancelling ? "cancelling" : progress.status,
+      providerStatus: cancelling && !toCancel ? "cancelling" : progress.status,
       providerProgress: progress.done,
       pollErrors: 0,
       nextPollAtMs: nowMs + (cancelling ? 10_000 : pollPauseMs(deps, dispatch)),
@@ -82,6 +79,20 @@ async function follow(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, si
   } catch (error) {
     if (!(error instanceof LaneError)) throw error;
     return await pollFailed(deps, dispatch, error);
+  }
+}
+
+/** Asks for the cancellation. A provider that fails to take it is asked again later, and polled all the same: the batch may end by itself. */
+async function cancelled(deps: LaneDeps, lane: BatchLane, dispatch: DispatchRow, signal: AbortSignal): Promise<boolean> {
+  const facts = { dispatchId: dispatch.id, lane: lane.id, ref: dispatch.providerRef };
+  try {
+    await lane.cancel(dispatch.providerRef ?? "", signal);
+    deps.logger.info(facts, "batch-cancelling");
+    return true;
+  } catch (error) {
+    if (!(error instanceof LaneError)) throw error;
+    deps.logger.warn({ ...facts, code: error.code }, "batch-cancel-failed");
+    return false;
   }
 }
 
