@@ -152,3 +152,30 @@ test("an answer that was charged and never arrived is held in suspense, and the 
     { lane: "anthropic", state: "answered", model: "claude-haiku-4-5" },
   ]);
 });
+
+test("a stand-in's batches keep within its provider's queue as well: what has no room waits, and is not planned again and again", async () => {
+  await world.close();
+  world = await openWorld({ batchTurnaroundMs: 10 * MINUTE, enqueuedTokenLimit: 700 });
+  const account = world.planDeps.lanes.find((lane) => lane.id === "anthropic")?.account ?? "";
+  await world.database.store.sql`
+    insert into lane_parking (lane, account, code, until_ms, times)
+    select lane, ${account}, 'billing_error', ${EVENING + 24 * HOUR}, 1 from unnest(${["anthropic", "anthropic-batch"]}::text[]) as lane`;
+  const body = JSON.stringify({ model: "claude-haiku-4-5", max_tokens: 20, messages: [{ role: "user", content: "Name a lake." }] });
+  const asked = {
+    endpoint: MESSAGES,
+    provider: "anthropic",
+    model: "claude-haiku-4-5",
+    baselineModel: "claude-haiku-4-5",
+    body,
+    bodyBytes: body.length,
+  };
+  const mini: Fallback = { model: "gpt-5-mini", provider: "openai", endpoint: CHAT };
+  for (let line = 1; line <= 30; line++) await world.accept(1, { ...asked, ...chain(mini), inputTokensEst: 40, batchId: "batch_a", lineNo: line });
+  await world.pass(EVENING + 4 * HOUR, MINUTE);
+  const seen = await attempts();
+  const done = seen.filter((row) => row.state === "answered");
+  expect(done).toHaveLength(30);
+  expect(new Set(done.map((row) => `${row.lane} ${row.model}`))).toEqual(new Set(["openai-batch gpt-5-mini"]));
+  // A first file that is refused, perhaps, and what is given back before it is sent; never one attempt a look.
+  expect(seen.length).toBeLessThan(120);
+});

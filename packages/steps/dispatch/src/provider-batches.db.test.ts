@@ -32,20 +32,6 @@ const lanesOf = (rows: readonly Seen[]): string[] => [...new Set(rows.map((row) 
 const provider = async (path: string, method = "GET"): Promise<any> =>
   await (await fetch(`${world.emulator.url}${path}`, { method, headers: { authorization: "Bearer sk-test" } })).json();
 
-test("a provider's queue that is full holds work back until there is room, and nothing fails or moves to a dearer lane", async () => {
-  world = await openWorld({ batchTurnaroundMs: 10 * MINUTE, enqueuedTokenLimit: 700 });
-  await acceptLines(1, 10);
-  await world.look();
-  await acceptLines(11, 20);
-  await world.pass(EVENING + 2 * HOUR, MINUTE);
-  const held = (await attempts()).filter((row) => row.code === "quota_full");
-  expect(held.length).toBeGreaterThanOrEqual(10);
-  for (const row of held) expect(row).toMatchObject({ state: "void", outcome: "refused" });
-  expect(await answered()).toHaveLength(20);
-  expect(lanesOf(await answered())).toEqual(["openai-batch"]);
-  expect((await world.emulator.invoice()).lines).toHaveLength(20);
-});
-
 test("a file that its provider loses before it was looked at is uploaded again, and its lines stay at their price", async () => {
   world = await openWorld({ batchTurnaroundMs: 10 * MINUTE });
   await acceptLines(1, 8);

@@ -89,6 +89,12 @@ describe("the last event waits for the commit", () => {
     expect(thrown).toBe(cut.fault);
   });
 
+  test("an answer that is whole and could not be translated to its end throws, and no mark of an end leaves", async () => {
+    const { seen, thrown } = await collect(followStream(from(...chat), Promise.resolve(whole), () => false));
+    expect(seen).toEqual([chat[0]]);
+    expect(thrown).toMatchObject({ code: "provider-failed" });
+  });
+
   test("an error that the provider said itself is passed on and not said twice", async () => {
     const said = 'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n';
     expect(await collect(followStream(from("data: {}\n\n", said), Promise.resolve(cut)))).toEqual({ seen: ["data: {}\n\n", said], thrown: null });

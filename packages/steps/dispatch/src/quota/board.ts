@@ -1,6 +1,17 @@
-import { type LaneId, laneClass } from "@slowboat/contract";
-import { dueAtMs, fitQuota, type LaneRoom, type QuotaLine, type QuotaTurn, type QuotaView, quotaLookMs, quotaTurns, roomKey } from "@slowboat/plan";
-import { resolveModel, routeOn } from "@slowboat/pricing";
+import { type LaneId, laneClass, storedFallbacks } from "@slowboat/contract";
+import {
+  chainOf,
+  dueAtMs,
+  fitQuota,
+  type LaneRoom,
+  type QuotaLine,
+  type QuotaTurn,
+  type QuotaView,
+  quotaLookMs,
+  quotaTurns,
+  roomKey,
+} from "@slowboat/plan";
+import { type ModelRef, resolveModel, routeOn } from "@slowboat/pricing";
 import {
   type DueJob,
   type HeldTokens,
@@ -55,6 +66,8 @@ export async function openBoard(tx: Sql, deps: PlanDeps, jobs: readonly DueJob[]
       wanted.set(quotaKey(id), known);
       known.jobs.push(job);
     }
+    // A model that may stand in has a quota of its own; whoever does not need it takes no turn there.
+    for (const id of standInQuotas(deps, job)) if (!wanted.has(quotaKey(id))) wanted.set(quotaKey(id), { id, jobs: [] });
   }
   const columns = new Map<string, Column>();
   const known = wanted.size === 0 ? [] : await readQuotas(tx);
@@ -128,13 +141,19 @@ function boardOf(tx: Sql, deps: PlanDeps, columns: ReadonlyMap<string, Column>, 
   };
 }
 
-/** The quotas that a job's batch lanes have. */
-function quotasOf(deps: PlanDeps, job: DueJob): QuotaId[] {
-  const candidates = resolveModel(deps.book, job.model)?.candidates ?? [];
+/** The quotas that a job's batch lanes have for the model that it asks. */
+const quotasOf = (deps: PlanDeps, job: DueJob): QuotaId[] =>
+  quotasFor(deps, job, resolveModel(deps.book, job.model)?.candidates ?? [{ provider: job.provider, model: job.model }]);
+
+/** Those for the models that may stand in. */
+const standInQuotas = (deps: PlanDeps, job: DueJob): QuotaId[] =>
+  chainOf(deps.book, storedFallbacks(job.fallbacks)).flatMap(({ candidates }) => quotasFor(deps, job, candidates));
+
+function quotasFor(deps: PlanDeps, job: DueJob, candidates: readonly ModelRef[]): QuotaId[] {
   return deps.lanes.flatMap(({ id, account }) => {
     if (laneClass(id) !== "batch" || job.lanesDeny?.includes(id) || (job.lanesAllow !== null && !job.lanesAllow.includes(id))) return [];
-    const model = routeOn(id, candidates)?.model ?? (candidates.length === 0 && id === `${job.provider}-batch` ? job.model : null);
-    return model === null ? [] : [{ lane: id, account, model }];
+    const model = routeOn(id, candidates)?.model;
+    return model === undefined ? [] : [{ lane: id, account, model }];
   });
 }
 
