@@ -48,11 +48,10 @@ export async function noteQuotas(tx: Sql, ids: readonly QuotaId[]): Promise<void
 }
 
 /** Writes down how much has passed a provider's validation together; less than is known changes nothing. */
-export async function noteProven(tx: Sql, held: readonly HeldTokens[]): Promise<void> {
-  for (const { lane, account, model, provenTokens } of held)
-    await tx`
-      insert into enqueued_quota as q (lane, account, model, proven_tokens) values (${lane}, ${account}, ${model}, ${provenTokens}::float8)
-      on conflict (lane, account, model) do update set proven_tokens = excluded.proven_tokens where q.proven_tokens < excluded.proven_tokens`;
+export async function noteProven(tx: Sql, { lane, account, model, provenTokens }: HeldTokens): Promise<void> {
+  await tx`
+    insert into enqueued_quota as q (lane, account, model, proven_tokens) values (${lane}, ${account}, ${model}, ${provenTokens}::float8)
+    on conflict (lane, account, model) do update set proven_tokens = excluded.proven_tokens where q.proven_tokens < excluded.proven_tokens`;
 }
 
 /** Writes down what a refusal taught. Two workers that learn at once each know what the other's batch held; the later one stands. */

@@ -78,12 +78,11 @@ export function fitQuota<L extends QuotaLine>(quota: QuotaView, lines: readonly 
   const room = quota.limitTokens - quota.heldTokens;
   const go: L[] = [];
   const wait: L[] = [];
-  let full = false;
   for (const { line, aheadTokens } of inOrder(quota, lines)) {
     const alone = aheadTokens === 0 && quota.heldTokens === 0;
-    if (!full && (aheadTokens + line.tokens <= room || alone)) go.push(line);
+    // What goes before counts whether it goes or waits, so nothing passes a line that waits.
+    if (aheadTokens + line.tokens <= room || alone) go.push(line);
     else wait.push(line);
-    full ||= wait.length > 0 || line.tokens > room;
   }
   return { go, wait };
 }

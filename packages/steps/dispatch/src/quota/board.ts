@@ -76,11 +76,12 @@ export async function openBoard(tx: Sql, deps: PlanDeps, jobs: readonly DueJob[]
     .filter((id) => limitOf(deps.quotas, id, { known: rowOf(known, id), held: undefined }, nowMs)?.firm);
   await lockQuotas(tx, firm);
   const held = wanted.size === 0 ? [] : await readHeldTokens(tx, { nowMs });
-  await noteProven(tx, newlyProven(held, known));
-  for (const [key, { id, jobs: mine }] of wanted) {
+  // One order for all planners, since each keeps what it writes locked.
+  for (const [key, { id, jobs: mine }] of [...wanted].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const holds = rowOf(held, id);
     const limit = limitOf(deps.quotas, id, { known: rowOf(known, id), held: holds }, nowMs);
     if (limit === null) continue;
+    if (!limit.firm && holds && isNewlyProven(holds, known)) await noteProven(tx, holds);
     const waiting = rowOf(known, id) === undefined ? [] : without(await readWaitingTokens(tx, id), mine, key);
     const view = { limitTokens: limit.tokens, heldTokens: holds?.heldTokens ?? 0, waiting };
     const waitingLines = waiting.reduce((sum, row) => sum + row.lines, 0);
@@ -90,8 +91,8 @@ export async function openBoard(tx: Sql, deps: PlanDeps, jobs: readonly DueJob[]
 }
 
 /** Written down in steps of a tenth, where more is out than any account may have at first. */
-const newlyProven = (held: readonly HeldTokens[], known: readonly KnownQuota[]): HeldTokens[] =>
-  held.filter((one) => one.provenTokens >= PROVEN_TOKENS && one.provenTokens > 1.1 * (rowOf(known, one)?.provenTokens ?? 0));
+const isNewlyProven = (held: HeldTokens, known: readonly KnownQuota[]): boolean =>
+  held.provenTokens >= PROVEN_TOKENS && held.provenTokens > 1.1 * (rowOf(known, held)?.provenTokens ?? 0);
 
 function boardOf(tx: Sql, deps: PlanDeps, columns: ReadonlyMap<string, Column>, nowMs: number): QuotaBoard {
   const columnsOf = (job: DueJob): Column[] => quotasOf(deps, job).flatMap((id) => columns.get(quotaKey(id)) ?? []);

@@ -92,6 +92,21 @@ test("a configured quota is kept without a single refusal, and the earliest dead
   expect(await refusedCreates()).toBe(0);
 });
 
+test("what waits goes as soon as a batch has ended, not at its own next look", async () => {
+  const limit = 20 * TOKENS;
+  world = await openWorld({ batchTurnaroundMs: 20 * MINUTE }, { "openai-batch": { "gpt-5-mini": limit } });
+  await bulk(40, { deadlineAtMs: EVENING + 24 * HOUR });
+  const ended = async (): Promise<number> => (await world.rows<{ state: string }>("dispatch", "state")).filter((row) => row.state === "done").length;
+  for (let n = 0; n < 400 && (await ended()) === 0; n++) {
+    await world.look();
+    world.clock.advance(MINUTE / 4);
+  }
+  expect(await attempts()).toHaveLength(20);
+  const freed = (await answered()).length;
+  await planDue(world.planDeps, signal);
+  expect(await attempts()).toHaveLength(20 + freed);
+});
+
 test("work whose turn in the queue would come too late goes to the lane that makes its deadline, and what waits goes there at its latest start", async () => {
   const limit = 10 * TOKENS;
   world = await openWorld({ batchTurnaroundMs: 25 * MINUTE, enqueuedTokenLimit: limit }, { "openai-batch": { "*": limit } });
