@@ -1,16 +1,5 @@
 import { type LaneId, laneClass, storedFallbacks } from "@slowboat/contract";
-import {
-  chainOf,
-  dueAtMs,
-  fitQuota,
-  type LaneRoom,
-  type QuotaLine,
-  type QuotaTurn,
-  type QuotaView,
-  quotaLookMs,
-  quotaTurns,
-  roomKey,
-} from "@slowboat/plan";
+import { dueAtMs, fitQuota, type LaneRoom, type QuotaLine, type QuotaTurn, type QuotaView, quotaLookMs, quotaTurns, roomKey } from "@slowboat/plan";
 import { type ModelRef, resolveModel, routeOn } from "@slowboat/pricing";
 import {
   type DueJob,
@@ -59,15 +48,15 @@ interface Column {
  * transaction ends, so that two planners never give the same room away.
  */
 export async function openBoard(tx: Sql, deps: PlanDeps, jobs: readonly DueJob[], nowMs: number): Promise<QuotaBoard> {
-  const wanted = new Map<string, { id: QuotaId; jobs: DueJob[] }>();
+  const wanted = new Map<string, { id: QuotaId; asking: Set<DueJob>; all: Set<DueJob> }>();
   for (const job of jobs) {
-    for (const id of quotasOf(deps, job)) {
-      const known = wanted.get(quotaKey(id)) ?? { id, jobs: [] };
+    for (const { id, asked } of quotasOf(deps, job)) {
+      const known = wanted.get(quotaKey(id)) ?? { id, asking: new Set(), all: new Set() };
       wanted.set(quotaKey(id), known);
-      known.jobs.push(job);
+      known.all.add(job);
+      // Who may come only in another model's stead takes no place in the queue until it does.
+      if (asked) known.asking.add(job);
     }
-    // A model that may stand in has a quota of its own; whoever does not need it takes no turn there.
-    for (const id of standInQuotas(deps, job)) if (!wanted.has(quotaKey(id))) wanted.set(quotaKey(id), { id, jobs: [] });
   }
   const columns = new Map<string, Column>();
   const known = wanted.size === 0 ? [] : await readQuotas(tx);
@@ -77,15 +66,15 @@ export async function openBoard(tx: Sql, deps: PlanDeps, jobs: readonly DueJob[]
   await lockQuotas(tx, firm);
   const held = wanted.size === 0 ? [] : await readHeldTokens(tx, { nowMs });
   // One order for all planners, since each keeps what it writes locked.
-  for (const [key, { id, jobs: mine }] of [...wanted].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [key, { id, asking, all }] of [...wanted].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const holds = rowOf(held, id);
     const limit = limitOf(deps.quotas, id, { known: rowOf(known, id), held: holds }, nowMs);
     if (limit === null) continue;
     if (!limit.firm && holds && isNewlyProven(holds, known)) await noteProven(tx, holds);
-    const waiting = rowOf(known, id) === undefined ? [] : without(await readWaitingTokens(tx, id), mine, key);
+    const waiting = rowOf(known, id) === undefined ? [] : without(await readWaitingTokens(tx, id), all, key);
     const view = { limitTokens: limit.tokens, heldTokens: holds?.heldTokens ?? 0, waiting };
     const waitingLines = waiting.reduce((sum, row) => sum + row.lines, 0);
-    columns.set(key, { id, limit, view, waitingLines, turns: quotaTurns(view, mine.map(toLine)) });
+    columns.set(key, { id, limit, view, waitingLines, turns: quotaTurns(view, [...asking].map(toLine)) });
   }
   return boardOf(tx, deps, columns, nowMs);
 }
@@ -95,7 +84,7 @@ const isNewlyProven = (held: HeldTokens, known: readonly KnownQuota[]): boolean 
   held.provenTokens >= PROVEN_TOKENS && held.provenTokens > 1.1 * (rowOf(known, held)?.provenTokens ?? 0);
 
 function boardOf(tx: Sql, deps: PlanDeps, columns: ReadonlyMap<string, Column>, nowMs: number): QuotaBoard {
-  const columnsOf = (job: DueJob): Column[] => quotasOf(deps, job).flatMap((id) => columns.get(quotaKey(id)) ?? []);
+  const columnsOf = (job: DueJob): Column[] => quotasOf(deps, job).flatMap(({ id, asked }) => (asked ? (columns.get(quotaKey(id)) ?? []) : []));
   const columnFor = ({ decision }: Placement): Column | undefined => {
     const offer = deps.lanes.find((lane) => lane.id === decision.lane);
     return offer && columns.get(quotaKey({ lane: offer.id, account: offer.account, model: decision.model }));
@@ -142,19 +131,18 @@ function boardOf(tx: Sql, deps: PlanDeps, columns: ReadonlyMap<string, Column>, 
   };
 }
 
-/** The quotas that a job's batch lanes have for the model that it asks. */
-const quotasOf = (deps: PlanDeps, job: DueJob): QuotaId[] =>
-  quotasFor(deps, job, resolveModel(deps.book, job.model)?.candidates ?? [{ provider: job.provider, model: job.model }]);
-
-/** Those for the models that may stand in. */
-const standInQuotas = (deps: PlanDeps, job: DueJob): QuotaId[] =>
-  chainOf(deps.book, storedFallbacks(job.fallbacks)).flatMap(({ candidates }) => quotasFor(deps, job, candidates));
-
-function quotasFor(deps: PlanDeps, job: DueJob, candidates: readonly ModelRef[]): QuotaId[] {
-  return deps.lanes.flatMap(({ id, account }) => {
-    if (laneClass(id) !== "batch" || job.lanesDeny?.includes(id) || (job.lanesAllow !== null && !job.lanesAllow.includes(id))) return [];
-    const model = routeOn(id, candidates)?.model;
-    return model === undefined ? [] : [{ lane: id, account, model }];
+/** The quotas of a job's batch lanes: for the model that it asks for, and for those that may answer in its stead. */
+function quotasOf(deps: PlanDeps, job: DueJob): { readonly id: QuotaId; readonly asked: boolean }[] {
+  const allowed = deps.lanes.filter(
+    ({ id }) => laneClass(id) === "batch" && !job.lanesDeny?.includes(id) && (job.lanesAllow === null || job.lanesAllow.includes(id)),
+  );
+  const asked = { model: job.model, provider: job.provider };
+  return [asked, ...storedFallbacks(job.fallbacks)].flatMap((name) => {
+    const candidates = resolveModel(deps.book, name.model)?.candidates ?? [{ provider: name.provider as ModelRef["provider"], model: name.model }];
+    return allowed.flatMap(({ id, account }) => {
+      const model = routeOn(id, candidates)?.model;
+      return model === undefined ? [] : [{ id: { lane: id, account, model }, asked: name === asked }];
+    });
   });
 }
 
@@ -163,7 +151,7 @@ const toLine = (job: DueJob): QuotaLine => ({ id: job.id, tokens: job.inputToken
 /** What waits besides the jobs of this look, which are in it if they waited before. */
 function without(
   rows: readonly { minute: number; tokens: number; lines: number }[],
-  jobs: readonly DueJob[],
+  jobs: Iterable<DueJob>,
   key: string,
 ): { minute: number; tokens: number; lines: number }[] {
   const byMinute = new Map(rows.map((row) => [row.minute, { ...row }]));

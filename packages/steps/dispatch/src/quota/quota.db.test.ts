@@ -107,6 +107,19 @@ test("what waits goes as soon as a batch has ended, not at its own next look", a
   expect(await attempts()).toHaveLength(20 + freed);
 });
 
+test("models that answer in another's stead keep within their own quota, and take no place in it before", async () => {
+  world = await openWorld({ batchTurnaroundMs: 20 * MINUTE }, { "openai-batch": { "gpt-5-mini": 1, "gpt-6-luna": 20 * TOKENS } });
+  const fallbacks = JSON.stringify([{ model: "gpt-6-luna", provider: "openai", endpoint: "/v1/chat/completions" }]);
+  await bulk(30, { lanesAllow: ["openai-batch"], deadlineAtMs: EVENING + 12 * HOUR, fallbacks });
+  await planDue(world.planDeps, signal);
+  const models = await world.rows<{ model: string; tokens: number }>("dispatch", "model, input_tokens as tokens");
+  expect(new Set(models.map((row) => row.model))).toEqual(new Set(["gpt-6-luna"]));
+  expect(models.reduce((sum, row) => sum + row.tokens, 0)).toBe(20 * TOKENS);
+  expect(await waiting()).toHaveLength(10);
+  await world.pass(EVENING + 6 * HOUR, MINUTE);
+  expect(await answered()).toHaveLength(30);
+});
+
 test("work whose turn in the queue would come too late goes to the lane that makes its deadline, and what waits goes there at its latest start", async () => {
   const limit = 10 * TOKENS;
   world = await openWorld({ batchTurnaroundMs: 25 * MINUTE, enqueuedTokenLimit: limit }, { "openai-batch": { "*": limit } });
