@@ -10,7 +10,7 @@ import type { Progress } from "./progress.ts";
 import { startReceiver } from "./receiver.ts";
 import { startRecordedProvider } from "./recorded/provider.ts";
 import { type Accepted, nothingAccepted, submit } from "./submit.ts";
-import { LONG_RUN, makeTasks, type Task } from "./workload.ts";
+import { makeTasks, type Task } from "./workload.ts";
 
 /** What a soak is asked with. */
 export interface SoakOptions {
@@ -36,8 +36,8 @@ const SCALE = 480;
 /** Batches of ten minutes and real-time latencies as published. */
 const EMULATOR = ["--latency", "prior", "--batch-turnaround-ms", "600000"];
 const AT_ONCE = 24;
-/** Machine ms without a change after which what has not ended never will: a day of job time where batches are left to expire. */
-const STILL_MS = { short: 45_000, long: 240_000 };
+/** Machine ms without a change after which what has not ended never will: longer than the day of job time that a provider's batch may hang. */
+const STILL_MS = 240_000;
 
 /**
  * The running stack against the emulator with every fault switched on at random: work of all kinds is submitted through the public API, waited
@@ -61,9 +61,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     stops.push(caller.close);
     const accepted = nothingAccepted();
     await submitAll(options, caller, receiver.url, accepted);
-    const stuck = await drain(ground.store, options.requests >= LONG_RUN ? STILL_MS.long : STILL_MS.short, (left) =>
-      options.progress.at("drain", options.requests - left, options.requests),
-    );
+    const stuck = await drain(ground.store, STILL_MS, (left) => options.progress.at("drain", options.requests - left, options.requests));
     options.progress.end();
     const work = await auditWork({ caller, store: ground.store, receiver, accepted });
     const money = await auditMoney(ground.store, provider.url);

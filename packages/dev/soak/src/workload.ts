@@ -41,7 +41,7 @@ const ANTHROPIC_MODELS = ["claude-haiku-4-5", "claude-sonnet-5"] as const;
 const DEADLINES = ["40m", "2h", "3h", "3h"] as const;
 const LONG_DEADLINE = "26h";
 /** A run of this size lasts long enough, at its pace, for batches to expire. */
-export const LONG_RUN = 10_000;
+const LONG_RUN = 10_000;
 /** Every so many questions were asked before. */
 const REPEATS = 12;
 /** Every so many have a long beginning in common with others. */
