@@ -233,3 +233,14 @@ test("a batch whose cancellation is refused again and again is harvested all the
   expect(states.get("openai-batch")).toBe("answered");
   expect((await world.emulator.invoice()).lines).toHaveLength((await answered()).length);
 });
+
+test("lines that went into a batch while real time was away are looked at before their deadline, and rescued when it is back", async () => {
+  world = await openWorld({ batchTurnaroundMs: 20 * MINUTE });
+  world.emulator.addFaults({ match: CREATE, batch: { hangs: { doneShare: 0 } } });
+  const account = world.laneDeps.lanes.get("openai")?.account ?? "";
+  await world.database.store.sql`
+    insert into lane_parking (lane, account, code, until_ms, times) values ('openai', ${account}, 'insufficient_quota', ${EVENING + HOUR}, 1)`;
+  await world.accept(3, { ...BATCH, lanesAllow: ["openai-batch", "openai"], deadlineAtMs: EVENING + 6 * HOUR });
+  await world.pass(EVENING + 6 * HOUR, 2 * MINUTE);
+  expect((await answered()).map((row) => row.lane)).toEqual(["openai", "openai", "openai"]);
+});

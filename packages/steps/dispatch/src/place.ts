@@ -88,7 +88,7 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
         ...asksOther(decision, job.endpoint),
       });
       if (dispatchId !== null) dispatchOf.set(job.id, dispatchId);
-      placed.push({ jobId: job.id, lane: decision.lane, attemptId: id, nextDecisionAtMs: decision.latestStartAtMs });
+      placed.push({ jobId: job.id, lane: decision.lane, attemptId: id, nextDecisionAtMs: decision.latestStartAtMs ?? unbackedLook(decision, nowMs) });
     }
   }
   await insertDispatches(tx, dispatches, deps.time.clock.real());
@@ -101,6 +101,16 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
 /** Model and endpoint of an attempt that asks another model than its job does; nothing for any other. */
 export const asksOther = ({ fallback, model }: Decision, asked: string): Pick<NewAttempt, "model" | "endpoint"> =>
   fallback === undefined ? {} : { model, endpoint: fallback.endpoint === asked ? null : fallback.endpoint };
+
+/** Where real time was away when a batch was chosen (it may be back long before the deadline), the job is looked at this long before it (job ms). */
+const UNBACKED_LOOK_MS = 15 * 60_000;
+const LOOK_LEAST_MS = 60_000;
+
+/** When (job ms) a line of a provider batch that no rescue backs is looked at again: a batch may hang for a day. */
+function unbackedLook({ lane, deadlineAtMs }: Decision, nowMs: number): number | null {
+  if (laneClass(lane) !== "batch" || deadlineAtMs === null) return null;
+  return Math.max(nowMs + LOOK_LEAST_MS, deadlineAtMs - UNBACKED_LOOK_MS);
+}
 
 /** The queue that serves a lane. */
 export const laneQueue = (lane: LaneId): "lane-call" | "lane-batch" | "lane-pool" =>
