@@ -1,6 +1,6 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
-import { type Ground, prepareGround, startApps, startEmulator } from "@slowboat/bench";
+import { type Ground, NOWHERE, prepareGround, startApps, startEmulator } from "@slowboat/bench";
 import { auditLogs } from "./audit-logs.ts";
 import { auditMoney, type MoneyAudit } from "./audit-money.ts";
 import { auditWork, type WorkAudit } from "./audit-work.ts";
@@ -55,8 +55,16 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     stops.push(provider.stop);
     const receiver = await startReceiver(ground.webhookSecret);
     stops.push(receiver.close);
-    const apps = await startApps(ground, { upstreamUrl: provider.url, anthropic: true, callbackAllow: [receiver.address], profileDir: null });
+    const { webhookSecret } = provider;
+    const apps = await startApps(ground, {
+      upstreamUrl: provider.url,
+      anthropic: true,
+      callbackAllow: [receiver.address],
+      profileDir: null,
+      ...(webhookSecret === undefined ? {} : { webhookSecret }),
+    });
     stops.push(apps.stop);
+    await provider.begin?.(`${apps.url}/webhooks/openai`);
     const caller = openCaller(apps.url, ground.key, AT_ONCE);
     stops.push(caller.close);
     const accepted = nothingAccepted();
@@ -81,13 +89,38 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
 
 interface Provider {
   readonly url: string;
+  /** What it signs its announcements of batches with, where it announces them. */
+  readonly webhookSecret?: string;
+  /** Tells it where to announce, once that is known, and lets its faults loose. */
+  begin?(announceTo: string): Promise<void>;
   stop(): Promise<void>;
 }
 
 async function emulated(ground: Ground, options: SoakOptions): Promise<Provider> {
   const { url, child } = await startEmulator(ground, [...EMULATOR, "--seed", String(options.seed)]);
-  await switchFaultsOn(url, options);
-  return { url, stop: child.stop };
+  const endpoint = async (path: string, wish: object): Promise<Record<string, unknown>> => {
+    const headers = { authorization: "Bearer soak", "content-type": "application/json" };
+    const answer = await fetch(`${url}/v1/webhook_endpoints${path}`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(wish),
+      signal: AbortSignal.timeout(5_000),
+    });
+    if (!answer.ok) throw new Error(`the emulator takes no webhook endpoint: ${await answer.text()}`);
+    return (await answer.json()) as Record<string, unknown>;
+  };
+  const events = ["batch.completed", "batch.failed", "batch.expired", "batch.cancelled"];
+  // Its secret is needed before the service that listens has an address.
+  const made = await endpoint("", { name: "soak", url: NOWHERE, event_types: events });
+  return {
+    url,
+    webhookSecret: String(made["signing_secret"]),
+    begin: async (announceTo) => {
+      await endpoint(`/${String(made["id"])}`, { url: announceTo });
+      await switchFaultsOn(url, options);
+    },
+    stop: child.stop,
+  };
 }
 
 const recorded = async ({ clock }: Ground): Promise<Provider> =>

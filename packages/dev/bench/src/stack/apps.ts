@@ -16,6 +16,8 @@ export interface AppsOptions {
   readonly upstreamUrl: string;
   /** Path of a module of lanes that take the place of the built-in ones. */
   readonly lanesModule?: string;
+  /** What the upstream signs its announcements of batches with; without it the intake API takes none. */
+  readonly webhookSecret?: string;
   /** True where it stands for Anthropic as well. */
   readonly anthropic?: boolean;
   readonly redisUrl?: string;
@@ -71,7 +73,12 @@ export async function startApps(ground: Ground, options: AppsOptions): Promise<A
       profileDir: options.profileDir,
     });
   const started: Child[] = [];
-  const startIntake = (): Promise<Child> => start("intake-api", { ...providers, SLOWBOAT_PORT: String(port) });
+  const startIntake = (): Promise<Child> =>
+    start("intake-api", {
+      ...providers,
+      SLOWBOAT_PORT: String(port),
+      ...(options.webhookSecret === undefined ? {} : { OPENAI_WEBHOOK_SECRET: options.webhookSecret }),
+    });
   let intake: Child | null = null;
   const stop = async (): Promise<void> => {
     await intake?.stop();
