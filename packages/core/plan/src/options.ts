@@ -1,7 +1,7 @@
 import { type Candidate, type LaneId, laneClass } from "@slowboat/contract";
 import { quote, routeOn } from "@slowboat/pricing";
 import { cacheSavingNano } from "./cached-price.ts";
-import { flexCdf, poolCdf, poolMeanMs, realtimeCdf, realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
+import { flexCdf, poolBefore, poolCdf, poolMeanMs, poolTokens, realtimeCdf, realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
 import { POLICY } from "./policy.ts";
 import { queueMs, rescueAtMs } from "./rescue.ts";
 import type { LaneView, PlanJob, Snapshot } from "./snapshot.ts";
@@ -144,16 +144,17 @@ function speedOf(context: Context, lane: LaneView): Speed {
   const start = startMs(context);
   switch (laneClass(lane.id)) {
     case "pool": {
-      const pool = snapshot.pool ?? { tokensPerSecond: 1, backlogTokens: 0 };
-      const tokens = job.inputTokens + job.outputTokens;
+      const pool = poolBefore(snapshot.pool ?? { tokensPerSecond: 1, backlogTokens: 0 }, job.deadlineAtMs);
+      const tokens = poolTokens(pool, job);
       const mean = poolMeanMs(pool, tokens, snapshot.scale);
       return { finishMs: start + mean, cdf: (ms) => poolCdf(ms - start, pool, tokens, snapshot.scale), needsMs: start + mean * 1.6 };
     }
     case "batch": {
       const delay = start + POLICY.pollMs;
-      const q90 = batchQuantile(POLICY.unrescuedInTime, snapshot.batchLines) ?? Number.POSITIVE_INFINITY;
-      const median = batchQuantile(0.5, snapshot.batchLines) ?? Number.POSITIVE_INFINITY;
-      return { finishMs: delay + median, cdf: (ms) => batchCdf(ms - delay, snapshot.batchLines), needsMs: delay + q90 };
+      const seen = snapshot.turnaround?.get(lane.id);
+      const q90 = batchQuantile(POLICY.unrescuedInTime, snapshot.batchLines, seen) ?? Number.POSITIVE_INFINITY;
+      const median = batchQuantile(0.5, snapshot.batchLines, seen) ?? Number.POSITIVE_INFINITY;
+      return { finishMs: delay + median, cdf: (ms) => batchCdf(ms - delay, snapshot.batchLines, seen), needsMs: delay + q90 };
     }
     case "flex": {
       const queue = start + queueMs(lane, job.outputTokens, snapshot.scale);
