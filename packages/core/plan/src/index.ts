@@ -11,6 +11,6 @@ export { learnTurnaround, type SeenBatch } from "./learn.ts";
 export { closePack, maxPack, type OpenPack, type PackLimits, packKey } from "./pack.ts";
 export { hasRoomForTwo, holdLookMs, markedShare, type PrimeQuestion, type PrimeVerdict, primeVerdict, readChance, twoBatchesCdf } from "./prime.ts";
 export { callsPerSecond, cancelPays, queueMs, rescueAtMs, rescueMove, rescueMs, restartPays } from "./rescue.ts";
-export { type FailedAttempt, type RetryPlan, retryPlan } from "./retry.ts";
+export { type FailedAttempt, type NotTaken, type RetryPlan, restMs, retryPlan } from "./retry.ts";
 export type { LaneView, PlanJob, Snapshot, TriedLane, Verdict } from "./snapshot.ts";
 export { batchCdf, batchCdfGiven, batchQuantile, type Turnaround } from "./turnaround.ts";

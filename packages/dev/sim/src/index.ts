@@ -1,0 +1,2 @@
+/** The simulator. */
+export { runWorld } from "./world.ts";

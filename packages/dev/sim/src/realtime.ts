@@ -1,0 +1,122 @@
+import type { LaneId } from "@slowboat/contract";
+import { createFairShares } from "@slowboat/plan";
+import type { Audit } from "./audit.ts";
+import type { Dice } from "./dice.ts";
+import type { Engine } from "./engine.ts";
+import { isOver, type JobState, workOf } from "./job.ts";
+import type { WorldSpec } from "./spec.ts";
+
+const LATENCY = { medianMs: 6_000, sigma: 0.5 };
+export const TOKENS_PER_MS = 0.06;
+/** How much of a minute's limit may be used at once. */
+const BURST_SECONDS = 60;
+
+interface Waiting {
+  readonly state: JobState;
+  readonly nano: bigint;
+  readonly work: number;
+}
+
+/** A provider's real-time lane: calls start as its rate limit lets them, those with a deadline first and by it, the others by fair shares. */
+export interface Realtime {
+  /** Puts a call in line; `done` gets its answer, `dropped` is called where the job was answered before the call began. */
+  send(state: JobState, nano: bigint): void;
+  /** Work in line and not yet let pass, in prompt tokens. */
+  waitingWork(): number;
+}
+
+export function createRealtime(
+  ground: { readonly spec: WorldSpec; readonly engine: Engine; readonly dice: Dice; readonly audit: Audit },
+  lane: LaneId,
+  on: { readonly answered: (state: JobState, lane: LaneId, nano: bigint) => void; readonly dropped: (state: JobState, nano: bigint) => void },
+): Realtime {
+  const { spec, engine, dice, audit } = ground;
+  const rate = spec.realtimeRate[lane] ?? 1;
+  const byDeadline: Waiting[] = [];
+  const byTenant = new Map<string, Waiting[]>();
+  const shares = createFairShares();
+  const waitingTenants = new Set<string>();
+  let queued = 0;
+  let level = rate * BURST_SECONDS;
+  let levelAtMs = engine.nowMs();
+  let woken = false;
+  let arrivals: Waiting[] = [];
+
+  const refill = (): void => {
+    level = Math.min(rate * BURST_SECONDS, level + (rate * (engine.nowMs() - levelAtMs)) / 1000);
+    levelAtMs = engine.nowMs();
+  };
+  const begin = (call: Waiting, urgent: boolean): void => {
+    level -= call.work;
+    queued -= call.work;
+    audit.served(call.state.job.tenant, call.work, urgent, waitingTenants);
+    shares.charge(call.state.job.tenant, call.work);
+    const { job } = call.state;
+    const tookMs = dice.logNormal("call", LATENCY, job.no, call.state.realtimeCalls++) + job.outputTokens / TOKENS_PER_MS;
+    engine.at(engine.nowMs() + tookMs, () => on.answered(call.state, lane, call.nano));
+  };
+  const drop = (call: Waiting): void => {
+    queued -= call.work;
+    on.dropped(call.state, call.nano);
+  };
+  const nextFair = (): Waiting | null => {
+    const tenant = spec.plant === "first-come" ? (arrivals.shift()?.state.job.tenant ?? null) : shares.next();
+    if (tenant === null) return null;
+    const line = byTenant.get(tenant) ?? [];
+    return line[0] ?? null;
+  };
+  const leave = (call: Waiting): void => {
+    const { tenant } = call.state.job;
+    const line = byTenant.get(tenant) ?? [];
+    line.shift();
+    if (line.length > 0) return;
+    shares.rest(tenant);
+    waitingTenants.delete(tenant);
+  };
+  const serve = (): void => {
+    refill();
+    while (level > 0) {
+      const urgent = byDeadline.shift();
+      if (urgent !== undefined) {
+        if (isOver(urgent.state)) drop(urgent);
+        else begin(urgent, true);
+        continue;
+      }
+      const call = nextFair();
+      if (call === null) return;
+      if (isOver(call.state)) drop(call);
+      else begin(call, false);
+      leave(call);
+    }
+    if (woken || queued <= 0) return;
+    woken = true;
+    engine.at(engine.nowMs() + Math.max(1, ((1 - level) / rate) * 1000), () => {
+      woken = false;
+      serve();
+    });
+  };
+  return {
+    send(state, nano) {
+      const call = { state, nano, work: workOf(state.job) };
+      queued += call.work;
+      const { deadlineAtMs, tenant } = state.job;
+      if (deadlineAtMs === null) {
+        const line = byTenant.get(tenant) ?? [];
+        byTenant.set(tenant, line);
+        line.push(call);
+        if (spec.plant === "first-come") arrivals = [...arrivals, call];
+        shares.wake(tenant);
+        waitingTenants.add(tenant);
+      } else {
+        let at = byDeadline.length;
+        while (at > 0 && (byDeadline[at - 1]?.state.job.deadlineAtMs ?? 0) > deadlineAtMs) at--;
+        byDeadline.splice(at, 0, call);
+      }
+      serve();
+    },
+    waitingWork() {
+      refill();
+      return queued + Math.max(0, -level);
+    },
+  };
+}
