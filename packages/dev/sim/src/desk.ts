@@ -55,6 +55,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
   const rescueSlackMs: number[] = [];
   const choiceMs: number[] = [];
   const laneWork = new Map<LaneId, number>();
+  const here = LANES.filter((lane) => lane !== "pool" || spec.poolRate > 0);
   let pulling = false;
 
   // Money.
@@ -121,7 +122,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
   };
   const snapshot = (model: string): Snapshot => {
     const turnaround = new Map();
-    const lanes = LANES.map((id): LaneView => {
+    const lanes = here.map((id): LaneView => {
       const base = { id, emulated: true, available: !laneAway(id), concurrency: WIDE, queued: 0 };
       if (laneClass(id) === "batch") {
         const lesson = batches.learned(id);
