@@ -39,7 +39,9 @@ export function createFairShares(weight: (tenant: string) => number = () => 1): 
       share.served = Math.max(share.served, least()?.[1].served ?? 0);
       share.waiting = true;
     },
-    rest: (tenant) => void (of(tenant).waiting = false),
+    rest(tenant) {
+      of(tenant).waiting = false;
+    },
     next: () => least()?.[0] ?? null,
     charge(tenant, work) {
       of(tenant).served += work / weight(tenant);

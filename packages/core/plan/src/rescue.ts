@@ -59,7 +59,10 @@ export function rescueMs(
   return (
     lag +
     poll +
-    Math.max(answerMs(job.outputTokens, job.deadlineAtMs - nowMs) + POLICY.callOverheadRealMs * snapshot.scale, POLICY.slowCall * (rescueLane.callMs ?? 0)) +
+    Math.max(
+      answerMs(job.outputTokens, job.deadlineAtMs - nowMs) + POLICY.callOverheadRealMs * snapshot.scale,
+      POLICY.slowCall * (rescueLane.callMs ?? 0),
+    ) +
     queueMs(rescueLane, job.outputTokens, snapshot.scale) +
     herd +
     guardMs(job.deadlineAtMs - nowMs, snapshot)

@@ -63,11 +63,19 @@ export function createAudit(spec: WorldSpec, ledger: SimLedger, nowMs: () => num
   };
   return {
     violations,
-    arrived: (state) => void (touched = state),
+    arrived(state) {
+      touched = state;
+    },
     placed(state, lane, latestStartAtMs) {
       touched = state;
       if (state.job.deny?.includes(lane)) fail("never-denied", `job ${state.job.no} on ${lane}`);
-      if (within(spec.away.filter((span) => span.lane === lane), nowMs())) fail("never-away", `job ${state.job.no} on ${lane}`);
+      if (
+        within(
+          spec.away.filter((span) => span.lane === lane),
+          nowMs(),
+        )
+      )
+        fail("never-away", `job ${state.job.no} on ${lane}`);
       if (lane === "pool" && within(spec.poolDown, nowMs())) fail("never-away", `job ${state.job.no} on the pool`);
       if (latestStartAtMs === null) return void due.delete(state.job.no);
       if (latestStartAtMs <= nowMs()) fail("no-late-decision", `job ${state.job.no} was placed after its latest start`);

@@ -19,8 +19,8 @@ import type { Audit } from "./audit.ts";
 import type { Dice } from "./dice.ts";
 import type { Engine } from "./engine.ts";
 import { isOver, type JobState } from "./job.ts";
-import { EXPIRY_MS, SLOT_MS, turnaround } from "./turnaround.ts";
 import { LANES, type WorldSpec } from "./spec.ts";
+import { EXPIRY_MS, SLOT_MS, turnaround } from "./turnaround.ts";
 
 const ENDPOINT = "/v1/chat/completions";
 /** What a cancel costs on top: lines that were caught in the middle are charged and lost. */
@@ -132,7 +132,17 @@ export function createBatches(ground: Ground, on: BatchNews): Batches {
     const record = { submittedAtMs: nowMs, lastAtMs: -1, ended: false, lines: lines.length };
     seen.set(pack.lane, [...(seen.get(pack.lane) ?? []), record]);
     const slot = Math.floor((nowMs - spec.startMs) / SLOT_MS);
-    const out: Out = { lane: pack.lane, lines, inputTokens: pack.inputTokens, sentAtMs: nowMs, ...luck, slot, seen: record, cancelling: false, over: false };
+    const out: Out = {
+      lane: pack.lane,
+      lines,
+      inputTokens: pack.inputTokens,
+      sentAtMs: nowMs,
+      ...luck,
+      slot,
+      seen: record,
+      cancelling: false,
+      over: false,
+    };
     for (const { state } of lines) {
       state.place = "batch";
       outOf.set(state, out);
@@ -153,8 +163,10 @@ export function createBatches(ground: Ground, on: BatchNews): Batches {
       else on.back(line.state, out.lane, line.nano, how);
     }
   };
-  const finishedBy = (out: Out, ms: number) => (line: Line): boolean =>
-    dice.unit("line", line.state.job.no, out.slot) < (Number.isFinite(out.tookMs) ? Math.min(1, ms / out.tookMs) : (out.part * ms) / EXPIRY_MS);
+  const finishedBy =
+    (out: Out, ms: number) =>
+    (line: Line): boolean =>
+      dice.unit("line", line.state.job.no, out.slot) < (Number.isFinite(out.tookMs) ? Math.min(1, ms / out.tookMs) : (out.part * ms) / EXPIRY_MS);
   const end = (out: Out): void => {
     if (out.over) return;
     const whole = out.tookMs <= EXPIRY_MS;
@@ -181,7 +193,10 @@ export function createBatches(ground: Ground, on: BatchNews): Batches {
     if (open.length > 0 && Number.isFinite(roomMs) && roomMs > 0) {
       const batchNano = open.reduce((sum, { nano }) => sum + nano, 0n);
       const slow = { lane: out.lane, ageMs: nowMs - out.sentAtMs, lines: out.lines.length, batchNano, realtimeNano: 2n * batchNano, roomMs };
-      if (restartPays({ ...slow, seen: learned(out.lane) })) return cancel(out);
+      if (restartPays({ ...slow, seen: learned(out.lane) })) {
+        cancel(out);
+        return;
+      }
     }
     engine.at(nowMs + Math.max(60_000, (nowMs - out.sentAtMs) * (ASK_AGAIN - 1)), () => ask(out));
   };

@@ -23,7 +23,15 @@ export function worldBook(changeDay: string | null = null): PriceBook {
     { provider: "pool", model: "own", tier: "standard", share: 0.15 },
   ];
   const rows = lists.flatMap(({ provider, model, tier, share }) => {
-    const row = { provider, model, tier, pico_per_token: rates(share), source: "made for the simulation", checked_at: "2027-01-01", evidence: "operator" };
+    const row = {
+      provider,
+      model,
+      tier,
+      pico_per_token: rates(share),
+      source: "made for the simulation",
+      checked_at: "2027-01-01",
+      evidence: "operator",
+    };
     if (changeDay === null || tier !== "standard" || provider === "pool") return [row];
     return [
       { ...row, effective_to: changeDay },

@@ -1,6 +1,6 @@
 import type { Dice } from "./dice.ts";
 import { type SimJob, workOf } from "./job.ts";
-import { type WorldSpec } from "./spec.ts";
+import type { WorldSpec } from "./spec.ts";
 import { SLOT_MS, turnaround } from "./turnaround.ts";
 
 /** Prices as shares of real time: what the bound reckons in. */
@@ -39,7 +39,7 @@ export function groupJobs(spec: WorldSpec, dice: Dice): { groups: Group[]; work:
     const bucket = Math.floor((job.arrivedAtMs - spec.startMs) / BUCKET_MS);
     const slackMs = job.slackMs ?? 0;
     const key = `${bucket} ${slackMs} ${alt}`;
-    const group = groups.get(key) ?? { bucket, lastBucket: Math.floor((bucket + 1) + slackMs / BUCKET_MS), alt, work: 0 };
+    const group = groups.get(key) ?? { bucket, lastBucket: Math.floor(bucket + 1 + slackMs / BUCKET_MS), alt, work: 0 };
     groups.set(key, group);
     group.work += workOf(job);
     total += workOf(job);
@@ -55,7 +55,9 @@ function altOf(spec: WorldSpec, job: SimJob, ends: Float64Array): number {
   const slot = Math.floor(fromMs / SLOT_MS);
   // Within the half minute in which it arrives, the job itself is the earliest that may be sent.
   const own = Math.max(0, fromMs - slot * SLOT_MS);
-  return Math.min((ends[slot] ?? Number.POSITIVE_INFINITY) + own, ends[slot + 1] ?? Number.POSITIVE_INFINITY) <= untilMs ? SHARE.batch : SHARE.realtime;
+  return Math.min((ends[slot] ?? Number.POSITIVE_INFINITY) + own, ends[slot + 1] ?? Number.POSITIVE_INFINITY) <= untilMs
+    ? SHARE.batch
+    : SHARE.realtime;
 }
 
 /**
@@ -67,7 +69,10 @@ export function greedyBound(groups: readonly Group[], work: number, poolRate: nu
   let saved = 0;
   let before = 0;
   for (const alt of alts) {
-    const served = rank(groups.filter((group) => group.alt >= alt), (poolRate * BUCKET_MS) / 1000);
+    const served = rank(
+      groups.filter((group) => group.alt >= alt),
+      (poolRate * BUCKET_MS) / 1000,
+    );
     saved += (served - before) * (alt - SHARE.pool);
     before = served;
   }

@@ -51,7 +51,11 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
   const rng = seededRng(spec.seed);
   const meanWork = spec.jobs.reduce((sum, job) => sum + workOf(job), 0) / Math.max(1, spec.jobs.length);
   const known = new Map([...new Set(spec.jobs.map((job) => job.model))].map((model) => [model, resolveModel(spec.book, model)?.candidates ?? []]));
-  for (const [tenant, nano] of spec.budgets ?? []) ledger.post([[`funding:${tenant}`, -nano], [`budget:${tenant}`, nano]]);
+  for (const [tenant, nano] of spec.budgets ?? [])
+    ledger.post([
+      [`funding:${tenant}`, -nano],
+      [`budget:${tenant}`, nano],
+    ]);
   const rescueSlackMs: number[] = [];
   const choiceMs: number[] = [];
   const laneWork = new Map<LaneId, number>();
@@ -64,26 +68,44 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     state.openNano -= nano;
     state.spentNano += nano;
     audit.billed(tenant, nano);
-    ledger.post([[`spend:${tenant}`, nano], ["payable", -nano]]);
+    ledger.post([
+      [`spend:${tenant}`, nano],
+      ["payable", -nano],
+    ]);
     laneWork.set(lane, (laneWork.get(lane) ?? 0) + workOf(state.job));
-    if (state.reservedNano !== null) ledger.post([[`reserved:${tenant}`, -nano], [`used:${tenant}`, nano]]);
+    if (state.reservedNano !== null)
+      ledger.post([
+        [`reserved:${tenant}`, -nano],
+        [`used:${tenant}`, nano],
+      ]);
   };
   const release = (state: JobState): void => {
     if (state.reservedNano === null || state.openNano > 0n) return;
     const left = state.reservedNano - state.spentNano;
     const { tenant } = state.job;
     state.reservedNano = null;
-    ledger.post(spec.plant === "one-legged" ? [[`budget:${tenant}`, left]] : [[`reserved:${tenant}`, -left], [`budget:${tenant}`, left]]);
+    ledger.post(
+      spec.plant === "one-legged"
+        ? [[`budget:${tenant}`, left]]
+        : [
+            [`reserved:${tenant}`, -left],
+            [`budget:${tenant}`, left],
+          ],
+    );
   };
   const reserve = (state: JobState): boolean => {
-    const { tenant, job } = { tenant: state.job.tenant, job: state.job };
+    const { job } = state;
+    const { tenant } = job;
     if (!spec.budgets?.has(tenant)) return true;
     const lane = job.model === "with-flex" ? "openai" : "anthropic";
     const dear = quote(spec.book, { candidates: known.get(job.model) ?? [], ...job }, lane, engine.nowMs());
-    const nano = dear.unpriced ? 0n : dear.nano * RESERVE;
+    const nano = dear.unpriced ? 0n : spec.plant === "overspend" ? dear.nano / 4n : dear.nano * RESERVE;
     if (ledger.balance(`budget:${tenant}`) < nano) return false;
     state.reservedNano = nano;
-    ledger.post([[`budget:${tenant}`, -nano], [`reserved:${tenant}`, nano]]);
+    ledger.post([
+      [`budget:${tenant}`, -nano],
+      [`reserved:${tenant}`, nano],
+    ]);
     return true;
   };
   const finish = (state: JobState, kind: "answered" | "failed" | "refused"): void => {
@@ -102,7 +124,8 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     charge(state, lane, nano);
     if (isOver(state)) {
       if (spec.plant === "answer-twice") audit.outcome(state, "answered");
-      return release(state);
+      release(state);
+      return;
     }
     if (state.place === "pool" && lane !== "pool") state.openNano -= pool.remove(state);
     if (state.place === "pack") state.openNano -= batches.pull(state) ?? 0n;
@@ -155,7 +178,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
   const choose = (state: JobState, role: PlanJob["role"]): Choice => {
     const view = snapshot(state.job.model);
     const started = watch.clock?.();
-    const job = planJob(state, role);
+    const job = planJob(state, role, spec.plant === "forget-deny" && role === "retry" ? null : state.job.deny);
     const choice = role === "rescue" ? byDecide(job, view, engine.nowMs()) : policy.choose(job, view, engine.nowMs());
     if (started !== undefined && watch.clock !== undefined) choiceMs.push(watch.clock() - started);
     return choice;
@@ -164,8 +187,11 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
   const plan = (state: JobState, role: PlanJob["role"]): void => {
     audit.looked(state);
     const choice = choose(state, role);
-    if (choice.kind === "fail") return finish(state, "failed");
-    if (choice.kind === "wait") return wait(state, engine.nowMs() + AWAY_MS, role);
+    if (choice.kind !== "place") {
+      if (choice.kind === "fail") finish(state, "failed");
+      else wait(state, engine.nowMs() + AWAY_MS, role);
+      return;
+    }
     if (role === "rescue" && state.job.deadlineAtMs !== null) rescueSlackMs.push(state.job.deadlineAtMs - engine.nowMs());
     place(state, choice);
   };
@@ -195,16 +221,19 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     move(state, "wait");
     const { move: mine } = state;
     engine.at(untilMs, () => {
-      if (mine === state.move && !isOver(state)) plan(state, state.latestStartAtMs !== null && engine.nowMs() >= state.latestStartAtMs ? "rescue" : role);
+      if (mine === state.move && !isOver(state))
+        plan(state, state.latestStartAtMs !== null && engine.nowMs() >= state.latestStartAtMs ? "rescue" : role);
     });
   };
   const late = (state: JobState): void => {
     audit.looked(state);
     if (state.place === "pack") state.openNano -= batches.pull(state) ?? 0n;
     else if (state.place === "pool") state.openNano -= pool.remove(state);
-    else if (state.place === "batch") return batches.late(state);
-    else if (state.place === "flex") return hedge(state);
-    else return;
+    else {
+      if (state.place === "batch") batches.late(state);
+      else if (state.place === "flex") hedge(state);
+      return;
+    }
     plan(state, "rescue");
   };
   /** Runs a job in real time beside what is still out, once. */
@@ -213,8 +242,11 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     if (state.hedged) return;
     const nowMs = engine.nowMs();
     const beside = [...LANES.filter((lane) => laneClass(lane) === "batch" || lane === state.lane), ...(state.job.deny ?? [])];
-    const choice = byDecide(planJob(state, "hedge", spec.plant === "forget-deny" ? [] : beside), snapshot(state.job.model), nowMs);
-    if (choice.kind !== "place") return watchStart(state, nowMs + AWAY_MS);
+    const choice = byDecide(planJob(state, "hedge", beside), snapshot(state.job.model), nowMs);
+    if (choice.kind !== "place") {
+      watchStart(state, nowMs + AWAY_MS);
+      return;
+    }
     if (state.job.deadlineAtMs !== null) rescueSlackMs.push(state.job.deadlineAtMs - nowMs);
     state.hedged = true;
     state.openNano += choice.priceNano;

@@ -1,4 +1,4 @@
-import { type LaneId, laneClass, laneProvider } from "@slowboat/contract";
+import { type LaneId, laneProvider } from "@slowboat/contract";
 import { batchCdf, batchQuantile, type LaneView, type PlanJob, rescueAtMs, type Snapshot } from "@slowboat/plan";
 import { quote } from "@slowboat/pricing";
 import { byDecide } from "./desk.ts";
@@ -60,16 +60,19 @@ function baseline(name: string, rule: Rule, eager = false): Policy {
   };
 }
 
-const poolWaitMs = ({ pool }: Snapshot): number => (pool === null ? Number.POSITIVE_INFINITY : (pool.backlogTokens / pool.tokensPerSecond) * 1000 * POOL_MARGIN);
+const poolWaitMs = ({ pool }: Snapshot): number =>
+  pool === null ? Number.POSITIVE_INFINITY : (pool.backlogTokens / pool.tokensPerSecond) * 1000 * POOL_MARGIN;
 const intoPool = ({ snapshot, slackMs, may }: Ask): boolean => may("pool") && poolWaitMs(snapshot) + NEED_MS < slackMs;
 const restOf = ({ slackMs, may }: Ask): { kind: "flex" | "realtime" } => ({ kind: may("flex") && slackMs > 5 * MINUTE_MS - 1 ? "flex" : "realtime" });
 
 /** Only lanes that are sure enough of the batch: `share` of batches must have ended ten minutes before the deadline. */
-const gate = (share: number): Rule => (ask) => {
-  if (intoPool(ask)) return { kind: "pool" };
-  if (ask.may("batch") && batchCdf(ask.slackMs - 600_000, ask.snapshot.batchLines) >= share) return { kind: "batch" };
-  return restOf(ask);
-};
+const gate =
+  (share: number): Rule =>
+  (ask) => {
+    if (intoPool(ask)) return { kind: "pool" };
+    if (ask.may("batch") && batchCdf(ask.slackMs - 600_000, ask.snapshot.batchLines) >= share) return { kind: "batch" };
+    return restOf(ask);
+  };
 
 /** Everything in real time, by deadline: what is feasible at all under a world's draws and limits. */
 export const ALL_REALTIME: Policy = baseline("all real time", () => ({ kind: "realtime" }));
@@ -79,13 +82,17 @@ export const BASELINES: readonly Policy[] = [
   ALL_REALTIME,
   baseline("24 h goes to batch", ({ job, nowMs }) => ({ kind: (job.deadlineAtMs ?? 0) - nowMs >= DAY_MS - MINUTE_MS ? "batch" : "realtime" })),
   // A batch's typical worst (90 % are back) must fit into the slack less 15 % of it; what is not back by then goes to real time.
-  baseline("risk buffer of 15 %", (ask) => {
-    const startAtMs = Math.floor(ask.nowMs + 0.85 * ask.slackMs);
-    const q90 = batchQuantile(0.9, ask.snapshot.batchLines) ?? Number.POSITIVE_INFINITY;
-    if (ask.may("pool") && poolWaitMs(ask.snapshot) < 0.85 * ask.slackMs - NEED_MS / 4) return { kind: "pool", startAtMs };
-    if (ask.may("batch") && q90 < 0.85 * ask.slackMs) return { kind: "batch", startAtMs };
-    return ask.slackMs > 5 * MINUTE_MS - 1 && ask.may("flex") ? { kind: "flex", startAtMs } : { kind: "realtime" };
-  }, true),
+  baseline(
+    "risk buffer of 15 %",
+    (ask) => {
+      const startAtMs = Math.floor(ask.nowMs + 0.85 * ask.slackMs);
+      const q90 = batchQuantile(0.9, ask.snapshot.batchLines) ?? Number.POSITIVE_INFINITY;
+      if (ask.may("pool") && poolWaitMs(ask.snapshot) < 0.85 * ask.slackMs - NEED_MS / 4) return { kind: "pool", startAtMs };
+      if (ask.may("batch") && q90 < 0.85 * ask.slackMs) return { kind: "batch", startAtMs };
+      return ask.slackMs > 5 * MINUTE_MS - 1 && ask.may("flex") ? { kind: "flex", startAtMs } : { kind: "realtime" };
+    },
+    true,
+  ),
   // Own models take everything; what they have not served within a ramp of minutes^.56 before the deadline overflows to paid real time.
   baseline("deadline ramp", (ask) => {
     const rampMs = (ask.slackMs / MINUTE_MS) ** 0.56 * MINUTE_MS;
@@ -93,6 +100,3 @@ export const BASELINES: readonly Policy[] = [
   }),
   baseline("99 % gate", gate(0.99)),
 ];
-
-/** Whether a lane is a batch lane, for tallies. */
-export const isBatch = (lane: LaneId): boolean => laneClass(lane) === "batch";

@@ -1,5 +1,5 @@
-import { type Rng, seededRng } from "@slowboat/kernel";
 import type { LaneId } from "@slowboat/contract";
+import { type Rng, seededRng } from "@slowboat/kernel";
 import { worldBook } from "./book.ts";
 import { type SimJob, workOf } from "./job.ts";
 import { LANES, type LaneSpan, type Plant, type Span, type WorldSpec } from "./spec.ts";
@@ -46,7 +46,8 @@ export function scenario(seed: number, plant: Plant | null = null): WorldSpec {
   });
   const work = jobs.reduce((sum, job) => sum + workOf(job), 0);
   const load = work / (spanMs / 1000);
-  const budgets = rng.float() < 0.4 ? null : new Map(tenants.map((tenant) => [tenant, BigInt(Math.round((work * 250 * (0.05 + 2 * rng.float() ** 2)) / 1))]));
+  const budgets =
+    rng.float() < 0.4 ? null : new Map(tenants.map((tenant) => [tenant, BigInt(Math.round((work * 250 * (0.05 + 2 * rng.float() ** 2)) / 1))]));
   return {
     seed,
     startMs: START_MS,
@@ -56,7 +57,12 @@ export function scenario(seed: number, plant: Plant | null = null): WorldSpec {
     poolDown: spans(rng, spanMs, 2, 3 * HOUR_MS),
     realtimeRate: { openai: load * between(rng, 0.6, 6), anthropic: load * between(rng, 0.6, 6) },
     incidents: laneSpans(rng, spanMs, ["openai-batch", "anthropic-batch"], 12 * HOUR_MS),
-    away: laneSpans(rng, spanMs, LANES.filter((lane) => lane !== "pool"), 2 * HOUR_MS),
+    away: laneSpans(
+      rng,
+      spanMs,
+      LANES.filter((lane) => lane !== "pool"),
+      2 * HOUR_MS,
+    ),
     budgets,
     enqueuedTokens: rng.float() < 0.5 ? 250_000 : 5_000_000,
     plant,
@@ -73,7 +79,9 @@ function tokens(rng: Rng, { median, sigma, most }: { median: number; sigma: numb
 /** Some lanes, but never all of real time: a job that nothing may run is refused at the door. */
 function denied(rng: Rng): LaneId[] {
   const kept = rng.u32();
-  return LANES.filter((lane, i) => lane !== "openai" && lane !== "anthropic" && ((kept >>> i) & 1) === 1).concat(rng.float() < 0.2 ? ["openai", "anthropic"] : []);
+  return LANES.filter((lane, i) => lane !== "openai" && lane !== "anthropic" && ((kept >>> i) & 1) === 1).concat(
+    rng.float() < 0.2 ? ["openai", "anthropic"] : [],
+  );
 }
 
 function spans(rng: Rng, spanMs: number, most: number, longestMs: number): Span[] {

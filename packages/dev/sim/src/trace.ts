@@ -1,9 +1,9 @@
 import type { Rng } from "@slowboat/kernel";
 import { seededRng } from "@slowboat/kernel";
-import { createDice } from "./dice.ts";
-import { groupJobs } from "./bound.ts";
-import { type SimJob, workOf } from "./job.ts";
 import { worldBook } from "./book.ts";
+import { groupJobs } from "./bound.ts";
+import { createDice } from "./dice.ts";
+import { type SimJob, workOf } from "./job.ts";
 import type { WorldSpec } from "./spec.ts";
 
 /** A request of a trace. */

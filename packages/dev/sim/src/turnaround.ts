@@ -27,7 +27,10 @@ export function turnaround(
   const part = dice.unit("part", no, slot);
   const size = 1 + 0.15 * Math.log10(Math.max(1, lines));
   const incident = spec.incidents.some((span) => span.lane === lane && within([span], atMs));
-  if (incident) return kind < 0.3 ? { tookMs: Number.POSITIVE_INFINITY, part: part * 0.5 } : { tookMs: size * dice.logNormal("turnaround", STALLED, no, slot), part: 0.5 };
+  if (incident)
+    return kind < 0.3
+      ? { tookMs: Number.POSITIVE_INFINITY, part: part * 0.5 }
+      : { tookMs: size * dice.logNormal("turnaround", STALLED, no, slot), part: 0.5 };
   if (kind < 0.01) return { tookMs: Number.POSITIVE_INFINITY, part: part * 0.3 };
   return { tookMs: size * dice.logNormal("turnaround", kind < 0.09 ? SLOW : FAST, no, slot), part: 0.5 };
 }
