@@ -92,7 +92,9 @@ export function options(job: PlanJob, snapshot: Snapshot, nowMs: number): Option
     else if (price === null) judged.push(unpricedOption(context, lane, served.model));
     else judged.push(withCache(context, priced(context, lane, served.model, price)));
   }
-  return withBidPrice(judged, context);
+  // A job whose turn did not come once has waited enough.
+  const mayWait = snapshot.pool?.ahead !== undefined && !job.lanesTried.some((tried) => tried.lane === "pool");
+  return mayWait ? withReservoir(judged, context) : withBidPrice(judged, context);
 }
 
 /** Takes the prompt cache's part off the expectation; what a job may cost at most is bounded without it. */
@@ -251,12 +253,47 @@ function withBidPrice(judged: readonly Option[], context: Context): Option[] {
   if (rescue === null || snapshot.pool === null || job.deadlineAtMs === null) return [...judged];
   const others = judged.flatMap((o) => (o.lane !== "pool" && o.out === null && o.expectedNano !== null ? [o.expectedNano] : []));
   const cheapest = others.reduce((a, b) => (b < a ? b : a), rescue.priceNano);
-  const waitMs = poolMeanMs({ ...snapshot.pool }, 0, snapshot.scale);
+  const waitMs = poolMeanMs(poolBefore(snapshot.pool, job.deadlineAtMs), 0, snapshot.scale);
   return judged.map((option) => {
     if (option.lane !== "pool" || option.out !== null || option.priceNano === null || cheapest >= rescue.priceNano) return option;
     const bid = share(rescue.priceNano - option.priceNano, Math.min(1, waitMs / POLICY.poolBidRefMs));
     return cheapest - option.priceNano >= bid ? option : { ...option, out: "kept", why: "the pool is kept for jobs with less slack" };
   });
+}
+
+/**
+ * A pool that serves by deadline loses nothing by a long line: what is due later never stands in the way. So work that can wait stands in that line for as
+ * long as its next cheapest lane stays as good, and goes there when its turn has not come by then: the pool is never idle, and nobody waits for it in vain.
+ */
+function withReservoir(judged: readonly Option[], context: Context): Option[] {
+  const { job, snapshot, nowMs } = context;
+  const { deadlineAtMs } = job;
+  if (snapshot.pool === null || deadlineAtMs === null) return [...judged];
+  const others = judged.filter((o) => o.lane !== "pool" && o.out === null && o.expectedNano !== null);
+  const next = others.reduce<Option | null>((a, b) => (a === null || (b.expectedNano ?? 0n) < (a.expectedNano ?? 0n) ? b : a), null);
+  if (next === null || next.expectedNano === null || next.worstNano === null) return [...judged];
+  const waitMs = patienceMs(context, next.lane, deadlineAtMs - nowMs);
+  if (waitMs <= 0) return withBidPrice(judged, context);
+  return judged.map((option) => {
+    if (option.lane !== "pool" || option.priceNano === null || (option.out !== null && option.out !== "too-late")) return option;
+    const view = snapshot.lanes.find((lane) => lane.id === "pool");
+    const inTime = view === undefined ? 0 : speedOf(context, view).cdf(waitMs);
+    if (inTime < POLICY.poolTurn) return { ...option, out: "kept", why: `its turn comes with only ${percent(inTime)} while ${next.lane} can wait` };
+    const expectedNano = share(option.priceNano, inTime) + share(next.expectedNano ?? 0n, 1 - inTime);
+    const worstNano = next.worstNano ?? option.priceNano;
+    if (job.maxCostNano !== null && worstNano > job.maxCostNano) return { ...option, out: "too-dear", why: "above the job's cost bound" };
+    const why = `its turn comes with ${percent(inTime)} while ${next.lane} can wait`;
+    return { ...option, out: null, expectedNano, worstNano, inTime, latestStartAtMs: Math.floor(nowMs + waitMs), why };
+  });
+}
+
+/** How long (ms) a lane stays as good for a job as it is now; 0 where every second counts. */
+function patienceMs({ snapshot }: Context, lane: LaneId, slackMs: number): number {
+  const kind = laneClass(lane);
+  if (kind === "flex") return slackMs - POLICY.flexRoomMs;
+  if (kind !== "batch") return 0;
+  const q95 = batchQuantile(0.95, snapshot.batchLines, snapshot.turnaround?.get(lane));
+  return q95 === null ? 0 : Math.min(slackMs - q95 - 2 * POLICY.cancelLagMs, slackMs * POLICY.batchPatience);
 }
 
 /** An option as the record shows it. */

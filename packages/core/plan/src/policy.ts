@@ -35,6 +35,12 @@ export const POLICY = {
   /** Waiting time at which the pool's bid price reaches the whole saving. */
   poolBidRefMs: 300_000,
   poolSigma: 0.35,
+  /** Work stands in the pool's line where its turn comes at least this likely while its next lane can wait. */
+  poolTurn: 0.5,
+  /** The slack that flex needs for some refusals and a slow answer. */
+  flexRoomMs: 1_200_000,
+  /** The share of its slack that a job may wait before it is sent in a batch: the rest is for batches that are slow. */
+  batchPatience: 0.33,
   /** Capacity refusals of flex by day; the night's are fewer. */
   flexRefusal: 0.35,
   flexTries: 6,

@@ -228,8 +228,12 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
   const late = (state: JobState): void => {
     audit.looked(state);
     if (state.place === "pack") state.openNano -= batches.pull(state) ?? 0n;
-    else if (state.place === "pool") state.openNano -= pool.remove(state);
-    else {
+    else if (state.place === "pool") {
+      state.openNano -= pool.remove(state);
+      state.tried.push({ lane: "pool", outcome: "unsent" });
+      plan(state, "retry");
+      return;
+    } else {
       if (state.place === "batch") batches.late(state);
       else if (state.place === "flex") hedge(state);
       return;
@@ -326,7 +330,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
   const isDue = (state: JobState): boolean => state.latestStartAtMs !== null && engine.nowMs() >= state.latestStartAtMs;
   const realtime = new Map<LaneId, Realtime>();
   for (const lane of LANES.filter((id) => laneClass(id) === "realtime")) {
-    realtime.set(lane, createRealtime({ spec, engine, dice, audit }, lane, { answered, dropped: (state, nano) => void returned(state, nano) }));
+    realtime.set(lane, createRealtime({ spec, engine, dice, audit, relegates: policy.relegates }, lane, { answered, dropped: (state, nano) => void returned(state, nano) }));
   }
   return {
     engine,

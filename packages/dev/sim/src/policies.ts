@@ -11,7 +11,7 @@ const NEED_MS = 60_000;
 const POOL_MARGIN = 1.15;
 
 /** The house: `decide`, with everything it can be told. */
-export const OURS: Policy = { name: "slowboat", choose: byDecide, pulls: true, restarts: true, learns: true, eager: false };
+export const OURS: Policy = { name: "slowboat", choose: byDecide, pulls: true, restarts: true, learns: true, eager: false, relegates: true };
 
 interface Ask {
   readonly job: PlanJob;
@@ -32,6 +32,7 @@ function baseline(name: string, rule: Rule, eager = false): Policy {
     restarts: false,
     learns: false,
     eager,
+    relegates: false,
     choose(job, snapshot, nowMs): Choice {
       const provider = job.candidates.find((one) => one.provider !== "pool")?.provider ?? "openai";
       const laneOf = { pool: "pool", batch: `${provider}-batch`, flex: `${provider}-flex`, realtime: provider } as const;

@@ -18,6 +18,8 @@ export interface Policy {
   readonly restarts: boolean;
   /** A latest start means cancelling at once, not at the last instant that leaves time for it. */
   readonly eager: boolean;
+  /** Calls that can no longer be in time let those pass that can. */
+  readonly relegates: boolean;
   /** Plans with what batches have taken, in place of the prior. */
   readonly learns: boolean;
 }

@@ -3,6 +3,9 @@ import type { Engine } from "./engine.ts";
 import { type JobState, OUTPUT_WEIGHT, workOf } from "./job.ts";
 import { type WorldSpec, within } from "./spec.ts";
 
+/** How finely the line is told: this many single jobs, and as many steps for the rest. */
+const STEPS = 48;
+
 interface Held {
   readonly state: JobState;
   readonly nano: bigint;
@@ -78,9 +81,11 @@ export function createPool(
       advance();
       const ahead: PoolAhead[] = [];
       let tokens = 0;
-      for (const { dueMs, left } of held) {
+      // The first in line one by one, the others in a few steps.
+      const step = Math.ceil(held.length / STEPS);
+      for (const [i, { dueMs, left }] of held.entries()) {
         tokens += left;
-        ahead.push({ untilMs: dueMs, tokens });
+        if (i < STEPS || i % step === 0 || i === held.length - 1) ahead.push({ untilMs: dueMs, tokens });
       }
       return { tokensPerSecond: spec.poolRate, backlogTokens: work, ahead, outputWeight: OUTPUT_WEIGHT };
     },

@@ -26,13 +26,14 @@ export interface Realtime {
 }
 
 export function createRealtime(
-  ground: { readonly spec: WorldSpec; readonly engine: Engine; readonly dice: Dice; readonly audit: Audit },
+  ground: { readonly spec: WorldSpec; readonly engine: Engine; readonly dice: Dice; readonly audit: Audit; readonly relegates: boolean },
   lane: LaneId,
   on: { readonly answered: (state: JobState, lane: LaneId, nano: bigint) => void; readonly dropped: (state: JobState, nano: bigint) => void },
 ): Realtime {
   const { spec, engine, dice, audit } = ground;
   const rate = spec.realtimeRate[lane] ?? 1;
   const byDeadline: Waiting[] = [];
+  const hopeless: Waiting[] = [];
   const byTenant = new Map<string, Waiting[]>();
   const shares = createFairShares();
   const waitingTenants = new Set<string>();
@@ -73,10 +74,19 @@ export function createRealtime(
     shares.rest(tenant);
     waitingTenants.delete(tenant);
   };
+  const isHopeless = ({ state: { job } }: Waiting): boolean =>
+    ground.relegates && (job.deadlineAtMs ?? 0) < engine.nowMs() + LATENCY.medianMs + job.outputTokens / TOKENS_PER_MS;
+  const nextDated = (): Waiting | undefined => {
+    for (let call = byDeadline.shift(); call !== undefined; call = byDeadline.shift()) {
+      if (isOver(call.state) || !isHopeless(call)) return call;
+      hopeless.push(call);
+    }
+    return hopeless.shift();
+  };
   const serve = (): void => {
     refill();
     while (level > 0) {
-      const urgent = byDeadline.shift();
+      const urgent = nextDated();
       if (urgent !== undefined) {
         if (isOver(urgent.state)) drop(urgent);
         else begin(urgent, true);
