@@ -131,11 +131,10 @@ function fairness(): { serve(tenant: string, work: number, urgent: boolean, wait
   let largest = 0;
   return {
     serve(tenant, work, urgent, waiting) {
-      // Whoever waits anew starts level, and what it jumped the queue for while away is forgotten.
+      // Whoever waits anew starts level.
       for (const one of waiting) {
         if (before.has(one)) continue;
         for (const other of waiting) if (other !== one) ahead.set(`${one} ${other}`, 0).set(`${other} ${one}`, 0);
-        owed.set(one, 0);
       }
       before = new Set(waiting);
       largest = Math.max(largest, work);

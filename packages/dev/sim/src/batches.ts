@@ -18,7 +18,7 @@ import {
 import type { Audit } from "./audit.ts";
 import type { Dice } from "./dice.ts";
 import type { Engine } from "./engine.ts";
-import { isOver, type JobState } from "./job.ts";
+import { isOver, type JobState, type SimJob } from "./job.ts";
 import { LANES, type WorldSpec } from "./spec.ts";
 import { EXPIRY_MS, SLOT_MS, turnaround } from "./turnaround.ts";
 
@@ -88,7 +88,7 @@ interface Ground {
   readonly engine: Engine;
   readonly dice: Dice;
   readonly audit: Audit;
-  readonly snapshot: (model: string) => Snapshot;
+  readonly snapshot: (job: SimJob) => Snapshot;
   readonly restarts: boolean;
   readonly learns: boolean;
   readonly eager: boolean;
@@ -221,7 +221,7 @@ export function createBatches(ground: Ground, on: BatchNews): Batches {
     const first = pack?.lines.keys().next().value;
     if (pack === undefined || first === undefined) return;
     const nowMs = engine.nowMs();
-    const snapshot = ground.snapshot(pack.model);
+    const snapshot = ground.snapshot(first.job);
     const view = rescueLane(snapshot, pack.lane);
     let minSlackMs = Number.POSITIVE_INFINITY;
     let outputTokens = 0;
@@ -288,7 +288,7 @@ export function createBatches(ground: Ground, on: BatchNews): Batches {
       const { deadlineAtMs, outputTokens } = state.job;
       if (out === undefined || deadlineAtMs === null) return;
       const nowMs = engine.nowMs();
-      const snapshot = ground.snapshot(state.job.model);
+      const snapshot = ground.snapshot(state.job);
       const view = rescueLane(snapshot, out.lane);
       const together = out.lines.filter((line) => !isOver(line.state) && (line.state.job.deadlineAtMs ?? deadlineAtMs) <= deadlineAtMs).length;
       const facts = { outputTokens, deadlineAtMs, together };

@@ -6,7 +6,7 @@ import { type Audit, createAudit } from "./audit.ts";
 import { type Batches, createBatches } from "./batches.ts";
 import { createDice } from "./dice.ts";
 import { createEngine, type Engine } from "./engine.ts";
-import { isOver, type JobState, type Place, workOf } from "./job.ts";
+import { isOver, type JobState, type Place, type SimJob, workOf } from "./job.ts";
 import { createLedger, type SimLedger } from "./ledger.ts";
 import type { Choice, Policy } from "./policy.ts";
 import { createPool, type Pool } from "./pool.ts";
@@ -143,7 +143,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     const nowMs = engine.nowMs();
     return away(lane, spec.plant === "stale-view" ? Math.max(spec.startMs, nowMs - STALE_MS) : nowMs);
   };
-  const snapshot = (model: string): Snapshot => {
+  const snapshot = ({ model, deadlineAtMs }: SimJob): Snapshot => {
     const turnaround = new Map();
     const lanes = here.map((id): LaneView => {
       const base = { id, emulated: true, available: !laneAway(id), concurrency: WIDE, queued: 0 };
@@ -154,7 +154,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
       const line = realtime.get(id);
       return line === undefined
         ? base
-        : { ...base, rate: { perSecond: (spec.realtimeRate[id] ?? 1) / meanWork, waiting: line.waitingWork() / meanWork } };
+        : { ...base, rate: { perSecond: (spec.realtimeRate[id] ?? 1) / meanWork, waiting: line.waitingWork(deadlineAtMs) / meanWork } };
     });
     return { book: spec.book, lanes, pool: pool.view(), tickMs: TICK_MS, scale: 1, batchLines: 1 + batches.packed(model), turnaround };
   };
@@ -176,7 +176,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     role,
   });
   const choose = (state: JobState, role: PlanJob["role"]): Choice => {
-    const view = snapshot(state.job.model);
+    const view = snapshot(state.job);
     const started = watch.clock?.();
     const job = planJob(state, role, spec.plant === "forget-deny" && role === "retry" ? null : state.job.deny);
     const choice = role === "rescue" ? byDecide(job, view, engine.nowMs()) : policy.choose(job, view, engine.nowMs());
@@ -246,8 +246,9 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     if (state.hedged) return;
     const nowMs = engine.nowMs();
     const beside = [...LANES.filter((lane) => laneClass(lane) === "batch" || lane === state.lane), ...(state.job.deny ?? [])];
-    const choice = byDecide(planJob(state, "hedge", beside), snapshot(state.job.model), nowMs);
-    if (choice.kind !== "place") {
+    const choice = byDecide(planJob(state, "hedge", beside), snapshot(state.job), nowMs);
+    const line = choice.kind === "place" ? realtime.get(choice.lane) : undefined;
+    if (choice.kind !== "place" || line === undefined) {
       watchStart(state, nowMs + AWAY_MS);
       return;
     }
@@ -255,9 +256,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     state.hedged = true;
     state.openNano += choice.priceNano;
     audit.placed(state, choice.lane, null);
-    const line = realtime.get(choice.lane);
-    if (line !== undefined) line.send(state, choice.priceNano);
-    else state.openNano -= choice.priceNano;
+    line.send(state, choice.priceNano);
   };
   const flex = (state: JobState, nano: bigint): void => {
     const nowMs = engine.nowMs();

@@ -21,8 +21,8 @@ interface Waiting {
 export interface Realtime {
   /** Puts a call in line; `done` gets its answer, `dropped` is called where the job was answered before the call began. */
   send(state: JobState, nano: bigint): void;
-  /** Work in line and not yet let pass, in prompt tokens. */
-  waitingWork(): number;
+  /** Work in line that would go before a job of that deadline, what was used in advance counted in; in prompt tokens. */
+  waitingWork(deadlineAtMs: number | null): number;
 }
 
 export function createRealtime(
@@ -75,7 +75,7 @@ export function createRealtime(
     waitingTenants.delete(tenant);
   };
   const isHopeless = ({ state: { job } }: Waiting): boolean =>
-    ground.relegates && (job.deadlineAtMs ?? 0) < engine.nowMs() + LATENCY.medianMs + job.outputTokens / TOKENS_PER_MS;
+    ground.relegates && (job.deadlineAtMs ?? 0) < engine.nowMs() + 0.1 * LATENCY.medianMs + job.outputTokens / TOKENS_PER_MS;
   const nextDated = (): Waiting | undefined => {
     for (let call = byDeadline.shift(); call !== undefined; call = byDeadline.shift()) {
       if (isOver(call.state) || !isHopeless(call)) return call;
@@ -124,9 +124,11 @@ export function createRealtime(
       }
       serve();
     },
-    waitingWork() {
+    waitingWork(deadlineAtMs) {
       refill();
-      return queued + Math.max(0, -level);
+      const debt = Math.max(0, -level);
+      if (deadlineAtMs === null) return queued + debt;
+      return byDeadline.reduce((sum, call) => sum + ((call.state.job.deadlineAtMs ?? 0) <= deadlineAtMs && !isHopeless(call) ? call.work : 0), debt);
     },
   };
 }
