@@ -21,6 +21,8 @@ export const POLICY = {
   /** How much longer than the typical measured call a slow one takes. */
   slowCall: 2,
   ticksOfGuard: 2,
+  /** A line at a rate limit grows before it shrinks: a rescue counts on it this many times over. */
+  queueGrowth: 3,
   /** Below this slack a rescue counts on the 99.9th percentile of a real-time answer in place of the 99th. */
   shortSlackMs: 900_000,
   /** A lane that no rescue backs needs at least this probability to be in time. */

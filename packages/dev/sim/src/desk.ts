@@ -1,6 +1,6 @@
 import { type LaneId, laneClass } from "@slowboat/contract";
 import { seededRng } from "@slowboat/kernel";
-import { decide, type LaneView, type PlanJob, restMs, type Snapshot } from "@slowboat/plan";
+import { decide, type LaneView, type PlanJob, rescueAtMs, restMs, type Snapshot } from "@slowboat/plan";
 import { quote, resolveModel } from "@slowboat/pricing";
 import { type Audit, createAudit } from "./audit.ts";
 import { type Batches, createBatches } from "./batches.ts";
@@ -231,7 +231,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     else if (state.place === "pool") {
       state.openNano -= pool.remove(state);
       state.tried.push({ lane: "pool", outcome: "unsent" });
-      plan(state, "retry");
+      plan(state, mustRescue(state) ? "rescue" : "retry");
       return;
     } else {
       if (state.place === "batch") batches.late(state);
@@ -239,6 +239,21 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
       return;
     }
     plan(state, "rescue");
+  };
+  /** Whether only real time can still save the job, as its line is now. */
+  const mustRescue = (state: JobState): boolean => {
+    const { deadlineAtMs, outputTokens, model } = state.job;
+    const view = snapshot(state.job);
+    const line = view.lanes.find(({ id }) => id === (model === "with-flex" ? "openai" : "anthropic"));
+    if (deadlineAtMs === null || line === undefined) return false;
+    return engine.nowMs() >= rescueAtMs("pool", "hedge", line, { outputTokens, deadlineAtMs, together: 1 }, view, engine.nowMs());
+  };
+  /** A real-time lane's line has grown: what waits elsewhere and counts on it as its rescue may have to leave earlier than was planned. */
+  const contended = (lane: LaneId): void => {
+    const model = lane === "openai" ? "with-flex" : "plain";
+    for (const state of pool.states()) {
+      if (state.job.model === model && state.latestStartAtMs !== null && state.place === "pool" && mustRescue(state)) late(state);
+    }
   };
   /** Runs a job in real time beside what is still out, once. */
   const hedge = (state: JobState): void => {
@@ -329,7 +344,14 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
   const isDue = (state: JobState): boolean => state.latestStartAtMs !== null && engine.nowMs() >= state.latestStartAtMs;
   const realtime = new Map<LaneId, Realtime>();
   for (const lane of LANES.filter((id) => laneClass(id) === "realtime")) {
-    realtime.set(lane, createRealtime({ spec, engine, dice, audit, relegates: policy.relegates }, lane, { answered, dropped: (state, nano) => void returned(state, nano) }));
+    realtime.set(
+      lane,
+      createRealtime({ spec, engine, dice, audit, relegates: policy.relegates }, lane, {
+        answered,
+        dropped: (state, nano) => void returned(state, nano),
+        contended,
+      }),
+    );
   }
   return {
     engine,

@@ -20,8 +20,8 @@ export interface Pool {
   add(state: JobState, nano: bigint): void;
   /** Takes a job back that is not done; the work that was begun on it is lost. Returns its price. */
   remove(state: JobState): bigint;
-  /** Seconds of work in it. */
-  backlogSeconds(): number;
+  /** The jobs in it. */
+  states(): JobState[];
 }
 
 export function createPool(
@@ -107,9 +107,6 @@ export function createPool(
       if (at === 0) plan();
       return gone.nano;
     },
-    backlogSeconds() {
-      advance();
-      return spec.poolRate > 0 ? work / spec.poolRate : Number.POSITIVE_INFINITY;
-    },
+    states: () => held.map(({ state }) => state),
   };
 }

@@ -11,6 +11,9 @@ export const TOKENS_PER_MS = 0.06;
 /** How much of a minute's limit may be used at once. */
 const BURST_SECONDS = 60;
 
+/** How long a line is told of first, and again whenever it is a quarter longer. */
+const TELL_SECONDS = 4;
+
 interface Waiting {
   readonly state: JobState;
   readonly nano: bigint;
@@ -28,7 +31,11 @@ export interface Realtime {
 export function createRealtime(
   ground: { readonly spec: WorldSpec; readonly engine: Engine; readonly dice: Dice; readonly audit: Audit; readonly relegates: boolean },
   lane: LaneId,
-  on: { readonly answered: (state: JobState, lane: LaneId, nano: bigint) => void; readonly dropped: (state: JobState, nano: bigint) => void },
+  on: {
+    readonly answered: (state: JobState, lane: LaneId, nano: bigint) => void;
+    readonly dropped: (state: JobState, nano: bigint) => void;
+    readonly contended: (lane: LaneId) => void;
+  },
 ): Realtime {
   const { spec, engine, dice, audit } = ground;
   const rate = spec.realtimeRate[lane] ?? 1;
@@ -41,6 +48,7 @@ export function createRealtime(
   let level = rate * BURST_SECONDS;
   let levelAtMs = engine.nowMs();
   let woken = false;
+  let toldSeconds = TELL_SECONDS;
   let arrivals: Waiting[] = [];
 
   const refill = (): void => {
@@ -81,26 +89,29 @@ export function createRealtime(
       if (isOver(call.state) || !isHopeless(call)) return call;
       hopeless.push(call);
     }
-    return hopeless.shift();
+    return undefined;
+  };
+  /** What must be in the bucket for the next call: something; for one that is late anyway all it needs, so that it never stands in the way of others. */
+  const needed = (): number => {
+    const [late] = hopeless;
+    return late !== undefined && byDeadline.length === 0 && waitingTenants.size === 0 ? Math.min(late.work, rate * BURST_SECONDS) : 0;
+  };
+  const next = (): boolean => {
+    const urgent = nextDated();
+    const call = urgent ?? nextFair() ?? (level >= needed() ? hopeless.shift() : undefined);
+    if (call === undefined) return false;
+    const dated = call.state.job.deadlineAtMs !== null;
+    if (isOver(call.state)) drop(call);
+    else begin(call, dated);
+    if (!dated) leave(call);
+    return true;
   };
   const serve = (): void => {
     refill();
-    while (level > 0) {
-      const urgent = nextDated();
-      if (urgent !== undefined) {
-        if (isOver(urgent.state)) drop(urgent);
-        else begin(urgent, true);
-        continue;
-      }
-      const call = nextFair();
-      if (call === null) return;
-      if (isOver(call.state)) drop(call);
-      else begin(call, false);
-      leave(call);
-    }
+    while (level > 0 && next());
     if (woken || queued <= 0) return;
     woken = true;
-    engine.at(engine.nowMs() + Math.max(1, ((1 - level) / rate) * 1000), () => {
+    engine.at(engine.nowMs() + Math.max(1, ((Math.max(1, needed()) - level) / rate) * 1000), () => {
       woken = false;
       serve();
     });
@@ -123,6 +134,11 @@ export function createRealtime(
         byDeadline.splice(at, 0, call);
       }
       serve();
+      const waitSeconds = queued / rate;
+      if (waitSeconds < toldSeconds / 4) toldSeconds = Math.max(TELL_SECONDS, waitSeconds);
+      if (waitSeconds < toldSeconds) return;
+      toldSeconds = waitSeconds * 1.25;
+      on.contended(lane);
     },
     waitingWork(deadlineAtMs) {
       refill();
