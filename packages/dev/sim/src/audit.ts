@@ -123,32 +123,23 @@ export function createAudit(spec: WorldSpec, ledger: SimLedger, nowMs: () => num
   };
 }
 
-/** A tally by pairs: since both of two tenants have waited without a break, neither may have been served in turn much more than the other in all. */
+/** A tally of its own of what each tenant was served: nobody is served in turn who is ahead of another that waits by over twice the largest job. */
 function fairness(): { serve(tenant: string, work: number, urgent: boolean, waiting: ReadonlySet<string>): string | null } {
-  const ahead = new Map<string, number>();
-  const owed = new Map<string, number>();
-  let before: ReadonlySet<string> = new Set();
+  const served = new Map<string, number>();
+  let before: readonly string[] = [];
   let largest = 0;
+  const of = (tenant: string): number => served.get(tenant) ?? 0;
   return {
     serve(tenant, work, urgent, waiting) {
-      // Whoever waits anew starts level.
-      for (const one of waiting) {
-        if (before.has(one)) continue;
-        for (const other of waiting) if (other !== one) ahead.set(`${one} ${other}`, 0).set(`${other} ${one}`, 0);
-      }
-      before = new Set(waiting);
+      // Whoever waits anew starts level with the least served of those that waited before it, unless it has had more already.
+      const level = Math.min(...before.filter((one) => waiting.has(one)).map(of));
+      for (const one of waiting) if (!before.includes(one) && Number.isFinite(level)) served.set(one, Math.max(of(one), level));
+      before = [...waiting];
       largest = Math.max(largest, work);
-      let behind: string | null = null;
-      for (const other of waiting) {
-        if (other === tenant || !waiting.has(tenant)) continue;
-        const gain = (ahead.get(`${tenant} ${other}`) ?? 0) + (urgent ? 0 : work);
-        ahead.set(`${tenant} ${other}`, gain);
-        ahead.set(`${other} ${tenant}`, (ahead.get(`${other} ${tenant}`) ?? 0) - work);
-        if (!urgent && gain > 2 * largest + (owed.get(other) ?? 0)) behind = `${tenant} is ${Math.round(gain)} ahead of ${other}`;
-      }
-      // What a tenant got out of turn it pays for later: until then the others may be ahead of it by as much.
-      if (urgent) owed.set(tenant, (owed.get(tenant) ?? 0) + work);
-      return behind;
+      const least = Math.min(...before.map(of));
+      const ahead = of(tenant) - least;
+      served.set(tenant, of(tenant) + work);
+      return !urgent && ahead > 2 * largest ? `${tenant} is ${Math.round(ahead)} ahead of another that waits` : null;
     },
   };
 }
