@@ -24,6 +24,18 @@ export interface Pool {
   states(): JobState[];
 }
 
+/** The line by deadline: the first in it one by one, the others in a few steps. */
+function aheadOf(held: readonly Held[]): PoolAhead[] {
+  const ahead: PoolAhead[] = [];
+  const step = Math.ceil(held.length / STEPS);
+  let tokens = 0;
+  for (const [i, { dueMs, left }] of held.entries()) {
+    tokens += left;
+    if (i < STEPS || i % step === 0 || i === held.length - 1) ahead.push({ untilMs: dueMs, tokens });
+  }
+  return ahead;
+}
+
 export function createPool(
   spec: WorldSpec,
   engine: Engine,
@@ -79,21 +91,27 @@ export function createPool(
     view() {
       if (!up()) return null;
       advance();
-      const ahead: PoolAhead[] = [];
-      let tokens = 0;
-      // The first in line one by one, the others in a few steps.
-      const step = Math.ceil(held.length / STEPS);
-      for (const [i, { dueMs, left }] of held.entries()) {
-        tokens += left;
-        if (i < STEPS || i % step === 0 || i === held.length - 1) ahead.push({ untilMs: dueMs, tokens });
-      }
-      return { tokensPerSecond: spec.poolRate, backlogTokens: work, ahead, outputWeight: OUTPUT_WEIGHT };
+      // Told only to those who ask: most policies do not.
+      let ahead: readonly PoolAhead[] | null = null;
+      return {
+        tokensPerSecond: spec.poolRate,
+        backlogTokens: work,
+        outputWeight: OUTPUT_WEIGHT,
+        get ahead() {
+          ahead ??= aheadOf(held);
+          return ahead;
+        },
+      };
     },
     add(state, nano) {
       advance();
       const one: Held = { state, nano, dueMs: state.job.deadlineAtMs ?? state.job.arrivedAtMs, left: workOf(state.job) };
-      let at = held.length;
-      while (at > 0 && (held[at - 1]?.dueMs ?? 0) > one.dueMs) at--;
+      let at = 0;
+      for (let end = held.length; at < end; ) {
+        const middle = (at + end) >> 1;
+        if ((held[middle]?.dueMs ?? 0) <= one.dueMs) at = middle + 1;
+        else end = middle;
+      }
       held.splice(at, 0, one);
       work += one.left;
       if (at === 0) plan();

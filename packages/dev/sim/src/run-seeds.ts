@@ -1,8 +1,8 @@
 import type { Invariant } from "./audit.ts";
 import { OURS } from "./policies.ts";
 import { scenario } from "./scenario.ts";
-import type { Plant } from "./spec.ts";
-import { runWorld } from "./world.ts";
+import type { Plant, WorldSpec } from "./spec.ts";
+import { type Outcome, runWorld } from "./world.ts";
 
 /** What a run over seeds says: the contract of the command. `at` is Unix ms of job time. */
 export interface SeedReport {
@@ -14,6 +14,15 @@ export interface SeedReport {
   readonly violations: readonly { readonly seed: number; readonly invariant: Invariant; readonly at: number; readonly why: string }[];
 }
 
+/** A world that breaks down is told by its seed. */
+function live(spec: WorldSpec): Outcome {
+  try {
+    return runWorld(spec, OURS);
+  } catch (cause) {
+    throw new Error(`the world of seed ${spec.seed} broke down`, { cause });
+  }
+}
+
 /** Lives through the worlds of these seeds with the house's own policy; with a plant it stops at the first violation. */
 export function runSeeds(seeds: Iterable<number>, plant: Plant | null, say: (done: number) => void = () => {}): SeedReport {
   const violations: { seed: number; invariant: Invariant; at: number; why: string }[] = [];
@@ -23,7 +32,7 @@ export function runSeeds(seeds: Iterable<number>, plant: Plant | null, say: (don
   let found: number | null = null;
   for (const seed of seeds) {
     const spec = scenario(seed, plant);
-    const outcome = runWorld(spec, OURS);
+    const outcome = live(spec);
     done++;
     jobs += spec.jobs.length;
     events += outcome.events;
