@@ -154,6 +154,7 @@ export {
 export { findReusable, keepReusable, type ReuseEntry, type ReuseHit } from "./reuse-entries.ts";
 export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
 export * as table from "./schema.ts";
+export { readSeenBatches, type SeenBatchRow } from "./seen-batches.ts";
 export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
 export { type ListedTenant, listTenants, setTenant } from "./tenants.ts";
 export {

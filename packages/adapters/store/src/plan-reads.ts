@@ -51,6 +51,7 @@ export async function readBacklog(tx: Sql): Promise<{ lane: string; jobs: number
 /** What still rides in a provider batch. */
 export interface Riders {
   readonly dispatchId: string;
+  readonly lane: string;
   readonly submittedAtMs: number | null;
   readonly lines: number;
   readonly estimateNano: bigint;
@@ -62,7 +63,7 @@ export interface Riders {
 export async function readRiders(tx: Sql, dispatchIds: readonly string[], butJobs: readonly string[]): Promise<Riders[]> {
   if (dispatchIds.length === 0) return [];
   return await tx<Riders[]>`
-    select d.id as "dispatchId", d.submitted_at_ms as "submittedAtMs", d.jobs as lines, avg(j.deadline_at_ms) as "deadlineAtMs",
+    select d.id as "dispatchId", d.lane, d.submitted_at_ms as "submittedAtMs", d.jobs as lines, avg(j.deadline_at_ms) as "deadlineAtMs",
       coalesce(sum(case when j.id is not null then a.estimate_nano end), 0)::int8 as "estimateNano"
     from dispatch d left join attempt a on a.dispatch_id = d.id
       left join job j on j.attempt_id = a.id and j.state = 'placed' and not (j.id = any(${butJobs as string[]}::text[]))

@@ -24,7 +24,8 @@ export async function deferJobs(tx: Sql, rows: readonly ReplannedJob[]): Promise
 
 /**
  * Sends placed jobs whose current attempt ended without an answer back to planning. A job that has moved on is left alone, and no pause
- * outlasts half of what is left until the deadline. After it there is nothing to hurry for, and a lane that refuses is not asked without a pause.
+ * outlasts half of what is left until the deadline, nor the latest start that the job was placed with. After the deadline there is nothing to hurry for, and a
+ * lane that refuses is not asked without a pause.
  */
 export async function replanJobs(
   tx: Sql,
@@ -34,7 +35,8 @@ export async function replanJobs(
   if (rows.length === 0) return;
   await tx`
     update job j set state = 'accepted', version = j.version + 1,
-      next_decision_at_ms = least(t.at_ms, case when j.deadline_at_ms > ${nowMs}::float8 then (${nowMs}::float8 + j.deadline_at_ms) / 2 end)
+      next_decision_at_ms = least(t.at_ms, case when j.next_decision_at_ms > ${nowMs}::float8 then j.next_decision_at_ms end,
+        case when j.deadline_at_ms > ${nowMs}::float8 then (${nowMs}::float8 + j.deadline_at_ms) / 2 end)
     from unnest(${rows.map((x) => x.jobId)}::text[], ${rows.map((x) => x.attemptId)}::text[], ${rows.map((x) => x.atMs)}::float8[]) as t (id, attempt_id, at_ms)
     where j.id = t.id and j.state = ${"placed"} and j.attempt_id = t.attempt_id`;
 }

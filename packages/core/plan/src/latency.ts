@@ -5,6 +5,7 @@ const REALTIME = { medianMs: 6_000, sigma: 0.5 };
 const FLEX = { medianMs: 40_000, sigma: 0.8 };
 const OUTPUT_TOKENS_PER_SECOND = 60;
 const Z99 = 2.3263;
+const Z999 = 3.0902;
 
 const generationMs = (outputTokens: number): number => (outputTokens / OUTPUT_TOKENS_PER_SECOND) * 1000;
 
@@ -14,6 +15,9 @@ export const realtimeCdf = (ms: number, outputTokens: number): number =>
 
 /** The time in ms within which 99 of 100 real-time calls answer. */
 export const realtimeQ99Ms = (outputTokens: number): number => REALTIME.medianMs * Math.exp(Z99 * REALTIME.sigma) + generationMs(outputTokens);
+
+/** The time in ms within which 999 of 1000 do: for rescues that a second try could not mend. */
+export const realtimeQ999Ms = (outputTokens: number): number => REALTIME.medianMs * Math.exp(Z999 * REALTIME.sigma) + generationMs(outputTokens);
 
 /** Mean real-time latency in ms: what a queue of calls moves at. */
 export const realtimeMeanMs = (outputTokens: number): number => REALTIME.medianMs * Math.exp(REALTIME.sigma ** 2 / 2) + generationMs(outputTokens);
@@ -35,6 +39,34 @@ export function flexCdf(ms: number, outputTokens: number): number {
 export interface PoolView {
   readonly tokensPerSecond: number;
   readonly backlogTokens: number;
+  /**
+   * How much of the backlog has a deadline no later than an instant: cumulative, by ascending instant. Where it is known, a pool that serves by
+   * deadline makes a job wait for these tokens only; absent, all of the backlog is in front.
+   */
+  readonly ahead?: readonly PoolAhead[];
+  /** The work of an output token in prompt tokens; 1 where absent. */
+  readonly outputWeight?: number;
+}
+
+/** The tokens in the pool's backlog that have a deadline at or before `untilMs` (job time). */
+export interface PoolAhead {
+  readonly untilMs: number;
+  readonly tokens: number;
+}
+
+/** A job's work on the pool, in prompt tokens. */
+export const poolTokens = (pool: PoolView, job: { readonly inputTokens: number; readonly outputTokens: number }): number =>
+  job.inputTokens + job.outputTokens * (pool.outputWeight ?? 1);
+
+/** The pool as a job with that deadline finds it: what is due later does not stand in its way. */
+export function poolBefore(pool: PoolView, deadlineAtMs: number | null): PoolView {
+  if (pool.ahead === undefined || deadlineAtMs === null) return pool;
+  let tokens = 0;
+  for (const step of pool.ahead) {
+    if (step.untilMs > deadlineAtMs) break;
+    tokens = step.tokens;
+  }
+  return { ...pool, backlogTokens: Math.min(tokens, pool.backlogTokens) };
 }
 
 /** Expected finish on the pool in job ms from now: the work ahead and the job's own, at the measured rate. */

@@ -1,7 +1,7 @@
 import { type Candidate, type LaneId, laneClass, laneProvider } from "@slowboat/contract";
 import { quote, routeOn } from "@slowboat/pricing";
 import { cacheSavingNano } from "./cached-price.ts";
-import { flexCdf, poolCdf, poolMeanMs, realtimeCdf, realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
+import { flexCdf, poolBefore, poolCdf, poolMeanMs, poolTokens, realtimeCdf, realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
 import { POLICY } from "./policy.ts";
 import { queueMs, rescueAtMs } from "./rescue.ts";
 import { type LaneRoom, type LaneView, type PlanJob, roomKey, type Snapshot } from "./snapshot.ts";
@@ -118,7 +118,9 @@ export function options(job: PlanJob, chain: ChainPlace, snapshot: Snapshot, now
       judged.push(withRoom(there.room, price === null ? unpricedOption(context, there) : withCache(context, priced(context, there, price))));
     }
   }
-  return withBidPrice(judged, context);
+  // A job whose turn did not come once has waited enough.
+  const mayWait = snapshot.pool?.ahead !== undefined && !job.lanesTried.some((tried) => tried.lane === "pool");
+  return mayWait ? withReservoir(judged, context) : withBidPrice(judged, context);
 }
 
 /** A lane with the model that would run there, and how long its quota would let the job wait. */
@@ -188,16 +190,17 @@ function speedOf(context: Context, { view: lane, room }: There): Speed {
   const start = startMs(context);
   switch (laneClass(lane.id)) {
     case "pool": {
-      const pool = snapshot.pool ?? { tokensPerSecond: 1, backlogTokens: 0 };
-      const tokens = job.inputTokens + job.outputTokens;
+      const pool = poolBefore(snapshot.pool ?? { tokensPerSecond: 1, backlogTokens: 0 }, job.deadlineAtMs);
+      const tokens = poolTokens(pool, job);
       const mean = poolMeanMs(pool, tokens, snapshot.scale);
       return { finishMs: start + mean, cdf: (ms) => poolCdf(ms - start, pool, tokens, snapshot.scale), needsMs: start + mean * 1.6 };
     }
     case "batch": {
       const delay = start + POLICY.pollMs + (room?.waitMs ?? 0);
-      const q90 = batchQuantile(POLICY.unrescuedInTime, snapshot.batchLines) ?? Number.POSITIVE_INFINITY;
-      const median = batchQuantile(0.5, snapshot.batchLines) ?? Number.POSITIVE_INFINITY;
-      return { finishMs: delay + median, cdf: (ms) => batchCdf(ms - delay, snapshot.batchLines), needsMs: delay + q90 };
+      const seen = snapshot.turnaround?.get(lane.id);
+      const q90 = batchQuantile(POLICY.unrescuedInTime, snapshot.batchLines, seen) ?? Number.POSITIVE_INFINITY;
+      const median = batchQuantile(0.5, snapshot.batchLines, seen) ?? Number.POSITIVE_INFINITY;
+      return { finishMs: delay + median, cdf: (ms) => batchCdf(ms - delay, snapshot.batchLines, seen), needsMs: delay + q90 };
     }
     case "flex": {
       const queue = start + queueMs(lane, job.outputTokens, snapshot.scale);
@@ -295,12 +298,47 @@ function withBidPrice(judged: readonly Option[], context: Context): Option[] {
   if (rescue === null || snapshot.pool === null || job.deadlineAtMs === null) return [...judged];
   const others = judged.flatMap((o) => (o.lane !== "pool" && o.out === null && o.expectedNano !== null ? [o.expectedNano] : []));
   const cheapest = others.reduce((a, b) => (b < a ? b : a), rescue.priceNano);
-  const waitMs = poolMeanMs({ ...snapshot.pool }, 0, snapshot.scale);
+  const waitMs = poolMeanMs(poolBefore(snapshot.pool, job.deadlineAtMs), 0, snapshot.scale);
   return judged.map((option) => {
     if (option.lane !== "pool" || option.out !== null || option.priceNano === null || cheapest >= rescue.priceNano) return option;
     const bid = share(rescue.priceNano - option.priceNano, Math.min(1, waitMs / POLICY.poolBidRefMs));
     return cheapest - option.priceNano >= bid ? option : { ...option, out: "kept", why: "the pool is kept for jobs with less slack" };
   });
+}
+
+/**
+ * A pool that serves by deadline loses nothing by a long line: what is due later never stands in the way. So work that can wait stands in that line for as
+ * long as its next cheapest lane stays as good, and goes there when its turn has not come by then: the pool is never idle, and nobody waits for it in vain.
+ */
+function withReservoir(judged: readonly Option[], context: Context): Option[] {
+  const { job, snapshot, nowMs } = context;
+  const { deadlineAtMs } = job;
+  if (snapshot.pool === null || deadlineAtMs === null) return [...judged];
+  const others = judged.filter((o) => o.lane !== "pool" && o.out === null && o.expectedNano !== null);
+  const next = others.reduce<Option | null>((a, b) => (a === null || (b.expectedNano ?? 0n) < (a.expectedNano ?? 0n) ? b : a), null);
+  if (next === null || next.expectedNano === null || next.worstNano === null) return [...judged];
+  const waitMs = patienceMs(context, next.lane, deadlineAtMs - nowMs);
+  if (waitMs <= 0) return withBidPrice(judged, context);
+  return judged.map((option) => {
+    if (option.lane !== "pool" || option.priceNano === null || (option.out !== null && option.out !== "too-late")) return option;
+    const view = snapshot.lanes.find((lane) => lane.id === "pool");
+    const inTime = view === undefined ? 0 : speedOf(context, { view, model: option.model, room: null }).cdf(waitMs);
+    if (inTime < POLICY.poolTurn) return { ...option, out: "kept", why: `its turn comes with only ${percent(inTime)} while ${next.lane} can wait` };
+    const expectedNano = share(option.priceNano, inTime) + share(next.expectedNano ?? 0n, 1 - inTime);
+    const worstNano = next.worstNano ?? option.priceNano;
+    if (job.maxCostNano !== null && worstNano > job.maxCostNano) return { ...option, out: "too-dear", why: "above the job's cost bound" };
+    const why = `its turn comes with ${percent(inTime)} while ${next.lane} can wait`;
+    return { ...option, out: null, expectedNano, worstNano, inTime, latestStartAtMs: Math.floor(nowMs + waitMs), why };
+  });
+}
+
+/** How long (ms) a lane stays as good for a job as it is now; 0 where every second counts. */
+function patienceMs({ snapshot }: Context, lane: LaneId, slackMs: number): number {
+  const kind = laneClass(lane);
+  if (kind === "flex") return slackMs - POLICY.flexRoomMs;
+  if (kind !== "batch") return 0;
+  const q95 = batchQuantile(0.95, snapshot.batchLines, snapshot.turnaround?.get(lane));
+  return q95 === null ? 0 : Math.min(slackMs - q95 - 2 * POLICY.cancelLagMs, slackMs * POLICY.batchPatience);
 }
 
 /** An option as the record shows it. */

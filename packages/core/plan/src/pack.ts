@@ -1,6 +1,6 @@
 import type { Endpoint, LaneId } from "@slowboat/contract";
 import { FIRST_TOKENS } from "./quota.ts";
-import { batchQuantile } from "./turnaround.ts";
+import { batchQuantile, type Turnaround } from "./turnaround.ts";
 
 const FILL = 0.9;
 const HOLD_MAX_MS = 600_000;
@@ -40,6 +40,8 @@ export interface OpenPack {
   /** Calls a second that real time would get through for it. */
   readonly rescuesPerSecond: number;
   readonly enqueuedTokens?: number;
+  /** What the lane's batches take, where that was learned. */
+  readonly seen?: Turnaround | undefined;
 }
 
 /**
@@ -53,7 +55,7 @@ export function closePack(pack: OpenPack): { readonly close: boolean; readonly w
   const rescuable = pack.rescuesPerSecond * (Math.min(600_000, 0.2 * Math.max(0, slack)) / 1000);
   if (pack.lines >= Math.max(1, rescuable)) return { close: true, why: "as large as can be rescued in time" };
   if (pack.oldestAgeMs >= Math.min(HOLD_MAX_MS, HOLD_SLACK_SHARE * Math.max(0, slack))) return { close: true, why: "held long enough" };
-  const q95 = batchQuantile(0.95, pack.lines);
+  const q95 = batchQuantile(0.95, pack.lines, pack.seen);
   if (q95 === null || slack - pack.rescueMs <= q95) return { close: true, why: "no slack to hold it" };
   return { close: false, why: "filling" };
 }

@@ -11,6 +11,8 @@ export const POLICY = {
   wasteHedged: 1,
   /** Flex refuses uncharged, the pool drops queued work for nothing: what is lost there is a call caught in the middle. */
   wasteCall: 0.1,
+  /** What sending a slow batch's lines again must save, as a share of what keeping it is expected to cost. */
+  restartGain: 0.02,
   guardMinMs: 10_000,
   guardSlackShare: 0.01,
   pollMs: 30_000,
@@ -19,6 +21,10 @@ export const POLICY = {
   /** How much longer than the typical measured call a slow one takes. */
   slowCall: 2,
   ticksOfGuard: 2,
+  /** A line at a rate limit grows before it shrinks: a rescue counts on it this many times over. */
+  queueGrowth: 3,
+  /** Below this slack a rescue counts on the 99.9th percentile of a real-time answer in place of the 99th. */
+  shortSlackMs: 900_000,
   /** A lane that no rescue backs needs at least this probability to be in time. */
   unrescuedInTime: 0.9,
   /** Where real time could still make it alone, a lane without a rescue must be as sure as real time's own tail. */
@@ -31,6 +37,12 @@ export const POLICY = {
   /** Waiting time at which the pool's bid price reaches the whole saving. */
   poolBidRefMs: 300_000,
   poolSigma: 0.35,
+  /** Work stands in the pool's line where its turn comes at least this likely while its next lane can wait. */
+  poolTurn: 0.5,
+  /** The slack that flex needs for some refusals and a slow answer. */
+  flexRoomMs: 1_200_000,
+  /** The share of its slack that a job may wait before it is sent in a batch: the rest is for batches that are slow. */
+  batchPatience: 0.33,
   /** Capacity refusals of flex by day; the night's are fewer. */
   flexRefusal: 0.35,
   flexTries: 6,

@@ -1,8 +1,8 @@
 import { type LaneId, laneClass } from "@slowboat/contract";
-import { realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
+import { realtimeMeanMs, realtimeQ99Ms, realtimeQ999Ms } from "./latency.ts";
 import { POLICY } from "./policy.ts";
 import type { LaneView, Snapshot } from "./snapshot.ts";
-import { batchCdfGiven } from "./turnaround.ts";
+import { batchCdf, batchCdfGiven, type Turnaround } from "./turnaround.ts";
 
 /** What a rescue depends on. */
 export interface RescueJob {
@@ -18,13 +18,19 @@ type RescueSnapshot = Pick<Snapshot, "tickMs" | "scale">;
 const callMs = (lane: LaneView, outputTokens: number, scale: number): number =>
   Math.max(realtimeMeanMs(outputTokens) + POLICY.callOverheadRealMs * scale, lane.callMs ?? 0);
 
-/** Calls a second (job time) that a real-time lane gets through. */
+/** Calls a second (job time) that a real-time lane gets through: what its width carries, within what its account's limits let pass. */
 export const callsPerSecond = (lane: LaneView, outputTokens: number, scale: number): number =>
-  (lane.concurrency * 1000) / callMs(lane, outputTokens, scale);
+  Math.min((lane.concurrency * 1000) / callMs(lane, outputTokens, scale), lane.rate?.perSecond ?? Number.POSITIVE_INFINITY);
 
-/** Job ms until a call handed to the lane now gets its turn. */
-export const queueMs = (lane: LaneView, outputTokens: number, scale: number): number =>
-  (Math.max(0, lane.queued - lane.concurrency) / Math.max(1e-9, callsPerSecond(lane, outputTokens, scale))) * 1000;
+/** Job ms until a call handed to the lane now gets its turn: behind those beyond its width, and behind those that wait for the account's limits. */
+export const queueMs = (lane: LaneView, outputTokens: number, scale: number): number => {
+  const waiting = Math.max(0, lane.queued - lane.concurrency, lane.rate?.waiting ?? 0);
+  return waiting === 0 ? 0 : (waiting / Math.max(1e-9, callsPerSecond(lane, outputTokens, scale))) * 1000;
+};
+
+/** What a real-time answer may take: the 99th percentile, or the 99.9th where a miss could not be mended in the time that is left. */
+const answerMs = (outputTokens: number, slackMs: number): number =>
+  slackMs < POLICY.shortSlackMs ? realtimeQ999Ms(outputTokens) : realtimeQ99Ms(outputTokens);
 
 const cancelLagMs = (lane: LaneId): number => {
   if (laneClass(lane) !== "batch") return 0;
@@ -36,7 +42,7 @@ const guardMs = (slackMs: number, snapshot: RescueSnapshot): number =>
 
 /**
  * How long before the deadline a rescue must start, in job ms: the time to get the work back (`cancel` waits for the batch to
- * end, `hedge` does not), the 99th percentile of a real-time answer (or twice what calls take here, if longer), the queue in front and all that are rescued together, a
+ * end, `hedge` does not), the 99th percentile of a real-time answer (the 99.9th below 15 minutes of slack; or twice what calls take here, if longer), the queue in front and all that are rescued together, a
  * poll, and a guard of max(10 s, 1 % of the slack) and two ticks of the scheduler.
  */
 export function rescueMs(
@@ -53,8 +59,11 @@ export function rescueMs(
   return (
     lag +
     poll +
-    Math.max(realtimeQ99Ms(job.outputTokens) + POLICY.callOverheadRealMs * snapshot.scale, POLICY.slowCall * (rescueLane.callMs ?? 0)) +
-    queueMs(rescueLane, job.outputTokens, snapshot.scale) +
+    Math.max(
+      answerMs(job.outputTokens, job.deadlineAtMs - nowMs) + POLICY.callOverheadRealMs * snapshot.scale,
+      POLICY.slowCall * (rescueLane.callMs ?? 0),
+    ) +
+    POLICY.queueGrowth * queueMs(rescueLane, job.outputTokens, snapshot.scale) +
     herd +
     guardMs(job.deadlineAtMs - nowMs, snapshot)
   );
@@ -90,6 +99,7 @@ export interface LateBatch {
   readonly restNano: bigint;
   /** Job ms that the other lines still have. */
   readonly restSlackMs: number;
+  readonly seen?: Turnaround | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -99,7 +109,35 @@ const DAY_MS = 86_400_000;
  * as the batch would still have made their deadlines; a hedge pays the urgent lines twice, as far as the batch still finishes them.
  */
 export function cancelPays(batch: LateBatch): boolean {
-  const lost = Number(batch.restNano) * batchCdfGiven(batch.ageMs, Math.max(0, batch.restSlackMs), batch.lines);
-  const doubled = Number(batch.urgentNano) * batchCdfGiven(batch.ageMs, Math.max(0, DAY_MS - batch.ageMs), batch.lines);
+  const lost = Number(batch.restNano) * batchCdfGiven(batch.ageMs, Math.max(0, batch.restSlackMs), batch.lines, batch.seen);
+  const doubled = Number(batch.urgentNano) * batchCdfGiven(batch.ageMs, Math.max(0, DAY_MS - batch.ageMs), batch.lines, batch.seen);
   return lost <= doubled;
+}
+
+/** A batch that has been out for a while, all of its lines with time left. Amounts are sums over those lines, in nano-USD. */
+export interface SlowBatch {
+  readonly lane: LaneId;
+  readonly ageMs: number;
+  readonly lines: number;
+  readonly batchNano: bigint;
+  readonly realtimeNano: bigint;
+  /** Job ms until the first of them would have to be rescued. */
+  readonly roomMs: number;
+  readonly seen?: Turnaround | undefined;
+}
+
+/**
+ * Whether a batch that is still out should be cancelled and its lines sent again, well before any rescue is due: turnarounds are a fast crowd and a
+ * slow tail, so that one which has been out for long is less likely to come in time than a new one. Never while an incident makes all of them slow.
+ */
+export function restartPays(batch: SlowBatch): boolean {
+  const lag = cancelLagMs(batch.lane) + POLICY.pollMs;
+  if (batch.roomMs <= lag) return false;
+  const cheap = Number(batch.batchNano);
+  const late = Number(batch.realtimeNano) + POLICY.wasteCancelled * cheap;
+  const kept = batchCdfGiven(batch.ageMs, batch.roomMs, batch.lines, batch.seen);
+  const anew = batchCdf(batch.roomMs - lag, batch.lines, batch.seen);
+  const keeps = kept * cheap + (1 - kept) * late;
+  const restarts = POLICY.wasteCancelled * cheap + anew * cheap + (1 - anew) * late;
+  return restarts < keeps * (1 - POLICY.restartGain);
 }

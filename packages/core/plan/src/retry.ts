@@ -68,3 +68,30 @@ export function retryPlan(failed: FailedAttempt, nowMs: number, rng: Rng): Retry
   const pause = backoffMs(laneClass(failed.lane) === "flex" ? FLEX_PAUSE : PAUSE, failed.laneTries - 1, rng);
   return again("refused", Math.max(failed.retryAfterMs ?? 0, pause));
 }
+
+/** Job time: a provider's rate limits move in it, and so does the emulator. */
+const LATER: Backoff = { baseMs: 2_000, factor: 2, maxMs: 60_000, jitter: 0.25 };
+/** Work on a cheap lane can wait longer for it to have room. */
+const CHEAP_LATER: Backoff = { baseMs: 15_000, factor: 2, maxMs: 600_000, jitter: 0.25 };
+
+/** An attempt that a lane did not take, of a job that nobody holds a connection open for. */
+export interface NotTaken {
+  readonly lane: LaneId;
+  /** Attempts of the job so far, this one counted. */
+  readonly attempts: number;
+  /** What the provider asked for. */
+  readonly retryAfterMs: number | null;
+  /** The latest start that the job was placed with; `null` where it had none. */
+  readonly latestStartAtMs: number | null;
+}
+
+/**
+ * How long (job ms) such a job rests before it is planned again. Pauses grow with its attempts, and a provider's own delay is honoured, but nothing
+ * rests beyond its latest start: then it must be rescued, whatever the cheap lane said.
+ */
+export function restMs(job: NotTaken, nowMs: number, rng: Rng): number {
+  const kind = laneClass(job.lane);
+  const pause = backoffMs(kind === "realtime" || kind === "pool" ? LATER : CHEAP_LATER, Math.min(10, job.attempts - 1), rng);
+  const ms = Math.max(job.retryAfterMs ?? 0, pause);
+  return job.latestStartAtMs === null || job.latestStartAtMs <= nowMs ? ms : Math.min(ms, Math.ceil(job.latestStartAtMs - nowMs));
+}

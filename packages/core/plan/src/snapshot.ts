@@ -2,6 +2,7 @@ import type { Decision, Endpoint, LaneId } from "@slowboat/contract";
 import type { FaultCode } from "@slowboat/kernel";
 import type { ModelRef, PriceBook } from "@slowboat/pricing";
 import type { PoolView } from "./latency.ts";
+import type { Turnaround } from "./turnaround.ts";
 
 /** How an earlier attempt of the job ended on a lane. */
 export interface TriedLane {
@@ -86,6 +87,8 @@ export interface LaneView {
   readonly concurrency: number;
   /** Calls waiting for or running on it, rescues counted in. */
   readonly queued: number;
+  /** Calls a second (job time) that the account's limits let pass, and the calls that wait for them; absent where only the width bounds. */
+  readonly rate?: { readonly perSecond: number; readonly waiting: number };
   /** What a call takes here as measured, in job ms; absent or 0 before the first. */
   readonly callMs?: number;
 }
@@ -102,6 +105,8 @@ export interface Snapshot {
   readonly scale: number;
   /** Lines that would share a provider batch with this job, itself counted; they would be rescued together. */
   readonly batchLines: number;
+  /** What batches have taken lately, by lane; a lane that is absent is planned with the prior. */
+  readonly turnaround?: ReadonlyMap<LaneId, Turnaround>;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { LaneId } from "@slowboat/contract";
+import { createLessons, type Lessons } from "./lessons.ts";
 
 /** What this machine takes for its own part: measured, since a loaded machine makes every rescue slower than any table says. */
 export interface Meter {
@@ -10,6 +11,8 @@ export interface Meter {
   noteLook(tookMs: number): void;
   /** Machine ms that a look takes now. */
   lookMs(): number;
+  /** What provider batches have taken lately. */
+  readonly lessons: Lessons;
 }
 
 /** Rises with what it sees quickly and falls slowly: a rescue that starts too early costs little. */
@@ -29,5 +32,6 @@ export function createMeter(): Meter {
       look = follow(look, tookMs);
     },
     lookMs: () => look,
+    lessons: createLessons(),
   };
 }

@@ -249,6 +249,7 @@ function holdUntil({ snapshot, board }: Sight, pack: readonly Placement[], nowMs
     minSlackMs,
     rescueMs: rescue,
     rescuesPerSecond: callsPerSecond(rescueLane, outputTokens, snapshot.scale),
+    seen: snapshot.turnaround?.get(lane),
   });
   if (verdict.close) return null;
   // Bulk work comes complete: only single jobs that trickle in wait for company, and they wait no longer than the pack may age.

@@ -52,7 +52,7 @@ export async function rescueDue(
     else late.push({ job, at, deadlineAtMs: job.deadlineAtMs });
   }
   const moves = judge(snapshot, late, nowMs);
-  const cancels = await worthCancelling(tx, moves, nowMs);
+  const cancels = await worthCancelling(tx, snapshot, moves, nowMs);
   const hedged = moves.filter(({ move }) => move === "hedge").map(({ late: one }) => one);
   const { hedges, stuck } = await hedge(tx, snapshot, hedged, nowMs);
   for (const { late: one, move, hedgeAtMs } of moves) {
@@ -89,7 +89,7 @@ function judge(snapshot: Snapshot, late: readonly Late[], nowMs: number): Move[]
 }
 
 /** The batches that some of their lines ask to be cancelled, and whose other lines would lose less by it than a hedge costs. */
-async function worthCancelling(tx: Sql, moves: readonly Move[], nowMs: number): Promise<string[]> {
+async function worthCancelling(tx: Sql, snapshot: Snapshot, moves: readonly Move[], nowMs: number): Promise<string[]> {
   const urgent = new Map<string, { ids: string[]; nano: bigint }>();
   for (const { late, move } of moves) {
     if (move !== "cancel" || late.at.dispatchId === null) continue;
@@ -111,6 +111,7 @@ async function worthCancelling(tx: Sql, moves: readonly Move[], nowMs: number): 
         urgentNano: urgent.get(batch.dispatchId)?.nano ?? 0n,
         restNano: batch.estimateNano,
         restSlackMs: (batch.deadlineAtMs ?? nowMs) - nowMs,
+        seen: snapshot.turnaround?.get(batch.lane),
       }),
     )
     .map((batch) => batch.dispatchId);

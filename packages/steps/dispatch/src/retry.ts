@@ -1,12 +1,8 @@
-import { laneClass } from "@slowboat/contract";
-import { type Backoff, backoffMs, type Rng } from "@slowboat/kernel";
+import type { Rng } from "@slowboat/kernel";
 import type { LaneAnswer } from "@slowboat/lanes";
+import { restMs } from "@slowboat/plan";
 import type { EndedAttempt } from "@slowboat/store";
 
-/** Job time: a provider's rate limits move in it, and so does the emulator. */
-const LATER: Backoff = { baseMs: 2_000, factor: 2, maxMs: 60_000, jitter: 0.25 };
-/** Work on a cheap lane can wait longer for it to have room. */
-const CHEAP_LATER: Backoff = { baseMs: 15_000, factor: 2, maxMs: 600_000, jitter: 0.25 };
 /** How long a call that was not heard of is given to be found again before it is sent a second time. */
 const SUSPENSE_MS = 60_000;
 
@@ -23,13 +19,13 @@ export function endingOf(answer: Unanswered): EndedAttempt {
 }
 
 /**
- * When (job time) a job is planned again after its attempt ended without an answer. Pauses grow with the job's attempts; a provider's own
- * delay is honoured; an account that refuses everything is left by the planner, so that nothing has to wait for it.
+ * When (job time) a job is planned again after its attempt ended without an answer, its deadline and latest start apart, which the store knows.
+ * Pauses grow with the job's attempts; a provider's own delay is honoured; an account that refuses everything is left by the planner, so that nothing has to wait for it.
  */
 export function retryAtMs(answer: Unanswered, attempt: { readonly lane: string; readonly seq: number }, nowMs: number, rng: Rng): number {
   if (answer.kind === "unknown") return nowMs + SUSPENSE_MS;
   if (answer.kind === "void" && answer.code !== "unsent") return nowMs;
   if (answer.kind === "refused" && answer.retry !== "later") return nowMs;
-  const pause = laneClass(attempt.lane) === "realtime" || laneClass(attempt.lane) === "pool" ? LATER : CHEAP_LATER;
-  return nowMs + Math.max(answer.kind === "refused" ? (answer.retryAfterMs ?? 0) : 0, backoffMs(pause, Math.min(10, attempt.seq - 1), rng));
+  const retryAfterMs = answer.kind === "refused" ? answer.retryAfterMs : null;
+  return nowMs + restMs({ lane: attempt.lane, attempts: attempt.seq, retryAfterMs: retryAfterMs ?? null, latestStartAtMs: null }, nowMs, rng);
 }

@@ -29,5 +29,6 @@ export async function readSnapshot(deps: PlanDeps, tx: Sql, nowMs: number): Prom
     tickMs: deps.time.tickMs + deps.meter.lookMs(),
     scale: deps.time.clock.scale,
     batchLines: 1,
+    turnaround: await deps.meter.lessons.of(tx, deps.lanes, nowMs),
   };
 }
