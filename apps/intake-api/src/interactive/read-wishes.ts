@@ -1,5 +1,5 @@
-import { type LaneId, readNames } from "@slowboat/contract";
-import { readDeadline, takeOwn } from "@slowboat/intake";
+import { type Endpoint, type LaneId, readNames } from "@slowboat/contract";
+import { checkFallbacks, readDeadline, takeOwn } from "@slowboat/intake";
 import { fault, LIMITS } from "@slowboat/kernel";
 import type { ReuseMode } from "@slowboat/reuse";
 import { headerTerms } from "../http/terms.ts";
@@ -23,8 +23,13 @@ export interface Wishes {
  * Reads the deadline (header, or `metadata.deadline`), lanes (`Slowboat-Allow`, `Slowboat-Deny`), reuse (`Slowboat-Cache`),
  * fallback models (`Slowboat-Fallbacks`, or `fallbacks`) and `service_tier` of a synchronous call. What only a batch can give is refused by naming where to go.
  */
-export function readWishes(headers: Headers, body: JsonBody, at: { readonly nowMs: number; readonly lanes: readonly LaneId[] }): Wishes {
-  const { nowMs, lanes } = at;
+export function readWishes(
+  headers: Headers,
+  body: JsonBody,
+  at: { readonly endpoint: Endpoint; readonly nowMs: number; readonly lanes: readonly LaneId[] },
+): Wishes {
+  const { endpoint, nowMs, lanes } = at;
+  checkFallbacks(endpoint, body.value, "fallbacks");
   const { deadline: inMetadata, fallbacks, text } = takeOwn(body.text, body.value);
   const asked = headerTerms(headers, lanes);
   const deadline = asked.deadline?.text ?? inMetadata;

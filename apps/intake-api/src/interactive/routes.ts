@@ -56,7 +56,7 @@ async function answer(
   const run = async (): Promise<InteractiveReply> => {
     const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
     refuseBackground(endpoint, body);
-    const wishes = readWishes(sent, body, { nowMs: deps.clock.job(), lanes: deps.house.lanes });
+    const wishes = readWishes(sent, body, { endpoint, nowMs: deps.clock.job(), lanes: deps.house.lanes });
     const asked = { endpoint, model: model.model, text: wishes.body, beta: headers?.["anthropic-beta"] };
     const fallbacks = judgeFallbacks(deps.book, asked, { ...wishes.fallbacks, defaults: storedNames(defaults), allowUnpriced });
     return await calls.interactive.run(

@@ -11,7 +11,8 @@ const BODY_BYTES = 64 * 1024;
 /** Nobody has shown a key yet: what such bodies may take of the memory is little, and not the callers'. */
 const BODIES_BYTES = 4 * 1024 * 1024;
 const IDLE_MS = 5_000;
-const REF_CHARS = 200;
+/** As providers write the ids of batches; nothing else can be one of ours. */
+const REF = /^[\w-]{1,200}$/;
 const ENDINGS: readonly unknown[] = ["batch.completed", "batch.failed", "batch.expired", "batch.cancelled"];
 
 /**
@@ -55,8 +56,9 @@ function eventOf(body: Uint8Array): { readonly type: unknown; readonly ref: stri
   } catch (cause) {
     throw fault("invalid-json", { cause });
   }
-  if (typeof event !== "object" || event === null) throw fault("invalid-request", { message: "The request body must be a JSON object." });
+  if (typeof event !== "object" || event === null || Array.isArray(event))
+    throw fault("invalid-request", { message: "The request body must be a JSON object." });
   const { type, data } = event as { readonly type?: unknown; readonly data?: { readonly id?: unknown } | null };
   const id = data?.id;
-  return { type, ref: typeof id === "string" && id !== "" && id.length <= REF_CHARS ? id : null };
+  return { type, ref: typeof id === "string" && REF.test(id) ? id : null };
 }

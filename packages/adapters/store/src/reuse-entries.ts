@@ -34,8 +34,8 @@ export interface ReuseHit {
 }
 
 /**
- * Looks up kept answers that have not expired, and placed jobs with the same key; each within its own tenant. A `limit` here would have the
- * server walk the tenant's jobs in the hope of meeting one soon.
+ * Looks up kept answers that have not expired, and placed jobs with the same key; each within its own tenant. The tenant is compared in a way that no
+ * index serves: a plan made while the tables were small once walked all jobs of the tenant for each key.
  */
 export async function findReusable(
   tx: Sql,
@@ -47,7 +47,7 @@ export async function findReusable(
   const hexes = keys.map((x) => Buffer.from(x.reuseKey).toString("hex"));
   return await tx<ReuseHit[]>`
     select t.tenant_id as "tenantId", t.hex as "reuseKey", e.attempt_id as "attemptId",
-      (select (array_agg(j.id))[1] from job j where j.tenant_id = t.tenant_id and j.reuse_key = decode(t.hex, 'hex') and j.state = 'placed') as "leaderId"
+      (select (array_agg(j.id))[1] from job j where j.reuse_key = decode(t.hex, 'hex') and j.state = 'placed' and j.tenant_id || '' = t.tenant_id) as "leaderId"
     from (select distinct tenant_id, hex from unnest(${tenants}::text[], ${hexes}::text[]) as u (tenant_id, hex)) t
       left join reuse_entry e on e.tenant_id = t.tenant_id and e.reuse_key = decode(t.hex, 'hex') and e.expires_at_ms > ${nowMs}::float8`;
 }

@@ -26,9 +26,13 @@ export const storedNames = (json: string | null): readonly string[] | null => (j
 /** True for the member `fallbacks` of a request as we understand it, a list of names; one of objects is a provider's own feature and is left alone. */
 export const isNameList = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every((one) => typeof one === "string");
 
+/** A name may stand twice in a list; a list many times as long as there may be names is refused unread. */
+const WORDS_MAX = 16 * FALLBACKS_MAX;
+
 /** Names out of a list or a comma-separated text, each once; a fault that names `param` for more than there may be. */
 export function readNames(value: readonly string[] | string, param: string): readonly string[] {
-  const words = typeof value === "string" ? value.split(",") : value;
+  const words = typeof value === "string" ? value.split(",", WORDS_MAX + 1) : value;
+  if (words.length > WORDS_MAX) throw fault("invalid-request", { param, message: `'${param}' may name at most ${FALLBACKS_MAX} models.` });
   const names = [...new Set(words.map((word) => word.trim()).filter((word) => word !== ""))];
   if (names.length > FALLBACKS_MAX) throw fault("invalid-request", { param, message: `'${param}' may name at most ${FALLBACKS_MAX} models.` });
   return names;

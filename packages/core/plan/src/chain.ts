@@ -72,7 +72,8 @@ export function whyNotBefore(levels: readonly Level[], taken: Level): string {
   return before
     .map(({ name, judged }) => {
       const lanes = judged.filter((option) => option.out !== "not-allowed");
-      return `${name} cannot answer (${lanes.length === 0 ? "no lane here serves it" : lanes.map((o) => `${o.lane}: ${o.why}`).join("; ")})`;
+      const none = judged.length === 0 ? "no lane here serves it" : "none of its lanes is allowed";
+      return `${name} cannot answer (${lanes.length === 0 ? none : lanes.map((o) => `${o.lane}: ${o.why}`).join("; ")})`;
     })
     .join(", ");
 }

@@ -67,7 +67,7 @@ function judge(job: PlanJob, snapshot: Snapshot, nowMs: number, strict: boolean)
       );
     return place(
       surest(runnable),
-      job.deadlineAtMs <= nowMs ? "late: the deadline has passed, so the surest lane" : "the deadline is too near for any other lane",
+      job.deadlineAtMs <= nowMs ? "late: the deadline has passed, so the surest lane" : "no allowed lane is sure to make the deadline, so the surest",
     );
   }
   const { option, tie } = cheapest(feasible);
@@ -161,11 +161,13 @@ function noLane(levels: readonly Level[], job: PlanJob): Refusal {
     return refusal("lane-unavailable", `No lane can take the request right now: ${waiting.map((o) => `${o.lane} (${o.why})`).join(", ")}.`);
   if (judged.some((o) => o.out === "rejected"))
     return refusal("provider-refused", `The request was refused by ${levels.map(({ name }) => `'${name}'`).join(", ")}, as the attempts show.`);
-  const able = judged.map((o) => o.lane).join(", ");
+  const able = [...new Set(judged.flatMap((o) => (o.out === "not-allowed" ? [o.lane] : [])))].join(", ");
+  const unable = [...new Set(judged.flatMap((o) => (o.out === "not-allowed" ? [] : [`${o.lane}: ${o.why}`])))].join("; ");
+  const those = unable === "" ? "" : ` (${unable})`;
   return refusal(
     "lanes-empty",
     able === ""
-      ? `No lane here serves '${job.model}' at ${job.endpoint}.`
-      : `The allowed lanes cannot serve '${job.model}' at ${job.endpoint}; ${able} could.`,
+      ? `No lane here serves '${job.model}' at ${job.endpoint}${those}.`
+      : `The allowed lanes cannot serve '${job.model}' at ${job.endpoint}${those}; ${able} could.`,
   );
 }

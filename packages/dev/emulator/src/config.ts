@@ -22,6 +22,35 @@ const Settings = z.object({
 const flagOf = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const variableOf = (key: string): string => `EMULATOR_${flagOf(key).replaceAll("-", "_").toUpperCase()}`;
 
+const MEANS: Readonly<Record<keyof typeof Settings.shape, string>> = {
+  port: "where it listens; 8199, 0 for any free one",
+  host: "address it binds; 127.0.0.1",
+  seed: "of everything that is drawn; 1",
+  journal: "path of its memory; without it, it forgets with its end",
+  realAnchorMs: "machine instant at which its clock begins to count",
+  jobAnchorMs: "what its clock says then",
+  scale: "its milliseconds in one of the machine's; 1",
+  latency: "prior (as published) or instant",
+  batchTurnaroundMs: "a fixed turnaround of batches instead of drawn ones",
+  flexRefusals: "share of flex requests refused, 0 to 1",
+  listedErrors: "bad lines named by a failed batch: one or all",
+  batchCacheHits: "share of a batch's lines that find a warm prompt cache, 0 to 1",
+  enqueuedTokenLimit: "prompt tokens that may wait in batches",
+};
+
+/** What `--help` says, and what follows a setting that is not understood. */
+export const usage = (): string =>
+  [
+    "Emulates the APIs of OpenAI (under /v1) and Anthropic, with queue times, limits, bills and scripted faults. No money is spent.",
+    "",
+    ...Object.entries(MEANS).map(([key, means]) => `  --${flagOf(key).padEnd(22)} ${means}`),
+    "",
+    "Each may stand in the environment instead, as EMULATOR_PORT and so on. Its own endpoints, apart from the providers':",
+    "  GET /emulator/invoice           what was charged, line by line",
+    "  GET, POST, DELETE /emulator/faults   scripted faults, and how often each fired",
+    "  POST /emulator/chaos            every fault at random: {seed, rate, probabilities}",
+  ].join("\n");
+
 /** Settings from flags (`--batch-turnaround-ms 1000`) and, where a flag is missing, from the environment (`EMULATOR_BATCH_TURNAROUND_MS`). Throws on anything unreadable. */
 export function readConfig(
   args: readonly string[],

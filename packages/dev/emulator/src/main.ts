@@ -1,9 +1,25 @@
 import type { ClockRow } from "@slowboat/kernel";
-import { readConfig } from "./config.ts";
+import { z } from "zod";
+import { readConfig, usage } from "./config.ts";
 import { EMULATED } from "./http/face.ts";
 import { startEmulator } from "./start.ts";
 
-const { clock, ...options } = readConfig(process.argv.slice(2), process.env);
+function settings(): ReturnType<typeof readConfig> {
+  const args = process.argv.slice(2);
+  if (args.includes("--help")) {
+    process.stdout.write(`${usage()}\n`);
+    process.exit(0);
+  }
+  try {
+    return readConfig(args, process.env);
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${why}\n\n${usage()}\n`);
+    process.exit(2);
+  }
+}
+
+const { clock, ...options } = settings();
 const time = { ...clock };
 const emulator = await startEmulator({ ...options, clock: time });
 // Whoever drives the installation's clock says over the channel when it changes its pace, and from which instant on.

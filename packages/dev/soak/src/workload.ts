@@ -93,12 +93,14 @@ function createWriter(rng: Rng, long: boolean): Writer {
     const no = ++serial;
     return no % REPEATS === 0 ? `Question ${no % 36} that was asked before: when is high water?` : `Question ${no}: ${prose(12)}?`;
   };
+  const standIns = (model: string): object => (chance(0.2) ? { fallbacks: [model] } : {});
   const chat = (model: string = pick(OPENAI_MODELS)): Record<string, unknown> => ({
     model,
     max_completion_tokens: 40,
     ...(model === "gpt-5-mini" ? { reasoning_effort: "minimal" } : {}),
     ...(serial % REFUSED === 7 ? { temperature: 7 } : {}),
     messages: [...(serial % SHARES === 1 ? [{ role: "system", content: pick(shared) }] : []), { role: "user", content: question() }],
+    ...standIns("claude-haiku-4-5"),
   });
   const message = (): Record<string, unknown> => ({
     model: pick(ANTHROPIC_MODELS),
@@ -106,6 +108,7 @@ function createWriter(rng: Rng, long: boolean): Writer {
     ...(serial % REFUSED === 7 ? { temperature: 7 } : {}),
     ...(serial % SHARES === 1 ? { system: pick(shared) } : {}),
     messages: [{ role: "user", content: question() }],
+    ...standIns("gpt-4.1-mini"),
   });
   const response = (model = "gpt-5-mini"): Record<string, unknown> => ({
     model,

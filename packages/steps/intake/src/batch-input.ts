@@ -8,7 +8,7 @@ import { type BatchEntry, type InputError, inputError, readBatchLine } from "./b
 import { readDeadline } from "./deadline.ts";
 import { readLines } from "./lines.ts";
 import { messageRequest } from "./message-request.ts";
-import { takeOwn } from "./own-members.ts";
+import { checkFallbacks, takeOwn } from "./own-members.ts";
 import { type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 import { requestsScanner } from "./scan-requests.ts";
 
@@ -108,6 +108,7 @@ function lineJudge(
       return { code: "duplicate_custom_id", message: "This custom_id was used by an earlier line of the file.", param: "custom_id", line: no };
     seen.add(customId);
     try {
+      checkFallbacks(batch.endpoint as Endpoint, entry.value, "body.fallbacks");
       const { deadline, fallbacks: own, text } = takeOwn(entry.text, entry.value);
       const ownDeadlineAtMs = deadline === undefined ? null : readDeadline(deadline, batch.createdAtMs, "body.metadata.deadline");
       const names = own === null ? chain.batch : readNames(own, "body.fallbacks");

@@ -10,7 +10,7 @@ export { judgeFallbacks, knownFallbacks } from "./fallbacks.ts";
 export { type Caller, createKey, createTenant, keyVerifier, revokeKey, type ShownKey } from "./keys.ts";
 export { type MessageRequest, messageRequest } from "./message-request.ts";
 export { type ChosenModel, chooseModel, unknownModel } from "./models.ts";
-export { takeOwn } from "./own-members.ts";
+export { checkFallbacks, takeOwn } from "./own-members.ts";
 export { type PopulateDeps, populateBatch, sweepIntake } from "./populate.ts";
 export { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 export { type RequestsScanner, requestsScanner } from "./scan-requests.ts";

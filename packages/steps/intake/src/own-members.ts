@@ -1,5 +1,5 @@
-import { isNameList } from "@slowboat/contract";
-import { memberSpans } from "@slowboat/kernel";
+import { type Endpoint, isNameList } from "@slowboat/contract";
+import { fault, memberSpans } from "@slowboat/kernel";
 
 /** What a request says to us and not to its provider, and the request without it. */
 export interface TakenMembers {
@@ -32,6 +32,13 @@ export function takeOwn(text: string, value: Readonly<Record<string, unknown>>):
     return name === "metadata" && timed && kept === "{}" ? [] : [`${JSON.stringify(name)}:${kept}`];
   });
   return { deadline, fallbacks, text: `{${written.join(",")}}` };
+}
+
+/** Refuses a member `fallbacks` that is no list of names where only ours can be meant: a wish that is not understood must not be dropped silently. */
+export function checkFallbacks(endpoint: Endpoint, value: Readonly<Record<string, unknown>>, param: string): void {
+  const given = value["fallbacks"];
+  if (given == null || isNameList(given) || endpoint === "/v1/messages") return;
+  throw fault("invalid-request", { param, message: `'${param}' must be a list of model names.` });
 }
 
 const without = (text: string, key: string): string => {

@@ -9,7 +9,7 @@ import type { NewJob } from "@slowboat/store";
 import { readDeadline } from "./deadline.ts";
 import type { FallbackWish } from "./fallbacks.ts";
 import type { Caller } from "./keys.ts";
-import { takeOwn } from "./own-members.ts";
+import { checkFallbacks, takeOwn } from "./own-members.ts";
 import { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 
 /** What an installation can do and allows; from an app's settings. */
@@ -90,6 +90,7 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, en
   const tier = tierWishes(request.value["service_tier"], terms.house.lanes);
   const { text, deadline: inBody, fallbacks } = takeOwn(request.text, request.value);
   const endpoint = request.endpoint ?? inferEndpoint(book, request.value);
+  checkFallbacks(endpoint, request.value, "body.fallbacks");
   const judged = judgeRequest(
     book,
     { endpoint, value: request.value, text, bytes: Buffer.byteLength(text) },

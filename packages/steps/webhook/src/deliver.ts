@@ -152,6 +152,6 @@ async function note(
   });
   logger[delivered ? "debug" : "warn"](
     { eventId: event.id, tenantId: event.tenantId, type: event.type, tryNo, statusCode, error, state: outcome.state, failures },
-    "webhook-delivered",
+    delivered ? "webhook-delivered" : "webhook-failed",
   );
 }
