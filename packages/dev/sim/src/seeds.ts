@@ -17,6 +17,6 @@ export const PLANTED: Readonly<Record<Plant, number>> = {
   "one-legged": 6,
   "sleep-in": 17,
   "stale-view": 1,
-  overfill: 156,
+  overfill: 175,
   unbooked: 1,
 };
