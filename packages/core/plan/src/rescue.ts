@@ -63,7 +63,7 @@ export function rescueMs(
       answerMs(job.outputTokens, job.deadlineAtMs - nowMs) + POLICY.callOverheadRealMs * snapshot.scale,
       POLICY.slowCall * (rescueLane.callMs ?? 0),
     ) +
-    POLICY.queueGrowth * queueMs(rescueLane, job.outputTokens, snapshot.scale) +
+    (rescueLane.rate === undefined ? 1 : POLICY.queueGrowth) * queueMs(rescueLane, job.outputTokens, snapshot.scale) +
     herd +
     guardMs(job.deadlineAtMs - nowMs, snapshot)
   );

@@ -34,8 +34,10 @@ export interface Audit {
   /** A provider charged for something. */
   billed(tenant: string, nano: bigint): void;
   sent(lane: LaneId, lines: number, inputTokens: number, enqueued: number): void;
+  /** A tenant's first call came into line, beside those of others. */
+  waits(lane: LaneId, tenant: string, beside: ReadonlySet<string>): void;
   /** A lane under a rate limit began a call; `waiting` are the tenants with calls in line that were not urgent. */
-  served(tenant: string, work: number, urgent: boolean, waiting: ReadonlySet<string>): void;
+  served(lane: LaneId, tenant: string, work: number, urgent: boolean, waiting: ReadonlySet<string>): void;
   /** After every event. */
   check(): void;
   /** When nothing is planned any more. */
@@ -55,7 +57,12 @@ export function createAudit(spec: WorldSpec, ledger: SimLedger, nowMs: () => num
   let bill = 0n;
   let firstDueMs = Number.POSITIVE_INFINITY;
   let touched: JobState | null = null;
-  const fair = fairness();
+  const tallies = new Map<LaneId, Fairness>();
+  const fair = (lane: LaneId): Fairness => {
+    const tally = tallies.get(lane) ?? fairness();
+    tallies.set(lane, tally);
+    return tally;
+  };
   const fail = (invariant: Invariant, why: string): void => {
     if (found.has(invariant)) return;
     found.add(invariant);
@@ -100,8 +107,9 @@ export function createAudit(spec: WorldSpec, ledger: SimLedger, nowMs: () => num
       if (lines > BATCH_LINES || inputTokens > spec.enqueuedTokens || enqueued > spec.enqueuedTokens)
         fail("within-limits", `a batch of ${lines} lines and ${inputTokens} tokens on ${lane}, ${enqueued} enqueued`);
     },
-    served(tenant, work, urgent, waiting) {
-      const behind = fair.serve(tenant, work, urgent, waiting);
+    waits: (lane, tenant, beside) => fair(lane).wake(tenant, beside),
+    served(lane, tenant, work, urgent, waiting) {
+      const behind = fair(lane).serve(tenant, work, urgent, waiting);
       if (behind !== null) fail("fair-share", behind);
     },
     check() {
@@ -123,21 +131,23 @@ export function createAudit(spec: WorldSpec, ledger: SimLedger, nowMs: () => num
   };
 }
 
+interface Fairness {
+  wake(tenant: string, beside: ReadonlySet<string>): void;
+  serve(tenant: string, work: number, urgent: boolean, waiting: ReadonlySet<string>): string | null;
+}
+
 /** A tally of its own of what each tenant was served: nobody is served in turn who is ahead of another that waits by over twice the largest job. */
-function fairness(): { serve(tenant: string, work: number, urgent: boolean, waiting: ReadonlySet<string>): string | null } {
+function fairness(): Fairness {
   const served = new Map<string, number>();
-  let before: readonly string[] = [];
   let largest = 0;
   const of = (tenant: string): number => served.get(tenant) ?? 0;
+  const least = (tenants: ReadonlySet<string>): number => Math.min(...[...tenants].map(of));
   return {
+    // Whoever waits anew starts level with the least served of those that wait, unless it has had more already.
+    wake: (tenant, beside) => void (beside.size > 0 && served.set(tenant, Math.max(of(tenant), least(beside)))),
     serve(tenant, work, urgent, waiting) {
-      // Whoever waits anew starts level with the least served of those that waited before it, unless it has had more already.
-      const level = Math.min(...before.filter((one) => waiting.has(one)).map(of));
-      for (const one of waiting) if (!before.includes(one) && Number.isFinite(level)) served.set(one, Math.max(of(one), level));
-      before = [...waiting];
       largest = Math.max(largest, work);
-      const least = Math.min(...before.map(of));
-      const ahead = of(tenant) - least;
+      const ahead = waiting.size === 0 ? 0 : of(tenant) - least(waiting);
       served.set(tenant, of(tenant) + work);
       return !urgent && ahead > 2 * largest ? `${tenant} is ${Math.round(ahead)} ahead of another that waits` : null;
     },

@@ -58,7 +58,7 @@ export function createRealtime(
   const begin = (call: Waiting, urgent: boolean): void => {
     level -= call.work;
     queued -= call.work;
-    audit.served(call.state.job.tenant, call.work, urgent, waitingTenants);
+    audit.served(lane, call.state.job.tenant, call.work, urgent, waitingTenants);
     shares.charge(call.state.job.tenant, call.work);
     const { job } = call.state;
     const tookMs = dice.logNormal("call", LATENCY, job.no, call.state.realtimeCalls++) + job.outputTokens / TOKENS_PER_MS;
@@ -127,6 +127,7 @@ export function createRealtime(
         line.push(call);
         if (spec.plant === "first-come") arrivals = [...arrivals, call];
         shares.wake(tenant);
+        if (!waitingTenants.has(tenant)) audit.waits(lane, tenant, waitingTenants);
         waitingTenants.add(tenant);
       } else {
         let at = byDeadline.length;

@@ -29,6 +29,8 @@ const STRETCH_MS = 48 * 3_600_000;
 const INCIDENT = { fromMs: START_MS + 30 * 3_600_000, toMs: START_MS + 42 * 3_600_000 };
 /** Real time passes two and a half times the load. */
 const REALTIME_TIMES = 2.5;
+/** How much alike tenants are in what deadlines they ask for: the weight of the mix in the draw of a tenant's own. */
+const ALIKE = 8;
 
 export interface Replay {
   readonly mix: Mix;
@@ -38,16 +40,22 @@ export interface Replay {
   readonly seed: number;
 }
 
-/** A trace as a world: stretched to 48 hours, up to `draws` of its requests, deadlines from the mix, half of the jobs with a flex tier, twelve hours of incident. */
+/** A trace as a world: stretched to 48 hours, up to `draws` of its requests, deadlines from the mix (from its tenant's own where it names tenants), half of the jobs with a flex tier, twelve hours of incident. */
 export function replay(rows: readonly TraceRow[], { mix, poolShare, draws, seed }: Replay): WorldSpec {
   const rng = seededRng(seed);
   const sorted = [...rows].sort((a, b) => a.arrivedAtMs - b.arrivedAtMs);
   const firstMs = sorted[0]?.arrivedAtMs ?? 0;
   const lengthMs = Math.max(1, (sorted.at(-1)?.arrivedAtMs ?? 0) - firstMs);
   const kept = sample(sorted, draws, rng);
+  const own = new Map<string, readonly number[]>();
+  const sharesOf = (tenant: string): readonly number[] => {
+    const known = tenant === "" ? MIXES[mix] : (own.get(tenant) ?? dirichlet(MIXES[mix], rng));
+    own.set(tenant, known);
+    return known;
+  };
   const jobs = kept.map((row, no): SimJob => {
     const arrivedAtMs = START_MS + Math.round(((row.arrivedAtMs - firstMs) / lengthMs) * STRETCH_MS);
-    const slackMs = pick(MIXES[mix], rng.float());
+    const slackMs = pick(sharesOf(row.tenant), rng.float());
     const model = rng.float() < 0.5 ? "with-flex" : "plain";
     const { inputTokens, outputTokens, tenant } = row;
     return { no, tenant, model, arrivedAtMs, deadlineAtMs: arrivedAtMs + slackMs, inputTokens, outputTokens, deny: null, slackMs };
@@ -78,6 +86,24 @@ function pick(shares: readonly number[], luck: number): number {
     if (luck < sum) return SLACKS_MS[i] ?? 0;
   }
   return SLACKS_MS.at(-1) ?? 0;
+}
+
+/** Shares of a tenant's own, on average those of the mix: a Dirichlet draw. */
+function dirichlet(shares: readonly number[], rng: Rng): number[] {
+  const draws = shares.map((share) => gamma(ALIKE * share, rng));
+  const sum = draws.reduce((a, b) => a + b, 0);
+  return draws.map((draw) => draw / sum);
+}
+
+/** A gamma draw of that shape, after Marsaglia and Tsang (2000); below shape 1 by their boost. */
+function gamma(shape: number, rng: Rng): number {
+  if (shape < 1) return gamma(shape + 1, rng) * (1 - rng.float()) ** (1 / shape);
+  const d = shape - 1 / 3;
+  for (;;) {
+    const normal = Math.sqrt(-2 * Math.log(1 - rng.float())) * Math.cos(2 * Math.PI * rng.float());
+    const v = (1 + normal / Math.sqrt(9 * d)) ** 3;
+    if (v > 0 && Math.log(1 - rng.float()) < normal ** 2 / 2 + d - d * v + d * Math.log(v)) return d * v;
+  }
 }
 
 /** `n` of the rows without putting back, in their order. */
