@@ -24,7 +24,7 @@ export interface Limit {
   readonly firm: boolean;
 }
 
-/** The limit of a quota now; `null` where the lane has none. What is configured is never exceeded, nor what the provider has taught. */
+/** The limit of a quota now; `null` where the lane has none. What is configured holds, and what the provider has taught; only a line larger than all of it is tried, alone. */
 export function limitOf(
   quotas: Quotas,
   id: QuotaId,
