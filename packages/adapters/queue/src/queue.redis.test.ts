@@ -38,7 +38,7 @@ queueConformance(async (): Promise<Place> => {
     },
     end: async () => {
       try {
-        await until(async () => (await clients()) <= before, "every connection closed", 3000);
+        await until(async () => (await clients()) <= before, "every connection closed", 20_000);
         await empty(redis);
       } finally {
         await redis.quit();
