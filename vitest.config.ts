@@ -3,6 +3,7 @@ import { delimiter, join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 const POSTGRES = "packages/dev/testkit/src/global-setup.ts";
+const FLUSHING = "apps/cli/src/chaos/*.redis.test.ts";
 const NEVER = ["**/node_modules/**", "**/dist/**"];
 const tests = (kind: string): string[] => [`apps/**/*.${kind}.test.ts`, `packages/**/*.${kind}.test.ts`, `infra/**/*.${kind}.test.ts`];
 
@@ -48,8 +49,19 @@ export default defineConfig({
         test: {
           name: "redis",
           include: tests("redis"),
+          exclude: [...NEVER, FLUSHING, ...noRedis],
+          globalSetup: [POSTGRES, "packages/dev/testkit/src/redis-setup.ts"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "redis-flushed",
+          include: [FLUSHING],
           exclude: [...NEVER, ...noRedis],
           globalSetup: [POSTGRES, "packages/dev/testkit/src/redis-setup.ts"],
+          // It empties the server, which may be the other suite's as well: it runs when everything else is over.
+          sequence: { groupOrder: 1 },
         },
       },
       {
