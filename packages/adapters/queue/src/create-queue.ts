@@ -57,7 +57,7 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
         return { name, data, ...(ring.once ? { opts: { deduplication: { id: Object.values(data).join("-") || "all" } } } : {}) };
       });
       const [first] = jobs;
-      // On Postgres a bulk makes and drops a temporary table: ten times the price of a single job.
+      // On Postgres a bulk makes and drops a temporary table, many times the work of a single job.
       if (first && jobs.length === 1) await queue(name).add(first.name, first.data, first.opts);
       else if (first) await queue(name).addBulk(jobs);
     },
