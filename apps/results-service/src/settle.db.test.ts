@@ -15,7 +15,7 @@ import {
   saveAnswers,
   table,
 } from "@slowboat/store";
-import { seedTenant, type TestDatabase, testClock, testDatabase, testQueue, testRng, until } from "@slowboat/testkit";
+import { seedTenant, type TestDatabase, testClock, testDatabase, testJob, testQueue, testRng, until } from "@slowboat/testkit";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type SettleDeps, settleChunk } from "./settle.ts";
@@ -59,35 +59,16 @@ const answer = (usage: Usage, tier: string): string =>
     },
   });
 
-const job = (over: Partial<NewJob> = {}): NewJob => ({
-  id: newId("job", clock.job(), rng),
-  ...owner,
-  surface: "native",
-  batchId: null,
-  lineNo: null,
-  customId: null,
-  endpoint: "/v1/chat/completions",
-  provider: "openai",
-  model: "gpt-5-mini",
-  baselineModel: "gpt-5-mini",
-  state: "placed",
-  body: "{}",
-  bodyBlobKey: null,
-  bodyOffset: null,
-  bodyBytes: 2,
-  inputTokensEst: 1,
-  outputTokensEst: 1,
-  deadlineAtMs: null,
-  lanesAllow: null,
-  lanesDeny: null,
-  maxCostNano: null,
-  callbackUrl: null,
-  metadata: null,
-  reuseKey: null,
-  nextDecisionAtMs: null,
-  acceptedAtMs: clock.job(),
-  ...over,
-});
+const job = (over: Partial<NewJob> = {}): NewJob =>
+  testJob({
+    id: newId("job", clock.job(), rng),
+    ...owner,
+    model: "gpt-5-mini",
+    baselineModel: "gpt-5-mini",
+    state: "placed",
+    acceptedAtMs: clock.job(),
+    ...over,
+  });
 
 /** An attempt of the job that has answered with this body. */
 async function answered(jobId: string, seq: number, lane: LaneId, body: string, statusCode = 200, over: Partial<NewAttempt> = {}): Promise<string> {

@@ -1,3 +1,4 @@
+import { JOB_LIVE } from "@slowboat/job";
 import type { Sql } from "./connect.ts";
 import type * as schema from "./schema.ts";
 
@@ -7,12 +8,9 @@ export type DueJob = Omit<
   "body" | "error" | "endedAtMs" | "surface" | "customId" | "bodyOffset" | "bodyBlobKey" | "waitReason"
 >;
 
-/** A parameter, so that the only index that fits is `job_due`. */
-const LIVE = ["accepted", "placed"];
-
 /**
  * Takes jobs that are due for a decision, most urgent first, and locks them until the transaction ends; rows that another
- * planner holds are passed over. The partial index `job_due` holds only jobs that wait for a decision.
+ * planner holds are passed over. The partial index `job_due` holds only jobs that wait for a decision; the states are a parameter, so that no other fits.
  */
 export async function claimDue(tx: Sql, input: { readonly nowMs: number; readonly limit: number }): Promise<DueJob[]> {
   return await tx<DueJob[]>`
@@ -22,7 +20,7 @@ export async function claimDue(tx: Sql, input: { readonly nowMs: number; readonl
       max_cost_nano as "maxCostNano", callback_url as "callbackUrl", metadata, reuse_key as "reuseKey", prefix, fallbacks, held_for as "heldFor", leader_id as "leaderId",
       next_decision_at_ms as "nextDecisionAtMs", lane, attempt_id as "attemptId", attempts, accepted_at_ms as "acceptedAtMs"
     from job
-    where next_decision_at_ms <= ${input.nowMs}::float8 and state = any(${LIVE}::text[])
+    where next_decision_at_ms <= ${input.nowMs}::float8 and state = any(${JOB_LIVE as string[]}::text[])
     order by next_decision_at_ms
     limit ${input.limit}
     for update skip locked`;

@@ -1,4 +1,4 @@
-import { seedTenant, type TestDatabase, type TestTenant, testDatabase } from "@slowboat/testkit";
+import { seedTenant, type TestDatabase, type TestTenant, testDatabase, testJob } from "@slowboat/testkit";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { claimDue, insertDispatches, insertJobs, leaseDispatch, type NewJob, releaseDispatch, renewLease, sweepDispatches } from "./index.ts";
 
@@ -72,35 +72,8 @@ test("what a dead worker left is rung for again, a living one's is not, and no m
 
 test("the most urgent work is claimed first, whatever tenant, batch or order it came in", async () => {
   const other = await seedTenant(database.store);
-  const job = (id: string, who: TestTenant, dueMs: number, over: Partial<NewJob> = {}): NewJob => ({
-    id,
-    ...who,
-    surface: "native",
-    batchId: null,
-    lineNo: null,
-    customId: null,
-    endpoint: "/v1/chat/completions",
-    provider: "openai",
-    model: "m",
-    baselineModel: "m",
-    state: "accepted",
-    body: "{}",
-    bodyBlobKey: null,
-    bodyOffset: null,
-    bodyBytes: 2,
-    inputTokensEst: 1,
-    outputTokensEst: 1,
-    deadlineAtMs: null,
-    lanesAllow: null,
-    lanesDeny: null,
-    maxCostNano: null,
-    callbackUrl: null,
-    metadata: null,
-    reuseKey: null,
-    nextDecisionAtMs: dueMs,
-    acceptedAtMs: NOW,
-    ...over,
-  });
+  const job = (id: string, who: TestTenant, dueMs: number, over: Partial<NewJob> = {}): NewJob =>
+    testJob({ id, ...who, nextDecisionAtMs: dueMs, acceptedAtMs: NOW, ...over });
   await insertJobs(database.store.sql, [
     job("job_1", owner, NOW - 1, { batchId: "batch_a", lineNo: 1 }),
     job("job_2", owner, NOW - 5),

@@ -1,3 +1,4 @@
+import { JOB_LIVE } from "@slowboat/job";
 import type { Sql } from "./connect.ts";
 
 /** A job that goes onto a lane. */
@@ -9,10 +10,10 @@ export interface PlacedJob {
   readonly nextDecisionAtMs: number | null;
 }
 
-/** A placed job is placed again where a hedge runs beside what is still out, or a call's next try follows its first; a parameter, as `claimDue` has it. */
-const LIVE = ["accepted", "placed"];
-
-/** Moves claimed jobs to `placed` with their current attempt. */
+/**
+ * Moves claimed jobs to `placed` with their current attempt. A placed one is placed again where a hedge runs beside what is still out, or a
+ * call's next try follows its first.
+ */
 export async function placeJobs(tx: Sql, rows: readonly PlacedJob[]): Promise<void> {
   if (rows.length === 0) return;
   await tx`
@@ -20,5 +21,5 @@ export async function placeJobs(tx: Sql, rows: readonly PlacedJob[]): Promise<vo
       version = j.version + 1, leader_id = null, held_for = null, wait_reason = null
     from unnest(${rows.map((x) => x.jobId)}::text[], ${rows.map((x) => x.lane)}::text[], ${rows.map((x) => x.attemptId)}::text[],
       ${rows.map((x) => x.nextDecisionAtMs)}::float8[]) as t (id, lane, attempt_id, next_at)
-    where j.id = t.id and j.state = any(${LIVE}::text[])`;
+    where j.id = t.id and j.state = any(${JOB_LIVE as string[]}::text[])`;
 }

@@ -1,3 +1,4 @@
+import { JOB_LIVE } from "@slowboat/job";
 import type { Sql } from "./connect.ts";
 
 /** How an earlier attempt of a job ended without an answer. */
@@ -81,7 +82,7 @@ export async function cancelOrphanedBatches(tx: Sql, nowMs: number): Promise<str
   const rows = await tx<{ id: string }[]>`
     update dispatch d set cancel_at_ms = ${nowMs}::float8
     where d.state = 'submitted' and d.cancel_at_ms is null
-      and (select 1 from attempt a join job j on j.id = a.job_id where a.dispatch_id = d.id and j.state = any(${["accepted", "placed"]}::text[]) limit 1) is null
+      and (select 1 from attempt a join job j on j.id = a.job_id where a.dispatch_id = d.id and j.state = any(${JOB_LIVE as string[]}::text[]) limit 1) is null
     returning d.id`;
   return rows.map((row) => row.id);
 }

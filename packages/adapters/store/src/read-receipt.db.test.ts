@@ -1,4 +1,4 @@
-import { seedTenant, type TestDatabase, testDatabase } from "@slowboat/testkit";
+import { seedTenant, type TestDatabase, testDatabase, testJob } from "@slowboat/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { insertJobs, type NewJob } from "./insert-jobs.ts";
 import { readReceipt } from "./read-receipt.ts";
@@ -12,35 +12,8 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 const DEADLINE_MS = 1000;
-const job = (no: number, state: string, endedAtMs: number | null): NewJob => ({
-  id: `job_${no}`,
-  ...owner,
-  surface: "openai",
-  batchId: "batch_1",
-  lineNo: no,
-  customId: `c${no}`,
-  endpoint: "/v1/chat/completions",
-  provider: "openai",
-  model: "m",
-  baselineModel: "m",
-  state,
-  body: "{}",
-  bodyBlobKey: null,
-  bodyOffset: null,
-  bodyBytes: 2,
-  inputTokensEst: 1,
-  outputTokensEst: 1,
-  deadlineAtMs: DEADLINE_MS,
-  lanesAllow: null,
-  lanesDeny: null,
-  maxCostNano: null,
-  callbackUrl: null,
-  metadata: null,
-  reuseKey: null,
-  nextDecisionAtMs: null,
-  acceptedAtMs: 0,
-  endedAtMs,
-});
+const job = (no: number, state: string, endedAtMs: number | null): NewJob =>
+  testJob({ id: `job_${no}`, ...owner, batchId: "batch_1", lineNo: no, state, deadlineAtMs: DEADLINE_MS, endedAtMs });
 
 test("a receipt counts a deadline as met only by an answer in time; what was cancelled counts on neither side", async () => {
   const jobs = [job(1, "completed", 900), job(2, "completed", 1100), job(3, "failed", 100), job(4, "cancelled", 100), job(5, "placed", null)];

@@ -1,3 +1,4 @@
+import { JOB_LIVE } from "@slowboat/job";
 import type { Sql } from "./connect.ts";
 
 /** When a job is to be looked at again; `leaderId` names the job whose answer it waits for. */
@@ -19,7 +20,7 @@ export async function deferJobs(tx: Sql, rows: readonly ReplannedJob[]): Promise
       wait_reason = t.wait_reason
     from unnest(${rows.map((x) => x.jobId)}::text[], ${rows.map((x) => x.atMs)}::float8[], ${rows.map((x) => x.leaderId ?? null)}::text[],
       ${rows.map((x) => x.heldFor ?? null)}::text[], ${rows.map((x) => x.waitReason ?? null)}::text[]) as t (id, at_ms, leader_id, held_for, wait_reason)
-    where j.id = t.id and j.state = any(${["accepted", "placed"]}::text[])`;
+    where j.id = t.id and j.state = any(${JOB_LIVE as string[]}::text[])`;
 }
 
 /**

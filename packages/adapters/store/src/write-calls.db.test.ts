@@ -1,4 +1,4 @@
-import { seedTenant, type TestDatabase, testDatabase } from "@slowboat/testkit";
+import { seedTenant, type TestDatabase, testDatabase, testJob } from "@slowboat/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { insertAttempts, insertJobs, type NewAttempt, type NewJob, openStore, saveAnswers, writeCalls } from "./index.ts";
 
@@ -11,39 +11,22 @@ beforeEach(async () => {
 afterEach(() => database.drop());
 
 const at = { nowMs: 2000, realMs: 3000 };
-const job = (id: string, more: Partial<NewJob> = {}): NewJob => ({
-  id: `job_${id}`,
-  tenantId,
-  keyId: "key",
-  surface: "openai",
-  batchId: null,
-  lineNo: null,
-  customId: null,
-  endpoint: "/v1/chat/completions",
-  provider: "openai",
-  model: "m",
-  baselineModel: "m",
-  state: "placed",
-  body: '{"n":12345678901234567890,"t":"\\u0000 \\ud83d 🛶 \\"x\\\\"}',
-  bodyBlobKey: null,
-  bodyOffset: null,
-  bodyBytes: 9,
-  inputTokensEst: 1,
-  outputTokensEst: 2,
-  deadlineAtMs: null,
-  lanesAllow: null,
-  lanesDeny: null,
-  maxCostNano: null,
-  callbackUrl: null,
-  metadata: null,
-  reuseKey: null,
-  nextDecisionAtMs: null,
-  acceptedAtMs: 1000,
-  lane: "openai",
-  attemptId: `att_${id}`,
-  attempts: 1,
-  ...more,
-});
+const job = (id: string, more: Partial<NewJob> = {}): NewJob =>
+  testJob({
+    id: `job_${id}`,
+    tenantId,
+    keyId: "key",
+    surface: "openai",
+    state: "placed",
+    body: '{"n":12345678901234567890,"t":"\\u0000 \\ud83d 🛶 \\"x\\\\"}',
+    bodyBytes: 9,
+    outputTokensEst: 2,
+    acceptedAtMs: 1000,
+    lane: "openai",
+    attemptId: `att_${id}`,
+    attempts: 1,
+    ...more,
+  });
 const attempt = (id: string, more: Partial<NewAttempt> = {}): NewAttempt => ({
   id: `att_${id}`,
   jobId: `job_${id}`,

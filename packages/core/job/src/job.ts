@@ -14,6 +14,9 @@ const NEXT: Record<JobState, readonly JobState[]> = {
   cancelled: ["completed"],
 };
 
+/** A job that has not ended. */
+export const JOB_LIVE: readonly JobState[] = ["accepted", "placed"];
+
 export const JOB_TERMINAL: readonly JobState[] = ["completed", "failed", "cancelled"];
 
 /** True when a job may go from `from` to `to`. */

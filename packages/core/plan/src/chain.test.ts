@@ -3,6 +3,7 @@ import { seededRng } from "@slowboat/kernel";
 import { loadPriceBook, resolveModel, STANDARD_PRICES } from "@slowboat/pricing";
 import { expect, test } from "vitest";
 import { admit, chainOf, decide, isModelsOwn, type LaneView, type PlanJob, retryPlan, type Snapshot, type TriedLane } from "./index.ts";
+import { planJob } from "./testing/plan-job.ts";
 
 const book = loadPriceBook(STANDARD_PRICES);
 const NOW = Date.UTC(2026, 10, 23);
@@ -24,25 +25,14 @@ const away = (over: Partial<LaneView>, ...ids: LaneId[]): Snapshot => world(ALL.
 const CLAUDE: Fallback = { model: "claude-haiku-4-5", provider: "anthropic", endpoint: "/v1/messages", notes: ["max_tokens: set to 8192"] };
 const LUNA: Fallback = { model: "gpt-6-luna", provider: "openai", endpoint: "/v1/chat/completions" };
 
-const job = (slackMs: number | null, fallbacks: readonly Fallback[], over: Partial<PlanJob> = {}): PlanJob => ({
-  model: "gpt-5-mini",
-  candidates: resolveModel(book, "gpt-5-mini")?.candidates ?? [],
-  endpoint: "/v1/chat/completions",
-  inputTokens: 700,
-  outputTokens: 100,
-  deadlineAtMs: slackMs === null ? null : NOW + slackMs,
-  allow: null,
-  deny: null,
-  maxCostNano: null,
-  allowUnpriced: false,
-  cached: false,
-  interactive: false,
-  attempts: 0,
-  lanesTried: [],
-  role: "try",
-  fallbacks: chainOf(book, fallbacks),
-  ...over,
-});
+const job = (slackMs: number | null, fallbacks: readonly Fallback[], over: Partial<PlanJob> = {}): PlanJob =>
+  planJob({
+    model: "gpt-5-mini",
+    candidates: resolveModel(book, "gpt-5-mini")?.candidates ?? [],
+    deadlineAtMs: slackMs === null ? null : NOW + slackMs,
+    fallbacks: chainOf(book, fallbacks),
+    ...over,
+  });
 
 const placed = (of: PlanJob, snapshot: Snapshot, how = decide) => {
   const verdict = how(of, snapshot, NOW);

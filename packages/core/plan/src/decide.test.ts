@@ -3,6 +3,7 @@ import { loadPriceBook, resolveModel, STANDARD_PRICES } from "@slowboat/pricing"
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { admit, decide, type LaneView, type PlanJob, type Snapshot, type Verdict } from "./index.ts";
+import { planJob } from "./testing/plan-job.ts";
 
 const SEED = 20_261_123;
 const book = loadPriceBook(STANDARD_PRICES);
@@ -27,24 +28,14 @@ const job = (model: string, slackMs: number | null, over: Partial<PlanJob> = {})
   const known = resolveModel(book, model);
   const endpoint: Endpoint = known?.endpoints[0] ?? "/v1/chat/completions";
   const words = endpoint !== "/v1/embeddings" && endpoint !== "/v1/classifications";
-  return {
+  return planJob({
     model,
     candidates: known?.candidates ?? [{ provider: "openai", model }],
     endpoint,
-    inputTokens: 700,
     outputTokens: words ? 100 : 0,
     deadlineAtMs: slackMs === null ? null : NOW + slackMs,
-    allow: null,
-    deny: null,
-    maxCostNano: null,
-    allowUnpriced: false,
-    cached: false,
-    interactive: false,
-    attempts: 0,
-    lanesTried: [],
-    role: "try",
     ...over,
-  };
+  });
 };
 
 const laneOf = (verdict: Verdict): string => (verdict.kind === "place" ? verdict.decision.lane : verdict.code);

@@ -3,6 +3,7 @@ import { seededRng } from "@slowboat/kernel";
 import { loadPriceBook, resolveModel } from "@slowboat/pricing";
 import { expect, test } from "vitest";
 import { decide, type LaneView, type PlanJob, type PoolAhead, rescueMs, restMs, type Snapshot } from "./index.ts";
+import { planJob } from "./testing/plan-job.ts";
 
 const NOW = Date.UTC(2026, 10, 23);
 const MINUTE = 60_000;
@@ -47,24 +48,15 @@ const world = (ahead: readonly PoolAhead[] | undefined, lanes: readonly LaneId[]
   scale: 1,
   batchLines: 10,
 });
-const job = (slackMs: number, over: Partial<PlanJob> = {}): PlanJob => ({
-  model: "any",
-  candidates: resolveModel(book, "any")?.candidates ?? [],
-  endpoint: ENDPOINT,
-  inputTokens: 600,
-  outputTokens: 100,
-  deadlineAtMs: NOW + slackMs,
-  allow: null,
-  deny: null,
-  maxCostNano: null,
-  allowUnpriced: false,
-  cached: false,
-  interactive: false,
-  attempts: 0,
-  lanesTried: [],
-  role: "try",
-  ...over,
-});
+const job = (slackMs: number, over: Partial<PlanJob> = {}): PlanJob =>
+  planJob({
+    model: "any",
+    candidates: resolveModel(book, "any")?.candidates ?? [],
+    endpoint: ENDPOINT,
+    inputTokens: 600,
+    deadlineAtMs: NOW + slackMs,
+    ...over,
+  });
 const placed = (snapshot: Snapshot, asked: PlanJob) => {
   const verdict = decide(asked, snapshot, NOW);
   if (verdict.kind !== "place") throw new Error(`refused: ${verdict.code}`);

@@ -6,5 +6,6 @@ export { watchLeaks } from "./leaks.ts";
 export { seedTenant, type TestTenant } from "./seed-tenant.ts";
 export { type TestClock, testClock, testRng } from "./test-clock.ts";
 export { type TestDatabase, testDatabase } from "./test-database.ts";
+export { testJob } from "./test-job.ts";
 export { testQueue, testRedisUrl } from "./test-queue.ts";
 export { until } from "./until.ts";

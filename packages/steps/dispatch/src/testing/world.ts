@@ -10,7 +10,7 @@ import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import { createLogger } from "@slowboat/runtime";
 import { insertJobs, type NewJob } from "@slowboat/store";
-import { seedTenant, type TestClock, type TestDatabase, testClock, testDatabase, testQueue, testRng } from "@slowboat/testkit";
+import { seedTenant, type TestClock, type TestDatabase, testClock, testDatabase, testJob, testQueue, testRng } from "@slowboat/testkit";
 import {
   createGate,
   createMeter,
@@ -135,34 +135,18 @@ function chatJob(owner: { tenantId: string; keyId: string }, clock: TestClock, i
     max_completion_tokens: 40,
     messages: [{ role: "user", content: `Name a river, number ${index}.` }],
   });
-  return {
+  return testJob({
     id,
     tenantId: owner.tenantId,
     keyId: owner.keyId,
-    surface: "native",
-    batchId: null,
-    lineNo: null,
-    customId: null,
-    endpoint: "/v1/chat/completions",
-    provider: "openai",
     model: "gpt-5-mini",
     baselineModel: "gpt-5-mini",
-    state: "accepted",
     body,
-    bodyBlobKey: null,
-    bodyOffset: null,
-    bodyBytes: body.length,
     inputTokensEst: 20,
     outputTokensEst: 40,
     deadlineAtMs: EVENING + 8 * HOUR,
-    lanesAllow: null,
-    lanesDeny: null,
-    maxCostNano: null,
-    callbackUrl: null,
-    metadata: null,
-    reuseKey: null,
     nextDecisionAtMs: clock.job(),
     acceptedAtMs: clock.job(),
     ...over,
-  };
+  });
 }

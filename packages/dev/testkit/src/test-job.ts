@@ -1,0 +1,30 @@
+import type { NewJob } from "@slowboat/store";
+
+/** A job as it is accepted, with nothing asked of it that a test does not ask: a single chat completion of a few tokens. */
+export const testJob = (over: Partial<NewJob> & Pick<NewJob, "id" | "tenantId" | "keyId">): NewJob => ({
+  surface: "native",
+  batchId: null,
+  lineNo: null,
+  customId: null,
+  endpoint: "/v1/chat/completions",
+  provider: "openai",
+  model: "m",
+  baselineModel: "m",
+  state: "accepted",
+  body: "{}",
+  bodyBlobKey: null,
+  bodyOffset: null,
+  bodyBytes: over.body?.length ?? 2,
+  inputTokensEst: 1,
+  outputTokensEst: 1,
+  deadlineAtMs: null,
+  lanesAllow: null,
+  lanesDeny: null,
+  maxCostNano: null,
+  callbackUrl: null,
+  metadata: null,
+  reuseKey: null,
+  nextDecisionAtMs: null,
+  acceptedAtMs: 0,
+  ...over,
+});
