@@ -28,6 +28,13 @@ const HOLDS_MS = 26 * 3_600_000;
 /** Jobs that one look wakes at most. */
 const WAKE = 10_000;
 
+/** Dispatches that hold tokens of a quota; literal states, as the index of live ones has them. */
+const holding = (tx: Sql, nowMs: number) => tx`
+  state in ('queued', 'running', 'submitted') and coalesce(submitted_at_ms, created_at_ms) > ${nowMs - HOLDS_MS}::float8
+    and provider_status is distinct from 'lost'`;
+/** What orders those who wait, word for word as the index has it: the deadline, or a day after the acceptance of work without one. */
+const due = (tx: Sql) => tx`coalesce(deadline_at_ms, accepted_at_ms + 86400000)`;
+
 /** What a job that waits for room carries in `held_for`. */
 export const quotaKey = ({ lane, account, model }: QuotaId): string => `quota ${lane} ${account} ${model}`;
 
@@ -78,8 +85,7 @@ export async function readHeldTokens(tx: Sql, input: { readonly nowMs: number; r
     select lane, account, model, sum(input_tokens) as "heldTokens", coalesce(sum(input_tokens) filter (where state = 'submitted'), 0) as "sentTokens",
       coalesce(sum(input_tokens) filter (where state = 'submitted' and provider_status not in ('validating', 'failed')), 0) as "provenTokens"
     from dispatch
-    where state in ('queued', 'running', 'submitted') and input_tokens > 0 and id <> ${input.butDispatch ?? ""}
-      and coalesce(submitted_at_ms, created_at_ms) > ${input.nowMs - HOLDS_MS}::float8 and provider_status is distinct from 'lost'
+    where ${holding(tx, input.nowMs)} and input_tokens > 0 and id <> ${input.butDispatch ?? ""}
     group by lane, account, model`;
 }
 
@@ -88,15 +94,14 @@ export async function readTokensBefore(tx: Sql, input: QuotaId & { readonly id: 
   const rows = await tx<{ tokens: number }[]>`
     select coalesce(sum(input_tokens), 0) as tokens from dispatch
     where (state = 'submitted' or (state = 'running' and id < ${input.id})) and id <> ${input.id}
-      and state in ('queued', 'running', 'submitted') and lane = ${input.lane} and account = ${input.account} and model = ${input.model}
-      and coalesce(submitted_at_ms, created_at_ms) > ${input.nowMs - HOLDS_MS}::float8 and provider_status is distinct from 'lost'`;
+      and lane = ${input.lane} and account = ${input.account} and model = ${input.model} and ${holding(tx, input.nowMs)}`;
   return rows[0]?.tokens ?? 0;
 }
 
-/** Tokens that wait for a quota, by the minute of what orders them: the deadline, or a day after the acceptance of work without one. Earliest first. */
+/** Tokens that wait for a quota, by the minute of what orders them, earliest first. */
 export async function readWaitingTokens(tx: Sql, id: QuotaId): Promise<{ minute: number; tokens: number; lines: number }[]> {
   return await tx<{ minute: number; tokens: number; lines: number }[]>`
-    select floor(coalesce(deadline_at_ms, accepted_at_ms + 86400000) / 60000) as minute, sum(input_tokens_est)::float8 as tokens, count(*)::int as lines
+    select floor(${due(tx)} / 60000) as minute, sum(input_tokens_est)::float8 as tokens, count(*)::int as lines
     from job where held_for = ${quotaKey(id)} and held_for is not null and state = 'accepted' group by 1 order by 1`;
 }
 
@@ -115,9 +120,9 @@ export async function wakeWaiting(
         select id from (
           select id, sum(tokens) over w as upto, row_number() over w as place
           from (
-            select id, input_tokens_est as tokens, coalesce(deadline_at_ms, accepted_at_ms + 86400000) as due_at_ms
+            select id, input_tokens_est as tokens, ${due(tx)} as due_at_ms
             from job where held_for = ${key} and held_for is not null and state = 'accepted'
-            order by coalesce(deadline_at_ms, accepted_at_ms + 86400000), id limit ${WAKE}
+            order by ${due(tx)}, id limit ${WAKE}
           ) first
           window w as (order by due_at_ms, id)
         ) t where upto <= ${input.roomTokens}::float8 or (place = 1 and ${input.empty ? 1 : 0}::int = 1))

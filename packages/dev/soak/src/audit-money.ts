@@ -72,11 +72,8 @@ export async function auditMoney(store: Store, emulatorUrl: string): Promise<Mon
 type Compared = Pick<MoneyAudit, "matched" | "mismatched" | "suspense" | "suspenseLines">;
 
 function compare(lines: readonly Charge[], attempts: readonly Attempt[], findings: string[]): Compared {
-  const billed = new Map<string, bigint[]>();
-  for (const line of lines) {
-    const id = line.customId ?? line.clientRequestId ?? "";
-    billed.set(id, [...(billed.get(id) ?? []), BigInt(line.nanoUsd)]);
-  }
+  const byAttempt = Map.groupBy(lines, (line) => line.customId ?? line.clientRequestId ?? "");
+  const billed = new Map([...byAttempt].map(([id, own]) => [id, own.map((line) => BigInt(line.nanoUsd))]));
   const sum = (amounts: readonly bigint[]): bigint => amounts.reduce((a, b) => a + b, 0n);
   const total = { matched: 0, mismatched: 0, suspense: 0n, suspenseLines: 0 };
   const wrong = new Map<string, string[]>();

@@ -78,11 +78,12 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const waiting = due.filter((job) => job.state === "placed");
   const rescued = waiting.length === 0 ? { hedges: [], free: [] } : await rescueDue(tx, deps, snapshot, waiting, nowMs);
   const fresh = [...due.filter((job) => job.state === "accepted"), ...rescued.free];
-  const tried = groupTried(
+  const tried = Map.groupBy(
     await readTried(
       tx,
       fresh.filter((job) => job.attempts > 0).map((job) => job.id),
     ),
+    (row) => row.jobId,
   );
   const reuse = await readReuse(tx, fresh, nowMs);
   const board = await openBoard(tx, deps, fresh, nowMs);
@@ -121,12 +122,6 @@ const hexOf = (key: Uint8Array): string => Buffer.from(key).toString("hex");
 async function readReuse(tx: Sql, jobs: readonly DueJob[], nowMs: number): Promise<Map<string, ReuseHit>> {
   const keyed = jobs.flatMap((job) => (job.reuseKey === null ? [] : [{ tenantId: job.tenantId, reuseKey: job.reuseKey }]));
   return new Map((await findReusable(tx, keyed, nowMs)).map((hit) => [reuseId(hit.tenantId, hit.reuseKey), hit]));
-}
-
-function groupTried(rows: readonly TriedAttempt[]): Map<string, TriedAttempt[]> {
-  const byJob = new Map<string, TriedAttempt[]>();
-  for (const row of rows) byJob.set(row.jobId, [...(byJob.get(row.jobId) ?? []), row]);
-  return byJob;
 }
 
 /** What decisions rest on: the lanes as they stand, and the room that batches have. */
@@ -197,20 +192,14 @@ function countTogether(jobs: readonly DueJob[]): Map<string, number> {
 
 /** Keeps back placements on batch lanes whose pack is better filled a little longer; they are decided anew when they are due again. */
 function holdPacks(deps: PlanDeps, sight: Sight, placements: readonly Placement[], nowMs: number): { ready: Placement[]; held: ReplannedJob[] } {
-  const ready: Placement[] = [];
-  const packs = new Map<string, Placement[]>();
-  for (const placement of placements) {
-    const { job, decision } = placement;
-    if (laneClass(decision.lane) !== "batch") {
-      ready.push(placement);
-      continue;
-    }
+  const ready = placements.filter(({ decision }) => laneClass(decision.lane) !== "batch");
+  const riders = placements.filter(({ decision }) => laneClass(decision.lane) === "batch");
+  const packs = Map.groupBy(riders, ({ job, decision }) => {
     const account = deps.lanes.find((lane) => lane.id === decision.lane)?.account ?? "";
     const slackMs = job.deadlineAtMs === null ? null : job.deadlineAtMs - nowMs;
     const endpoint = decision.fallback?.endpoint ?? (job.endpoint as Endpoint);
-    const key = packKey({ lane: decision.lane, account, endpoint, model: decision.fallback ? decision.model : job.model, slackMs });
-    packs.set(key, [...(packs.get(key) ?? []), placement]);
-  }
+    return packKey({ lane: decision.lane, account, endpoint, model: decision.fallback ? decision.model : job.model, slackMs });
+  });
   const held: ReplannedJob[] = [];
   for (const pack of packs.values()) {
     const until = holdUntil(sight, pack, nowMs);

@@ -54,7 +54,9 @@ export async function planBatches(tx: Sql, deps: PlanDeps, placements: readonly 
     else if (marks.breakpoints.length === 0 || marks.group === null) ready.push(withMarks(placement, marks));
     else {
       const id = `${of.scope}|${marks.group}`;
-      groups.set(id, [...(groups.get(id) ?? []), { placement, of, marks }]);
+      const group = groups.get(id) ?? [];
+      groups.set(id, group);
+      group.push({ placement, of, marks });
     }
   }
   for (const [id, members] of groups) {

@@ -104,11 +104,7 @@ function boardOf(tx: Sql, deps: PlanDeps, columns: ReadonlyMap<string, Column>, 
       return limit?.firm ? limit.tokens : null;
     },
     fit: async (placements) => {
-      const groups = new Map<Column | undefined, Placement[]>();
-      for (const placement of placements) {
-        const column = columnFor(placement);
-        groups.set(column, [...(groups.get(column) ?? []), placement]);
-      }
+      const groups = Map.groupBy(placements, columnFor);
       const ready: Placement[] = [];
       const held: ReplannedJob[] = [];
       const ids: QuotaId[] = [];
