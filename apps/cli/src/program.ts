@@ -31,6 +31,7 @@ export async function program(argv: readonly string[]): Promise<number> {
   addWork(cli, later);
   addKeys(cli, later);
   addTenants(cli, later);
+  addBooks(cli, later);
   try {
     await cli.parseAsync([...argv]);
   } catch (error) {
@@ -170,4 +171,34 @@ function addTenants(cli: Command, later: Later): void {
     .command("list")
     .description("list tenants and their terms")
     .action((_flags, command: Command) => later(async (config) => (await import("./commands/tenants.ts")).tenantsList(config, all(command))));
+}
+
+function addBooks(cli: Command, later: Later): void {
+  const suspense = cli
+    .command("suspense")
+    .description("attempts that may have been billed and were never heard of, by the operator of the installation");
+  suspense
+    .command("list")
+    .description("list them with what they cost at most")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/suspense.ts")).suspenseList(config, all(command))));
+  suspense
+    .command("clear")
+    .argument("<attempt-id>")
+    .description("end one by what the provider's bill says; a charge goes into the ledger as waste")
+    .option("--charged <usd>", "what the provider took for it")
+    .option("--not-charged", "it is not on the bill")
+    .option("--evidence <text>", "where that is written")
+    .action((id: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/suspense.ts")).suspenseClear(config, all(command), id)),
+    );
+  cli
+    .command("reconcile")
+    .description("hold the ledger against a provider's bill, attempt by attempt; ends with 1 where they differ")
+    .argument("<bill>", "JSON lines or CSV: client_request_id (or custom_id, id) and usd (or nano_usd); or a JSON document with lines")
+    .option("--from <instant>", "the time that the bill covers, RFC 3339")
+    .option("--to <instant>", "its end, not included")
+    .option("--apply", "clear the attempts in suspense by it; else nothing is written")
+    .action((bill: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/suspense.ts")).reconcileBill(config, all(command), bill)),
+    );
 }

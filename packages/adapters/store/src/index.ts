@@ -156,6 +156,16 @@ export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
 export * as table from "./schema.ts";
 export { readSeenBatches, type SeenBatchRow } from "./seen-batches.ts";
 export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
+export {
+  type BookedAttempt,
+  type ClearedAttempt,
+  clearSuspended,
+  knownAttempts,
+  listBooked,
+  listSuspense,
+  readSuspended,
+  type SuspendedAttempt,
+} from "./suspense.ts";
 export { type ListedTenant, listTenants, setTenant } from "./tenants.ts";
 export {
   announceEvents,

@@ -242,6 +242,15 @@ export const unsettled = pgTable("unsettled", {
   bytes: integer("bytes").notNull(),
 });
 
+export const suspenseClearing = pgTable("suspense_clearing", {
+  attemptId: text("attempt_id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  outcome: text("outcome").notNull(),
+  amountNano: nano("amount_nano").notNull(),
+  evidence: text("evidence").notNull(),
+  atMs: instant("at_ms").notNull(),
+});
+
 export const result = pgTable("result", {
   jobId: text("job_id").primaryKey(),
   tenantId: text("tenant_id").notNull(),
