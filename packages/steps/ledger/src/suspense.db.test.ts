@@ -1,7 +1,6 @@
 import { newId } from "@slowboat/kernel";
 import { insertAttempts, insertJobs, listSuspense, orm, readSuspended, saveAnswers, table } from "@slowboat/store";
 import { seedTenant, type TestDatabase, type TestTenant, testClock, testDatabase, testJob, testRng } from "@slowboat/testkit";
-import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { clearSuspense, postSettlements, reconcile } from "./index.ts";
 
@@ -65,10 +64,7 @@ async function attempt(shape: Shape): Promise<string> {
     createdAtMs: 1,
   };
   await insertAttempts(sql, [row], 1);
-  await orm(sql)
-    .update(table.attempt)
-    .set({ state: shape.state, sentAtMs: shape.sentAtMs ?? 2_000, statusCode: shape.status ?? null })
-    .where(eq(table.attempt.id, id));
+  await sql`update attempt set state = ${shape.state}, sent_at_ms = ${shape.sentAtMs ?? 2_000}, status_code = ${shape.status ?? null} where id = ${id}`;
   if (shape.owed !== undefined) {
     const entries = [
       { account: "list" as const, amountNano: -shape.owed },
