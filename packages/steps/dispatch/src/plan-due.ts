@@ -169,7 +169,8 @@ function decideAll(
       continue;
     }
     if (key !== null && source === null) leaders.set(key, job.id);
-    placements.push({ job, decision, sourceAttemptId: decision.lane === "cache" ? source : null });
+    const kept = decision.lane === "cache" ? { sourceAttemptId: source, sourceEmulated: hit?.emulated ?? false } : { sourceAttemptId: null };
+    placements.push({ job, decision, ...kept });
   }
   return { placements, refused, deferred };
 }
