@@ -4,8 +4,9 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { NightlyFlags } from "./commands/nightly.ts";
 import type { GlobalFlags } from "./commands/place.ts";
 import type { StackFlags } from "./commands/stack-options.ts";
-import { type Config, ROOT, readConfig } from "./config.ts";
+import type { Config } from "./config.ts";
 import { EXIT, EXIT_HELP } from "./exit.ts";
+import { ROOT } from "./root.ts";
 
 /** Every command loads its code when it runs: help and completion stay quick. */
 type Run = (config: Config) => Promise<number>;
@@ -38,7 +39,10 @@ export async function program(argv: readonly string[]): Promise<number> {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
-  return run === null ? EXIT.usage : await (run as Run)(readConfig());
+  if (run === null) return EXIT.usage;
+  // The settings know every model and its price: help does without.
+  const { readConfig } = await import("./config.ts");
+  return await (run as Run)(readConfig());
 }
 
 const version = (): string => (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string }).version;
@@ -97,6 +101,9 @@ function addWork(cli: Command, later: Later): void {
     .option("--max-cost <usd>", "refuse a job that could cost more")
     .option("--allow <lanes>", "comma list: cache, pool, batch, flex, realtime, or single lanes")
     .option("--deny <lanes>", "comma list, as --allow")
+    .option("--fallbacks <models>", "comma list of models that may answer where the asked one cannot, in this order")
+    .option("--callback <url>", "where the end is announced, signed with the key's webhook secret")
+    .option("--cache <mode>", "auto, always or off: whether a kept answer to the same request will do")
     .option("--idempotency-key <key>", "a repeated call with it makes nothing new")
     .option("--wait", "wait for the end; Ctrl-C stops the waiting alone")
     .action((file: string, _flags, command: Command) =>
@@ -115,6 +122,13 @@ function addWork(cli: Command, later: Later): void {
     .argument("<id>")
     .action((id: string, _flags, command: Command) =>
       later(async (config) => (await import("./commands/results.ts")).results(config, all(command), id)),
+    );
+  cli
+    .command("cancel")
+    .description("cancel a job, or what has not been answered of a batch")
+    .argument("<id>")
+    .action((id: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/cancel.ts")).cancel(config, all(command), id)),
     );
   cli
     .command("jobs")

@@ -3,7 +3,6 @@ import { Hono } from "hono";
 import { bodyBudget } from "./http/body-budget.ts";
 import { bodyRules } from "./http/body-rules.ts";
 import type { App, AppDeps, AppEnv, Mount } from "./http/env.ts";
-import { EMULATED_LABEL } from "./http/env.ts";
 import { errorReply } from "./http/errors.ts";
 import { refuseTheRest } from "./http/paths.ts";
 import { speaksAnthropic } from "./http/surface.ts";
@@ -21,7 +20,6 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
     const requestId = newId("request", deps.clock.real(), deps.rng);
     c.set("requestId", requestId);
     c.header(speaksAnthropic(c) ? "request-id" : "x-request-id", requestId);
-    if (deps.house.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
     await next();
   });
   app.get("/healthz", (c) => c.json({ status: "ok" }));

@@ -1,4 +1,4 @@
-import { type Market, openMarket, parseSettings } from "@slowboat/runtime";
+import { isWebhookSecret, type Market, openMarket, parseSettings } from "@slowboat/runtime";
 import { z } from "zod";
 
 const optional = z
@@ -18,7 +18,7 @@ const schema = z.object({
   ANTHROPIC_API_KEY: optional,
   ANTHROPIC_BASE_URL: optional,
   /** The signing secret of the webhook endpoint that OpenAI knows; without it there is no route for its events. */
-  OPENAI_WEBHOOK_SECRET: optional.refine((text) => text === undefined || /^whsec_[A-Za-z0-9+/]{22,}={0,2}$/.test(text), "whsec_ and base64"),
+  OPENAI_WEBHOOK_SECRET: optional.refine((text) => text === undefined || isWebhookSecret(text), "whsec_ and base64"),
   SLOWBOAT_EMULATED: z
     .enum(["0", "1"])
     .default("0")

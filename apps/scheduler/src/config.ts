@@ -16,19 +16,8 @@ const schema = z.object({
   ANTHROPIC_BASE_URL: z.url().optional(),
   SLOWBOAT_EMULATED: z.enum(["0", "1"]).default("0"),
   SLOWBOAT_POOL_URL: z.url().optional(),
-  /** Limits of enqueued input tokens as JSON: lane, then model (`*` for all others), then tokens. */
-  SLOWBOAT_ENQUEUED_TOKENS: z
-    .string()
-    .default("{}")
-    .transform((text, ctx) => {
-      try {
-        return JSON.parse(text) as unknown;
-      } catch {
-        ctx.addIssue({ code: "custom", message: 'must be JSON such as {"openai-batch":{"gpt-5-mini":1500000,"*":900000}}' });
-        return z.NEVER;
-      }
-    })
-    .pipe(z.record(z.string(), z.record(z.string(), z.number().int().min(1)))),
+  /** Limits of enqueued input tokens as JSON: lane, then model (`*` for all others), then tokens; read with the market, which knows the names. */
+  SLOWBOAT_ENQUEUED_TOKENS: z.string().min(1).optional(),
   /** Requests in flight at a time on each real-time lane. */
   SLOWBOAT_CALL_CONCURRENCY: z.coerce.number().int().min(1).max(1024).default(240),
 });

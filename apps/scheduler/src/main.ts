@@ -20,7 +20,7 @@ import {
 import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
-import { crash, createLogger, loop, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
+import { crash, createLogger, loop, readEnqueuedTokens, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { cancelOrphanedBatches, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
 import { readConfig, readMarket } from "./config.ts";
 
@@ -43,7 +43,9 @@ const clockRow = await readClock(store.sql);
 if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
 const clock = supervisedClock(clockRow);
 const rng = systemRng();
-const { book, compatible } = readMarket(config.SLOWBOAT_PROVIDERS);
+const market = readMarket(config.SLOWBOAT_PROVIDERS);
+const { book, compatible } = market;
+const quotas = createQuotas(readEnqueuedTokens(config.SLOWBOAT_ENQUEUED_TOKENS, market));
 const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
 const queue = await createQueue({
   ...(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 }),
@@ -78,7 +80,7 @@ const planDeps: PlanDeps = {
   meter,
   time: { clock, rng, tickMs: TICK_MS, poolTokensPerSecond: POOL_TOKENS_PER_SECOND },
   logger,
-  quotas: createQuotas(config.SLOWBOAT_ENQUEUED_TOKENS),
+  quotas,
   prompts: createPromptTraffic(),
 };
 const populateDeps = {

@@ -1,4 +1,5 @@
-import { createKey, createTenant, revokeKey } from "@slowboat/intake";
+import { createKey, createTenant, readName, revokeKey } from "@slowboat/intake";
+import { isFault } from "@slowboat/kernel";
 import { jobClock, systemRng } from "@slowboat/runtime";
 import { listKeys, readClock, type Store, setTenant } from "@slowboat/store";
 import type { Config } from "../config.ts";
@@ -16,6 +17,8 @@ export interface KeyFlags extends GlobalFlags {
 
 /** Makes a key, and its tenant when it is new; prints the key and its webhook secret this once. */
 export async function keysCreate(config: Config, flags: KeyFlags): Promise<ExitCode> {
+  checkName(flags.tenant, "--tenant");
+  checkName(flags.name, "--name");
   return await withStore(config, flags, async (store, folder) => {
     const nowMs = await jobNow(store);
     const rng = systemRng();
@@ -32,6 +35,15 @@ export async function keysCreate(config: Config, flags: KeyFlags): Promise<ExitC
     }
     return EXIT.ok;
   });
+}
+
+function checkName(name: string, option: string): void {
+  try {
+    readName(name, `name after ${option}`);
+  } catch (error) {
+    if (isFault(error)) throw new Ended(EXIT.usage, `${option} '${name.slice(0, 64)}' is not possible. ${error.message}`);
+    throw error;
+  }
 }
 
 /** Revokes a key by its id; every process notices within ten seconds. */

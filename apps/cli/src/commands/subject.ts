@@ -26,7 +26,8 @@ export interface Subject {
   readonly raw: Record<string, unknown>;
 }
 
-const VERSION = { "anthropic-version": "2023-06-01" };
+/** What tells the Anthropic API's paths which version is meant. */
+export const VERSION = { "anthropic-version": "2023-06-01" };
 
 /** Which kind of thing an id names; another text is a usage error. */
 export function kindOf(id: string): SubjectKind {

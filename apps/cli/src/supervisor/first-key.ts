@@ -2,6 +2,7 @@ import { createKey, createTenant } from "@slowboat/intake";
 import type { Rng } from "@slowboat/kernel";
 import { findKey, type Store, setTenant } from "@slowboat/store";
 import type { DataFolder } from "./data-folder.ts";
+import { readKept } from "./kept-key.ts";
 
 /** The first tenant and the key that the CLI of this checkout uses. */
 export interface FirstKey {
@@ -44,14 +45,4 @@ export async function firstKey(
     folder.write("api-key.json", `${JSON.stringify({ keyId: made.keyId, key: made.key })}\n`);
     return { tenantId, keyId: made.keyId, key: made.key, made: { webhookSecret: made.webhookSecret } };
   });
-}
-
-/** The key that an earlier start left for this checkout's CLI. */
-export function readKept(folder: DataFolder): { readonly keyId: string; readonly key: string } | null {
-  try {
-    const kept = JSON.parse(folder.read("api-key.json") ?? "null") as { keyId?: unknown; key?: unknown } | null;
-    return typeof kept?.keyId === "string" && typeof kept.key === "string" ? { keyId: kept.keyId, key: kept.key } : null;
-  } catch {
-    return null;
-  }
 }

@@ -99,5 +99,6 @@ async function detail(deps: AppDeps, c: Context<AppEnv>, job: ShownJob): Promise
   const of = { tenantId: job.tenantId, jobId: job.id };
   const { sql } = deps.store;
   const [attempts, result, receipt] = await Promise.all([listAttempts(sql, of), readResult(sql, of), readJobReceipt(sql, of)]);
+  if (result?.emulated === true || receipt.some((row) => row.emulated)) c.header("x-slowboat-emulated", EMULATED_LABEL);
   return c.body(jobDetail(job, { attempts, result, receipt }), 200, { "content-type": "application/json" });
 }

@@ -32,6 +32,7 @@ export {
 } from "./dispatches.ts";
 export { type EmbeddedOptions, type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
 export { chooseLaunch } from "./embedded-user.ts";
+export { isEmulatedBatch, isEmulatedFile } from "./emulated-answers.ts";
 export { type EndedAttempt, endAttempts, type GoneAttempt } from "./end-attempts.ts";
 export { type EndedJob, endJobs } from "./end-jobs.ts";
 export { endLostCalls } from "./end-lost-calls.ts";

@@ -8,7 +8,17 @@ import { type LaneRoom, type LaneView, type PlanJob, roomKey, type Snapshot } fr
 import { batchCdf, batchQuantile } from "./turnaround.ts";
 
 /** Why a lane is out; decides which fault is told when all are. */
-export type Out = "not-allowed" | "untranslatable" | "unavailable" | "unpriced" | "too-dear" | "too-late" | "tried" | "rejected" | "kept";
+export type Out =
+  | "not-allowed"
+  | "untranslatable"
+  | "unavailable"
+  | "unpriced"
+  | "too-dear"
+  | "too-late"
+  | "tried"
+  | "rejected"
+  | "too-large"
+  | "kept";
 
 /** One way of running the job on a lane, with or without a rescue behind it. */
 export interface Option {
@@ -112,9 +122,11 @@ export function options(job: PlanJob, chain: ChainPlace, snapshot: Snapshot, now
     const price = cost.unpriced ? null : cost.nano;
     // A known model without a price for this tier is not sold there: the lane does not serve it.
     if (price === null && laneClass(lane.id) !== "realtime" && snapshot.book.names.has(served.model)) continue;
+    const room = roomOn(job, lane.id, served.model);
     if (bar !== null) judged.push(left(lane.id, served.model, price, bar.out, bar.why));
+    else if (room?.waitMs === Number.POSITIVE_INFINITY) judged.push(left(lane.id, served.model, price, "too-large", room.why));
     else {
-      const there = { view: lane, model: served.model, room: roomOn(job, lane.id, served.model) };
+      const there = { view: lane, model: served.model, room };
       judged.push(withRoom(there.room, price === null ? unpricedOption(context, there) : withCache(context, priced(context, there, price))));
     }
   }

@@ -33,7 +33,7 @@ export interface ChainModel {
 
 /** What a full enqueued-token quota means for a job on a batch lane. */
 export interface LaneRoom {
-  /** Job ms until its turn would come. */
+  /** Job ms until its turn would come; infinite where it never will, since the job alone is more than the operator lets be enqueued. */
   readonly waitMs: number;
   readonly why: string;
 }

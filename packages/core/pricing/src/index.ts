@@ -6,7 +6,7 @@
 import standardPrices from "./price-book.json" with { type: "json" };
 
 export { KINDS, type Kind, loadPriceBook, type ModelRef, type PriceBook, type PriceRow, type ResolvedModel, TIERS, type Tier } from "./book.ts";
-export { nearestModels, resolveModel, routeOn } from "./models.ts";
+export { batchModels, nearestModels, resolveModel, routeOn } from "./models.ts";
 export { baseline, type Priced, type PriceTerms, type PromptRates, price, promptRates, type QuoteRequest, quote } from "./price.ts";
 export { type CompatibleProvider, readProviders, withProviders } from "./providers.ts";
 export { type LedgerPosting, type Settlement, type SettlementInput, settlement, waterfallOf } from "./settlement.ts";

@@ -21,6 +21,8 @@ export interface Placement {
   readonly decision: Decision;
   /** The attempt whose answer is given again, for lane `cache`. */
   readonly sourceAttemptId: string | null;
+  /** Whether that answer is an emulator's; absent where there is none. */
+  readonly sourceEmulated?: boolean;
   /** A line that writes its prompt prefix for others that are held until its batch has ended: it rides in a batch of such lines. */
   readonly prime?: true;
   /** The account's quota of enqueued tokens for the model, where it is known: its batches are cut to a part of it. */
@@ -66,7 +68,7 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
         createdAtMs: nowMs,
       });
     }
-    for (const { job, decision, sourceAttemptId } of chunk.members) {
+    for (const { job, decision, sourceAttemptId, sourceEmulated } of chunk.members) {
       const id = newId("attempt", nowMs, deps.time.rng);
       const price = chosenOf(decision)?.priceNano ?? null;
       attempts.push({
@@ -82,7 +84,7 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
         decision: JSON.stringify(decision),
         estimateNano: price === null ? null : BigInt(price),
         pricesVersion: decision.pricesVersion,
-        emulated: chunk.offer?.emulated ?? false,
+        emulated: chunk.offer?.emulated ?? sourceEmulated ?? false,
         createdAtMs: nowMs,
         sourceAttemptId,
         ...asksOther(decision, job.endpoint),

@@ -15,7 +15,7 @@ import {
   type TriedAttempt,
 } from "@slowboat/store";
 import { type Bell, type Placement, place } from "./place.ts";
-import { isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
+import { isGivenUp, isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
 import { holdPrimed } from "./prompt-cache/hold-primed.ts";
 import { planBatches } from "./prompt-cache/plan-batches.ts";
@@ -148,28 +148,35 @@ function decideAll(
     const hit = key === null ? undefined : reuse.get(key);
     const source = hit?.attemptId ?? null;
     const tried = triedByJob.get(job.id) ?? [];
-    if (isPastPatience(job, tried, nowMs)) {
+    if (isGivenUp(job, tried, nowMs)) {
       refused.push({ job, verdict: GIVEN_UP });
       continue;
     }
     const view = { ...snapshot, batchLines: (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job) };
-    const facts = { cached: source !== null, tried, role: roleAfter(tried), shared: sharedBy(job), rooms: board.roomsOf(job) };
+    const facts = { nowMs, cached: source !== null, tried, role: roleAfter(tried, nowMs), shared: sharedBy(job), rooms: board.roomsOf(job) };
     const verdict = decide(toPlanJob(job, view, facts), view, nowMs);
     if (verdict.kind === "refuse") {
-      // A lane that is away may come back: what was accepted waits for it.
-      if (verdict.code === "lane-unavailable") deferred.push({ jobId: job.id, atMs: nowMs + AWAY_MS });
-      else refused.push({ job, verdict });
+      // A lane that is away may come back: what was accepted waits for it, as long as anybody waits for its answer.
+      if (verdict.code !== "lane-unavailable") refused.push({ job, verdict });
+      else if (isPastPatience(job, nowMs)) refused.push({ job, verdict: { ...verdict, message: `${GIVEN_UP.message} ${verdict.message}` } });
+      else deferred.push({ jobId: job.id, atMs: nowMs + AWAY_MS, waitReason: verdict.message });
       continue;
     }
     const { decision } = verdict;
     const leader = key === null ? undefined : (leaders.get(key) ?? (hit?.leaderId === job.id ? undefined : (hit?.leaderId ?? undefined)));
     const untilMs = followUntil(job, decision, nowMs);
     if (leader !== undefined && source === null && decision.role === "try" && untilMs > nowMs) {
-      deferred.push({ jobId: job.id, atMs: untilMs, leaderId: leader });
+      deferred.push({
+        jobId: job.id,
+        atMs: untilMs,
+        leaderId: leader,
+        waitReason: `${decision.lane}: waits for the answer to the same request, which ${leader} asks for`,
+      });
       continue;
     }
     if (key !== null && source === null) leaders.set(key, job.id);
-    placements.push({ job, decision, sourceAttemptId: decision.lane === "cache" ? source : null });
+    const kept = decision.lane === "cache" ? { sourceAttemptId: source, sourceEmulated: hit?.emulated ?? false } : { sourceAttemptId: null };
+    placements.push({ job, decision, ...kept });
   }
   return { placements, refused, deferred };
 }
@@ -204,10 +211,14 @@ function holdPacks(deps: PlanDeps, sight: Sight, placements: readonly Placement[
   for (const pack of packs.values()) {
     const until = holdUntil(sight, pack, nowMs);
     if (until === null) ready.push(...pack);
-    else held.push(...pack.map(({ job }) => ({ jobId: job.id, atMs: until })));
+    else held.push(...pack.map((rider) => ({ jobId: rider.job.id, atMs: until, waitReason: companyReason(rider, pack.length) })));
   }
   return { ready, held };
 }
+
+/** Why a job waits for others to ride with. */
+const companyReason = ({ decision }: Placement, lines: number): string =>
+  `${decision.lane}: ${decision.reason}; waits for others to share a batch with (${lines} so far), no longer than ten minutes`;
 
 /** Until when (job ms) a pack should wait for more lines; `null` to send it now. */
 function holdUntil({ snapshot, board }: Sight, pack: readonly Placement[], nowMs: number): number | null {

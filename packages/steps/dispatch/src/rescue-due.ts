@@ -135,8 +135,9 @@ async function hedge(tx: Sql, snapshot: Snapshot, late: readonly Late[], nowMs: 
       outcome: "refused",
       model: null,
       estimateNano: at.estimateNano,
+      latestStartAtMs: null,
     };
-    const facts = { cached: false, tried: [...tried.filter((row) => row.jobId === job.id), running], role: "hedge" as const };
+    const facts = { nowMs, cached: false, tried: [...tried.filter((row) => row.jobId === job.id), running], role: "hedge" as const };
     const deny: LaneId[] = [...batches, at.lane, ...(job.lanesDeny ?? [])];
     const verdict = decide({ ...toPlanJob(job, snapshot, facts), deny }, snapshot, nowMs);
     if (verdict.kind === "place")

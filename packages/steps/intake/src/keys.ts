@@ -33,7 +33,7 @@ const isForeign = (key: string): boolean => /^[\x21-\x7e]{16,200}$/.test(key);
 const NAME_CHARS = 64;
 
 /** A tenant's or a key's name: 1 to 64 printable characters, none of them a space at either end; another is a fault. */
-function readName(text: string, param: string): string {
+export function readName(text: string, param: string): string {
   if (text !== text.trim() || text === "" || text.length > NAME_CHARS || !text.isWellFormed() || /[\p{C}\p{Zl}\p{Zp}]/u.test(text))
     throw fault("invalid-request", { param, message: `The ${param} needs 1 to ${NAME_CHARS} printable characters, without a space at either end.` });
   return text;

@@ -22,9 +22,11 @@ export const createQuotas = (settings: EnqueuedSettings = {}): Quotas => ({
 export interface Limit {
   readonly tokens: number;
   readonly firm: boolean;
+  /** The operator's own limit, which one line alone may not exceed either: it is exact, where one that was learned is in estimates. `null` for none. */
+  readonly configured: number | null;
 }
 
-/** The limit of a quota now; `null` where the lane has none. What is configured holds, and what the provider has taught; only a line larger than all of it is tried, alone. */
+/** The limit of a quota now; `null` where the lane has none. What is configured holds, and what the provider has taught; a line larger than what was taught is tried, alone. */
 export function limitOf(
   quotas: Quotas,
   id: QuotaId,
@@ -34,10 +36,10 @@ export function limitOf(
   const learned = learnedLimit(facts.known, nowMs);
   const configured = quotas.configured(id.lane, id.model);
   if (learned !== null || configured !== null)
-    return { tokens: Math.min(learned ?? Number.POSITIVE_INFINITY, configured ?? Number.POSITIVE_INFINITY), firm: true };
+    return { tokens: Math.min(learned ?? Number.POSITIVE_INFINITY, configured ?? Number.POSITIVE_INFINITY), firm: true, configured };
   // Its queue is bounded in requests, and a refusal comes before the batch exists.
   if (id.lane === "anthropic-batch") return null;
-  return { tokens: unprovenLimit(Math.max(facts.held?.provenTokens ?? 0, facts.known?.provenTokens ?? 0)), firm: false };
+  return { tokens: unprovenLimit(Math.max(facts.held?.provenTokens ?? 0, facts.known?.provenTokens ?? 0)), firm: false, configured: null };
 }
 
 /** What refusals have taught, as of now; `null` where none has. */
