@@ -49,7 +49,7 @@ async function answer(
   const surface = endpoint === "/v1/messages" ? "anthropic" : "openai";
   const headers = surface === "anthropic" ? versionHeaders(c.req.raw.headers) : undefined;
   const body = await readJsonBody(c);
-  const { tenantId, keyId, allowUnpriced, fallbacks: defaults } = c.var.caller;
+  const { tenantId, keyId, allowUnpriced, budgeted, fallbacks: defaults } = c.var.caller;
   const { signal, headers: sent } = c.req.raw;
   const stream = body.value["stream"] === true;
   // Judged only where it is run: the same call again gets its answer although its deadline has passed since.
@@ -64,6 +64,7 @@ async function answer(
         tenantId,
         keyId,
         allowUnpriced,
+        budgeted,
         surface,
         endpoint,
         model,

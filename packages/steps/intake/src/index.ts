@@ -7,6 +7,7 @@ export { createMessageBatch, MESSAGE_BATCH_ROUTE, type MessageBatchTerms } from 
 export { readDeadline, readWindow } from "./deadline.ts";
 export { type Acceptance, type JobDesk, openDesk } from "./desk.ts";
 export { judgeFallbacks, knownFallbacks } from "./fallbacks.ts";
+export { holdOf } from "./hold.ts";
 export { type Caller, createKey, createTenant, keyVerifier, revokeKey, type ShownKey } from "./keys.ts";
 export { type MessageRequest, messageRequest } from "./message-request.ts";
 export { type ChosenModel, chooseModel, unknownModel } from "./models.ts";
