@@ -24,6 +24,8 @@ export interface TestIntake {
   readonly tenant: TestCaller;
   readonly populate: PopulateDeps;
   newTenant(name: string, options?: { allowUnpriced?: boolean }): Promise<TestCaller>;
+  /** Somebody with this key. */
+  as(who: { readonly tenantId: string; readonly keyId: string; readonly key: string }): TestCaller;
   /** Populates a batch as the scheduler would. */
   run(batchId: string): Promise<void>;
   stop(): Promise<void>;
@@ -92,6 +94,7 @@ export async function startIntake(
     tenant: await newTenant("first"),
     populate,
     newTenant,
+    as: (who) => callerOf(url, who),
     run: (batchId) => populateBatch(populate, batchId, new AbortController().signal),
     stop: async () => {
       await http.stop();

@@ -1,6 +1,6 @@
-import { type EventFacts, eventPayload } from "@slowboat/contract";
+import { type BudgetPeriod, type EventFacts, eventPayload } from "@slowboat/contract";
 import { formatUsd, hexOf, nano, sha256 } from "@slowboat/kernel";
-import { type BudgetChain, type BudgetEntry, type BudgetPeriod, type BudgetView, budgetChain, periodOf, reachedAlert } from "@slowboat/pricing";
+import { type BudgetChain, type BudgetEntry, type BudgetView, budgetChain, periodOf, reachedAlert } from "@slowboat/pricing";
 import { readTops } from "./budgets.ts";
 import type { Sql } from "./connect.ts";
 import { announceEvents } from "./webhook-events.ts";

@@ -1,4 +1,5 @@
-import { type BudgetPeriod, type BudgetTop, periodOf } from "@slowboat/pricing";
+import type { BudgetPeriod } from "@slowboat/contract";
+import { type BudgetTop, periodOf } from "@slowboat/pricing";
 import type { Sql } from "./connect.ts";
 
 /** A budget as it is set; without an amount it was taken back. */

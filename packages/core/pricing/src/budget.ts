@@ -1,8 +1,5 @@
+import type { BudgetPeriod } from "@slowboat/contract";
 import { assert } from "@slowboat/kernel";
-
-/** After how long a budget begins anew; days and months are UTC's. */
-export const BUDGET_PERIODS = ["total", "day", "month"] as const;
-export type BudgetPeriod = (typeof BUDGET_PERIODS)[number];
 
 /** One period of a budget: its name in the books, and when the next one begins (job ms); `null` for never. */
 export interface PeriodSpan {

@@ -7,10 +7,8 @@ import standardPrices from "./price-book.json" with { type: "json" };
 
 export { KINDS, type Kind, loadPriceBook, type ModelRef, type PriceBook, type PriceRow, type ResolvedModel, TIERS, type Tier } from "./book.ts";
 export {
-  BUDGET_PERIODS,
   type BudgetChain,
   type BudgetEntry,
-  type BudgetPeriod,
   type BudgetTop,
   type BudgetView,
   budgetChain,
