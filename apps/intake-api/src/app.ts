@@ -38,6 +38,7 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
     const bearer = authorization === undefined ? undefined : /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
     c.set("caller", await deps.verify(bearer ?? c.req.header("x-api-key")));
     await next();
+    for (const [name, value] of Object.entries(c.get("limits") ?? {})) c.header(name, value);
   });
   app.use("/v1/*", bodyRules(bodyBudget()));
   for (const mount of [nativeRoutes, budgetRoutes, openaiRoutes, ...mounts]) mount(app, deps);

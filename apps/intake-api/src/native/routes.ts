@@ -47,6 +47,7 @@ export const nativeRoutes: Mount = (app, deps) => {
       envelope: readJobRequest(body.value),
       asked: headerTerms(c.req.raw.headers, deps.house.lanes),
     });
+    await deps.limiter.admit(c, { tokens: job.inputTokensEst + job.outputTokensEst, call: false });
     const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null, hold: holdOf(terms, caller, job) });
     if (accepted.replayed) return await replay(accepted.jobId);
     deps.logger.info(

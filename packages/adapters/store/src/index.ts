@@ -89,6 +89,7 @@ export {
 } from "./idempotent-calls.ts";
 export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attempts.ts";
 export { insertJobs, type NewJob } from "./insert-jobs.ts";
+export { endKeyCalls, type KeyAsk, type KeyGrant, renewKeyCalls, sweepKeyCalls, takeAllowances } from "./key-allowances.ts";
 export { findKey, insertKey, insertTenant, type KeyLimits, type KeyOwner, markKeyRevoked } from "./keys.ts";
 export { type ParkedLane, parkLane, readParked } from "./lane-parking.ts";
 export { type ListedKey, listKeys } from "./list-keys.ts";

@@ -3,6 +3,7 @@
  * jobs together, and the turning of a batch's input into jobs. Accepted means committed.
  */
 
+export { estimateTokens } from "@slowboat/plan";
 export { budgetObject, setBudget } from "./budgets.ts";
 export { createMessageBatch, MESSAGE_BATCH_ROUTE, type MessageBatchTerms } from "./create-message-batch.ts";
 export { readDeadline, readWindow } from "./deadline.ts";

@@ -22,6 +22,7 @@ import {
   reserveBudgets,
   type Store,
   sweepIdempotency,
+  sweepKeyCalls,
 } from "@slowboat/store";
 import { type CheckedInput, type CheckedLine, checkInput, metadataOf } from "./batch-input.ts";
 import { type InputError, inputError } from "./batch-line.ts";
@@ -284,5 +285,6 @@ export async function sweepIntake(deps: Pick<PopulateDeps, "store" | "queue" | "
       gone.map((file) => file.id),
     );
   await sweepIdempotency(store.sql, clock.job() - LIMITS.idempotencyTtlMs);
+  await sweepKeyCalls(store.sql, clock.real());
   return { rung: waiting.length, blobs: gone.length };
 }
