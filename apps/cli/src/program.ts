@@ -33,6 +33,7 @@ export async function program(argv: readonly string[]): Promise<number> {
   addKeys(cli, later);
   addTenants(cli, later);
   addBooks(cli, later);
+  addBudgets(cli, later);
   try {
     await cli.parseAsync([...argv]);
   } catch (error) {
@@ -89,6 +90,11 @@ function addServing(cli: Command, later: Later): void {
 
 const positive = (text: string): string => {
   if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("give a whole number from 1.");
+  return text;
+};
+
+const positiveTokens = (text: string): string => {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("give a whole number from 1.");
   return text;
 };
 
@@ -154,6 +160,11 @@ function addKeys(cli: Command, later: Later): void {
     .option("--name <name>", "what it is for", "key")
     .option("--tenant <name>", "whose it is; made when new", "default")
     .option("--allow-unpriced", "the tenant may run models that have no price; they show as unpriced, never as 0")
+    .option("--project <name>", "the project of the tenant that it works for; made when new", "default")
+    .option("--admin", "it may set the budgets of its tenant over the API")
+    .option("--rpm <n>", "requests a minute, over all processes", positive)
+    .option("--tpm <n>", "tokens a minute, as estimated, with the output that is asked for", positiveTokens)
+    .option("--concurrency <n>", "synchronous calls at once", positive)
     .action((_flags, command: Command) => later(async (config) => (await import("./commands/keys.ts")).keysCreate(config, all(command))));
   keys
     .command("revoke")
@@ -166,6 +177,31 @@ function addKeys(cli: Command, later: Later): void {
     .command("list")
     .description("list keys by id")
     .action((_flags, command: Command) => later(async (config) => (await import("./commands/keys.ts")).keysList(config, all(command))));
+}
+
+/** Whose budget, and of which period. */
+const budgetOf = (command: Command): Command =>
+  command
+    .option("--tenant <name>", "whose", "default")
+    .option("--project <name>", "of this project of the tenant alone")
+    .option("--period <period>", "total, day or month (UTC)", "month");
+
+function addBudgets(cli: Command, later: Later): void {
+  const budgets = cli.command("budgets").description("what tenants and projects may be charged, by the operator of the installation");
+  budgetOf(budgets.command("set"))
+    .description("set a budget; work whose rescue price does not fit into it is refused")
+    .option("--amount <usd>", "dollars a period")
+    .option("--soft", "refuse nothing, only count and alert")
+    .option("--alert-at <share>", "alert once a period at this share of it, such as 0.8")
+    .option("--callback <url>", "where the alert goes as a webhook; signed with the secret of the tenant's oldest key")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/budgets.ts")).budgetsSet(config, all(command))));
+  budgets
+    .command("list")
+    .description("list budgets with what is spent, reserved and left")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/budgets.ts")).budgetsList(config, all(command))));
+  budgetOf(budgets.command("remove"))
+    .description("take a budget back")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/budgets.ts")).budgetsRemove(config, all(command))));
 }
 
 function addTenants(cli: Command, later: Later): void {

@@ -22,6 +22,7 @@ export interface Overview {
     readonly soon: number;
     readonly late_batches: number;
   };
+  readonly budgets: readonly Budget[];
   readonly lanes: readonly {
     readonly lane: string;
     readonly live: number;
@@ -33,6 +34,21 @@ export interface Overview {
   readonly receipt: Sums;
   readonly jobs: readonly Job[];
   readonly batches: readonly Batch[];
+}
+
+/** What the tenant, or one of its projects, may be charged in the running period, and what is spent and reserved of it. */
+export interface Budget {
+  readonly id: string;
+  /** `null` for the whole tenant. */
+  readonly project: string | null;
+  readonly period: "total" | "day" | "month";
+  readonly hard: boolean;
+  readonly alert_at: number | null;
+  readonly alerted_at_ms: number | null;
+  readonly renews_at_ms: number | null;
+  readonly amount_nano_usd: string;
+  readonly reserved_nano_usd: string;
+  readonly spent_nano_usd: string;
 }
 
 /** List price − Σ lines = paid; savings are positive, waste is negative. */

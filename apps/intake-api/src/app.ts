@@ -6,6 +6,7 @@ import type { App, AppDeps, AppEnv, Mount } from "./http/env.ts";
 import { errorReply } from "./http/errors.ts";
 import { refuseTheRest } from "./http/paths.ts";
 import { speaksAnthropic } from "./http/surface.ts";
+import { budgetRoutes } from "./native/budgets.ts";
 import { nativeRoutes } from "./native/routes.ts";
 import { openaiRoutes } from "./openai/routes.ts";
 
@@ -35,9 +36,10 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
     const bearer = authorization === undefined ? undefined : /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
     c.set("caller", await deps.verify(bearer ?? c.req.header("x-api-key")));
     await next();
+    for (const [name, value] of Object.entries(c.get("limits") ?? {})) c.header(name, value);
   });
   app.use("/v1/*", bodyRules(bodyBudget()));
-  for (const mount of [nativeRoutes, openaiRoutes, ...mounts]) mount(app, deps);
+  for (const mount of [nativeRoutes, budgetRoutes, openaiRoutes, ...mounts]) mount(app, deps);
   refuseTheRest(app);
   return app;
 }

@@ -3,12 +3,13 @@ import { diskBlobs } from "@slowboat/blob";
 import { createInteractive } from "@slowboat/dispatch";
 import { keyVerifier, openDesk } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
-import { createQueue } from "@slowboat/queue";
+import { createQueue, redisAllowances } from "@slowboat/queue";
 import { crash, createLogger, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { openStore, readClock } from "@slowboat/store";
 import { anthropicRoutes } from "./anthropic/routes.ts";
 import { createApp } from "./app.ts";
 import { readConfig, readMarket } from "./config.ts";
+import { keyLimiter, postgresAllowances } from "./http/key-limits.ts";
 import { httpService } from "./http/serve.ts";
 import { interactiveRoutes } from "./interactive/routes.ts";
 import { openaiWebhooks } from "./webhooks/routes.ts";
@@ -36,6 +37,9 @@ const builtIn = createLanes({
 });
 const lanes = await withOwnLanes(builtIn, config.SLOWBOAT_LANES, { emulated: config.SLOWBOAT_EMULATED, clock });
 const desk = openDesk({ store, queue, clock });
+const redis =
+  config.REDIS_URL === undefined ? null : await redisAllowances(config.REDIS_URL, { onError: (err) => logger.warn({ err }, "redis-troubled") });
+const limiter = keyLimiter(redis ?? postgresAllowances(store), () => clock.real());
 const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger });
 const app = createApp(
   {
@@ -48,6 +52,7 @@ const app = createApp(
     house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED, callbackAllow: config.SLOWBOAT_CALLBACK_ALLOW },
     book,
     desk,
+    limiter,
     verify: keyVerifier({ sql: store.sql, secret: config.SLOWBOAT_SECRET, clock }),
   },
   [
@@ -63,6 +68,8 @@ await runServices(
   [
     stopping(() => store.close()),
     stopping(() => queue.close()),
+    stopping(() => redis?.close() ?? Promise.resolve()),
+    stopping(() => limiter.close()),
     stopping(() => desk.close()),
     stopping(() => interactive.close()),
     httpService(app, { host: config.SLOWBOAT_HOST, port: config.SLOWBOAT_PORT, logger }),

@@ -89,6 +89,8 @@ const reasonOf = (error: unknown): string => {
 const MEANING: Record<string, ExitCode> = {
   "over-max-cost": EXIT.budgetRefused,
   over_max_cost: EXIT.budgetRefused,
+  budget_exceeded: EXIT.budgetRefused,
+  "budget-exceeded": EXIT.budgetRefused,
   "deadline-infeasible": EXIT.deadlineMissed,
   deadline_infeasible: EXIT.deadlineMissed,
 };

@@ -34,13 +34,13 @@ export async function firstKey(
     const tenantId = await createTenant(tx, { name: "default", nowMs: rest.nowMs, rng: rest.rng });
     if (retentionDays !== undefined) await setTenant(tx, { name: "default", retentionDays });
     if (given !== undefined) {
-      const made = await createKey(tx, { tenantId, name: "given at the start", ...rest, own: given });
+      const made = await createKey(tx, { tenantId, name: "given at the start", ...rest, own: given, admin: true });
       return { tenantId, keyId: made?.keyId ?? null, key: given, made: made ? { webhookSecret: made.webhookSecret } : null };
     }
     const kept = readKept(folder);
     // A kept key may have been revoked, or the database may be another one than it was made for.
     if (kept && (await findKey(tx, kept.keyId))?.tenantId === tenantId) return { tenantId, ...kept, made: null };
-    const made = await createKey(tx, { tenantId, name: "first", ...rest });
+    const made = await createKey(tx, { tenantId, name: "first", ...rest, admin: true });
     if (!made) throw new Error("a generated key is never there already");
     folder.write("api-key.json", `${JSON.stringify({ keyId: made.keyId, key: made.key })}\n`);
     return { tenantId, keyId: made.keyId, key: made.key, made: { webhookSecret: made.webhookSecret } };

@@ -20,6 +20,7 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
   if (earlier !== null) return { row: earlier, replayed: true };
   // What is wrong with a header is said before the body is read.
   batchTerms(headers, { metadata: null }, { nowMs: deps.clock.job(), callbackAllow: [], lanes: deps.house.lanes, book: deps.book });
+  await deps.limiter.admit(c, { tokens: 0, call: false });
   return await createMessageBatch(deps, {
     tenantId: c.var.caller.tenantId,
     keyId: c.var.caller.keyId,

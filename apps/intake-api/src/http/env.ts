@@ -8,11 +8,13 @@ import type { Clock, Logger } from "@slowboat/runtime";
 import type { Store } from "@slowboat/store";
 import type { Hono } from "hono";
 import type { BodyShare } from "./body-budget.ts";
+import type { KeyLimiter } from "./key-limits.ts";
 
 /** What a request carries once it is known: its id, and who calls. `caller` and the share of its body stand on every path below /v1. */
 export interface AppEnv {
   readonly Bindings: HttpBindings;
-  readonly Variables: { requestId: string; caller: Caller; body: BodyShare };
+  /** `limits`: headers about the caller's own limits, where its key has any; they stand in place of the provider's. */
+  readonly Variables: { requestId: string; caller: Caller; body: BodyShare; limits?: Readonly<Record<string, string>> };
 }
 
 export type App = Hono<AppEnv>;
@@ -28,6 +30,7 @@ export interface AppDeps {
   readonly house: House;
   readonly book: PriceBook;
   readonly desk: JobDesk;
+  readonly limiter: KeyLimiter;
   /** Checks a presented API key. */
   readonly verify: (presented: string | undefined) => Promise<Caller>;
 }

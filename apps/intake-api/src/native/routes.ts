@@ -1,5 +1,5 @@
 import { readJobRequest } from "@slowboat/contract";
-import { type IntakeTerms, nativeJob } from "@slowboat/intake";
+import { holdOf, type IntakeTerms, nativeJob } from "@slowboat/intake";
 import { type JobState, jobMay } from "@slowboat/job";
 import { fault, isId, LIMITS } from "@slowboat/kernel";
 import { listAttempts, listJobs, readJob, readJobReceipt, readResult, type ShownJob } from "@slowboat/store";
@@ -47,7 +47,8 @@ export const nativeRoutes: Mount = (app, deps) => {
       envelope: readJobRequest(body.value),
       asked: headerTerms(c.req.raw.headers, deps.house.lanes),
     });
-    const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null });
+    await deps.limiter.admit(c, { tokens: job.inputTokensEst + job.outputTokensEst, call: false });
+    const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null, hold: holdOf(terms, caller, job) });
     if (accepted.replayed) return await replay(accepted.jobId);
     deps.logger.info(
       { jobId: job.id, tenantId: caller.tenantId, endpoint: job.endpoint, model: job.model, deadlineAtMs: job.deadlineAtMs },

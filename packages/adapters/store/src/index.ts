@@ -14,6 +14,16 @@ export {
   readBatch,
   sumBatchUsage,
 } from "./batches.ts";
+export { type BudgetAt, budgetName } from "./budget-entries.ts";
+export {
+  type BudgetRow,
+  type BudgetSetting,
+  type BudgetStanding,
+  findProject,
+  insertProject,
+  listBudgets,
+  saveBudget,
+} from "./budgets.ts";
 export { cancelBatch } from "./cancel-batch.ts";
 export { type AnsweredRow, claimAnswered } from "./claim-answered.ts";
 export { claimDue, type DueJob } from "./claim-due.ts";
@@ -67,7 +77,7 @@ export {
 } from "./finalise-batch.ts";
 export { forgetEmulatedReuse } from "./forget-emulated.ts";
 export { hintDispatch } from "./hint-dispatch.ts";
-export { claimIdempotency, findIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
+export { claimIdempotency, dropIdempotency, findIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
 export {
   type CallClaim,
   type CallOutcome,
@@ -80,11 +90,13 @@ export {
 } from "./idempotent-calls.ts";
 export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attempts.ts";
 export { insertJobs, type NewJob } from "./insert-jobs.ts";
-export { findKey, insertKey, insertTenant, type KeyOwner, markKeyRevoked } from "./keys.ts";
+export { endKeyCalls, type KeyAsk, type KeyGrant, renewKeyCalls, sweepKeyCalls, takeAllowances } from "./key-allowances.ts";
+export { findKey, insertKey, insertTenant, type KeyLimits, type KeyOwner, markKeyRevoked } from "./keys.ts";
 export { type ParkedLane, parkLane, readParked } from "./lane-parking.ts";
 export { type ListedKey, listKeys } from "./list-keys.ts";
 export { markSending } from "./mark-sending.ts";
 export { migrate, migrationNames } from "./migrate.ts";
+export { moveHolds } from "./move-holds.ts";
 export { type PlacedJob, placeJobs } from "./place-jobs.ts";
 export {
   cancelOrphanedBatches,
@@ -142,6 +154,7 @@ export { type BatchOverview, type JobOverview, type LaneOverview, type Overview,
 export { findBatchTenant, type ReceiptFacts, readReceipt } from "./read-receipt.ts";
 export { type NewResult, recordResults } from "./record-results.ts";
 export { deferJobs, type ReplannedJob, replanJobs } from "./replan-jobs.ts";
+export { noteOpen, type Reservation, reserveBudgets } from "./reserve-budgets.ts";
 export {
   type ForgettableBatch,
   findForgettableBatches,
@@ -157,6 +170,7 @@ export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
 export * as table from "./schema.ts";
 export { readSeenBatches, type SeenBatchRow } from "./seen-batches.ts";
 export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
+export { type PaidAttempt, releaseEnded, settleHolds } from "./settle-holds.ts";
 export {
   type BookedAttempt,
   type ClearedAttempt,

@@ -30,6 +30,15 @@ export const tenant = pgTable("tenant", {
   retentionDays: integer("retention_days").notNull().default(30),
   fallbacks: text("fallbacks"),
   createdAtMs: instant("created_at_ms").notNull(),
+  budgeted: boolean("budgeted").notNull().default(false),
+  weight: doublePrecision("weight").notNull().default(1),
+});
+
+export const project = pgTable("project", {
+  id: text("id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  name: text("name").notNull(),
+  createdAtMs: instant("created_at_ms").notNull(),
 });
 
 export const apiKey = pgTable("api_key", {
@@ -41,7 +50,85 @@ export const apiKey = pgTable("api_key", {
   webhookSecretSealed: text("webhook_secret_sealed").notNull(),
   createdAtMs: instant("created_at_ms").notNull(),
   revokedAtMs: instant("revoked_at_ms"),
+  projectId: text("project_id"),
+  admin: boolean("admin").notNull().default(false),
+  requestsPerMinute: integer("requests_per_minute"),
+  tokensPerMinute: integer("tokens_per_minute"),
+  concurrency: integer("concurrency"),
 });
+
+export const budget = pgTable("budget", {
+  id: text("id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  projectId: text("project_id"),
+  period: text("period").notNull(),
+  amountNano: nano("amount_nano"),
+  hard: boolean("hard").notNull(),
+  alertAt: doublePrecision("alert_at"),
+  callbackUrl: text("callback_url"),
+  keyId: text("key_id"),
+  createdAtMs: instant("created_at_ms").notNull(),
+  changedAtMs: instant("changed_at_ms").notNull(),
+});
+
+export const budgetEntry = pgTable(
+  "budget_entry",
+  {
+    budgetId: text("budget_id").notNull(),
+    period: text("period").notNull(),
+    seq: nano("seq").notNull(),
+    kind: text("kind").notNull(),
+    subjectId: text("subject_id").notNull(),
+    attemptId: text("attempt_id"),
+    heldNano: nano("held_nano").notNull(),
+    spentNano: nano("spent_nano").notNull(),
+    heldAfterNano: nano("held_after_nano").notNull(),
+    spentAfterNano: nano("spent_after_nano").notNull(),
+    atMs: instant("at_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.budgetId, t.period, t.seq] })],
+);
+
+export const budgetOpen = pgTable("budget_open", {
+  subjectId: text("subject_id").primaryKey(),
+  lookRealMs: instant("look_real_ms"),
+});
+
+export const budgetAlert = pgTable(
+  "budget_alert",
+  {
+    budgetId: text("budget_id").notNull(),
+    period: text("period").notNull(),
+    usedNano: nano("used_nano").notNull(),
+    amountNano: nano("amount_nano").notNull(),
+    atMs: instant("at_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.budgetId, t.period] })],
+);
+
+export const keyAllowance = pgTable("key_allowance", {
+  keyId: text("key_id").primaryKey(),
+  requests: doublePrecision("requests").notNull(),
+  tokens: doublePrecision("tokens").notNull(),
+  atRealMs: instant("at_real_ms").notNull(),
+});
+
+export const keyCall = pgTable("key_call", {
+  id: text("id").primaryKey(),
+  keyId: text("key_id").notNull(),
+  untilRealMs: instant("until_real_ms").notNull(),
+});
+
+export const fairShare = pgTable(
+  "fair_share",
+  {
+    resource: text("resource").notNull(),
+    tenantId: text("tenant_id").notNull(),
+    served: doublePrecision("served").notNull(),
+    atMs: instant("at_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.resource, t.tenantId] })],
+);
 
 export const idempotency = pgTable(
   "idempotency",

@@ -20,6 +20,8 @@ export const FAULTS = {
   "callback-refused": { status: 400, retryable: false, text: "The callback address is refused." },
   "lanes-empty": { status: 400, retryable: false, text: "No lane is left to run this request on." },
   "over-max-cost": { status: 400, retryable: false, text: "The request could cost more than max_cost_usd." },
+  "budget-exceeded": { status: 402, retryable: false, text: "The request does not fit into the budget." },
+  "not-permitted": { status: 403, retryable: false, text: "This key may not do that." },
   "body-too-large": { status: 413, retryable: false, text: "The request body is too large." },
   "body-timeout": { status: 408, retryable: true, text: "The request body stopped arriving." },
   "unsupported-encoding": { status: 415, retryable: false, text: "The coding of the request body is not understood." },

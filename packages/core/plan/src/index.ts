@@ -14,6 +14,7 @@ export { hasRoomForTwo, holdLookMs, markedShare, type PrimeQuestion, type PrimeV
 export { type LearnedQuota, learnQuota, limitNow, unprovenLimit } from "./quota.ts";
 export { dueAtMs, fitQuota, type QuotaLine, type QuotaTurn, type QuotaView, quotaLookMs, quotaTurns } from "./quota-turns.ts";
 export { callsPerSecond, cancelPays, queueMs, rescueAtMs, rescueMove, rescueMs, restartPays } from "./rescue.ts";
+export { type HeldJob, holdNano } from "./rescue-price.ts";
 export { type FailedAttempt, isModelsOwn, type NotTaken, type RetryPlan, restMs, retryPlan } from "./retry.ts";
 export { type LaneRoom, type LaneView, type PlanJob, roomKey, type Snapshot, type TriedLane, type Verdict } from "./snapshot.ts";
 export { batchCdf, batchCdfGiven, batchQuantile, type Turnaround } from "./turnaround.ts";

@@ -1,12 +1,23 @@
-import { fault, LIMITS } from "@slowboat/kernel";
+import { type Fault, fault, isFault, LIMITS } from "@slowboat/kernel";
 import type { Queue } from "@slowboat/queue";
 import { type Clock, groupCommit } from "@slowboat/runtime";
-import { claimIdempotency, type IdempotencyClaim, insertJobs, type NewJob, type Store } from "@slowboat/store";
+import {
+  claimIdempotency,
+  dropIdempotency,
+  type IdempotencyClaim,
+  insertJobs,
+  type NewJob,
+  reserveBudgets,
+  type Sql,
+  type Store,
+} from "@slowboat/store";
 
 /** One job at the door, with the claim of its Idempotency-Key where the caller sent one. */
 export interface Arrival {
   readonly job: NewJob;
   readonly claim: Pick<IdempotencyClaim, "route" | "key" | "fingerprint"> | null;
+  /** What the budgets of its tenant must hold for it, `null` where that has no price; absent where no budget counts it. */
+  readonly hold?: { readonly amountNano: bigint | null } | undefined;
 }
 
 /** Which job the caller gets: the new one, or the one that the same key made before. */
@@ -31,7 +42,7 @@ const RING_EVERY_MS = 20;
  * commits with its job.
  */
 export function openDesk(deps: { readonly store: Store; readonly queue: Queue; readonly clock: Clock }): JobDesk {
-  const accept = groupCommit<Arrival, Acceptance | "mismatch">((arrivals) => commitArrivals(deps.store, arrivals), {
+  const accept = groupCommit<Arrival, Outcome>((arrivals) => commitArrivals(deps, arrivals), {
     maxItems: LIMITS.chunkJobs,
     maxInFlight: 2,
   });
@@ -64,6 +75,7 @@ export function openDesk(deps: { readonly store: Store; readonly queue: Queue; r
     accept: async (arrival) => {
       const owner = await accept(arrival);
       if (owner === "mismatch") throw fault("idempotency-mismatch");
+      if (isFault(owner)) throw owner;
       if (!owner.replayed) wakePlanner();
       return owner;
     },
@@ -77,24 +89,45 @@ export function openDesk(deps: { readonly store: Store; readonly queue: Queue; r
   };
 }
 
-async function commitArrivals(store: Store, arrivals: readonly Arrival[]): Promise<(Acceptance | "mismatch")[]> {
+/** A refusal of one arrival is said to its own caller only: the others of the group go on. */
+type Outcome = Acceptance | "mismatch" | Fault;
+
+async function commitArrivals({ store, clock }: { readonly store: Store; readonly clock: Clock }, arrivals: readonly Arrival[]): Promise<Outcome[]> {
   const claims = arrivals.flatMap(({ job, claim }) =>
     claim ? [{ ...claim, tenantId: job.tenantId, responseId: job.id, nowMs: job.acceptedAtMs }] : [],
   );
   return await store.begin(async (tx) => {
     const owners = await claimIdempotency(tx, claims, LIMITS.idempotencyTtlMs);
     const byJob = new Map(claims.map((claim, index) => [claim.responseId, { claim, owner: owners[index] }]));
-    const jobs: NewJob[] = [];
-    const outcomes = arrivals.map(({ job }): Acceptance | "mismatch" => {
+    const fresh: Arrival[] = [];
+    const outcomes = arrivals.map((arrival): Outcome => {
+      const { job } = arrival;
       const claimed = byJob.get(job.id);
-      if (claimed?.owner && claimed.owner.responseId !== job.id) {
-        // Said to its own caller only: the others of the group go on.
+      if (claimed?.owner && claimed.owner.responseId !== job.id)
         return claimed.owner.fingerprint === claimed.claim.fingerprint ? { jobId: claimed.owner.responseId, replayed: true } : "mismatch";
-      }
-      jobs.push(job);
+      fresh.push(arrival);
       return { jobId: job.id, replayed: false };
     });
-    await insertJobs(tx, jobs);
-    return outcomes;
+    const refused = await reserve(tx, fresh, clock);
+    await dropIdempotency(
+      tx,
+      claims.filter((claim) => refused.has(claim.responseId)),
+    );
+    await insertJobs(
+      tx,
+      fresh.flatMap(({ job }) => (refused.has(job.id) ? [] : [job])),
+    );
+    // Who came with the same key at the same moment is refused with the one that it repeats.
+    return outcomes.map((outcome) => (outcome === "mismatch" || isFault(outcome) ? outcome : (refused.get(outcome.jobId) ?? outcome)));
   });
+}
+
+/** Holds what budgets must hold for these arrivals; returns the refusals by job. */
+async function reserve(tx: Sql, arrivals: readonly Arrival[], clock: Clock): Promise<Map<string, Fault>> {
+  const rows = arrivals.flatMap(({ job, hold }) =>
+    hold === undefined ? [] : [{ subjectId: job.id, tenantId: job.tenantId, keyId: job.keyId, amountNano: hold.amountNano }],
+  );
+  if (rows.length === 0) return new Map();
+  const outcomes = await reserveBudgets(tx, rows, { nowMs: clock.job(), realMs: clock.real() });
+  return new Map(rows.flatMap((row, index): [string, Fault][] => (outcomes[index] ? [[row.subjectId, outcomes[index]]] : [])));
 }

@@ -3,10 +3,13 @@
  * jobs together, and the turning of a batch's input into jobs. Accepted means committed.
  */
 
+export { estimateTokens } from "@slowboat/plan";
+export { budgetObject, setBudget } from "./budgets.ts";
 export { createMessageBatch, MESSAGE_BATCH_ROUTE, type MessageBatchTerms } from "./create-message-batch.ts";
 export { readDeadline, readWindow } from "./deadline.ts";
 export { type Acceptance, type JobDesk, openDesk } from "./desk.ts";
 export { judgeFallbacks, knownFallbacks } from "./fallbacks.ts";
+export { holdOf } from "./hold.ts";
 export { type Caller, createKey, createTenant, keyVerifier, readName, revokeKey, type ShownKey } from "./keys.ts";
 export { type MessageRequest, messageRequest } from "./message-request.ts";
 export { type ChosenModel, chooseModel, unknownModel } from "./models.ts";

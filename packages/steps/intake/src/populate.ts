@@ -1,6 +1,7 @@
 import type { BlobStore } from "@slowboat/blob";
 import { eventPayload } from "@slowboat/contract";
-import { isFault, LIMITS, newId, type Rng } from "@slowboat/kernel";
+import { type Fault, isFault, LIMITS, newId, type Rng } from "@slowboat/kernel";
+import { holdNano } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import { type Clock, keepLease, LEASE_MS, type Logger } from "@slowboat/runtime";
@@ -14,11 +15,14 @@ import {
   insertJobs,
   leasePopulate,
   markBlobGone,
+  moveHolds,
   type NewJob,
   type PopulatingBatch,
   releasePopulate,
+  reserveBudgets,
   type Store,
   sweepIdempotency,
+  sweepKeyCalls,
 } from "@slowboat/store";
 import { type CheckedInput, type CheckedLine, checkInput, metadataOf } from "./batch-input.ts";
 import { type InputError, inputError } from "./batch-line.ts";
@@ -136,6 +140,9 @@ async function insertAll(
 ): Promise<void> {
   const { store, clock, queue } = deps;
   const lease = { batchId: batch.id, leaseGen: batch.leaseGen };
+  const refused = batch.budgeted ? await holdBatch(deps, batch, input.lines) : null;
+  if (refused === "gone") return;
+  if (refused !== null) return await fail(deps, batch, [inputError(refused, null)]);
   for (const group of groups(input.lines)) {
     signal.throwIfAborted();
     const nowMs = clock.job();
@@ -143,7 +150,9 @@ async function insertAll(
     for (const line of group) rows.push({ ...jobOf(batch, line, nowMs, deps.rng), ...(await ownBody(deps.blob, batch, line)) });
     const mine = await store.begin(async (tx) => {
       if (!(await holdPopulate(tx, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }))) return false;
-      await insertJobs(tx, rows);
+      const fresh = await insertJobs(tx, rows);
+      // A group is in as a whole or not at all; one that was in before has its part already.
+      if (batch.budgeted && fresh > 0) await moveHolds(tx, { batchId: batch.id, lines: linesOf(deps, batch, rows) }, at(clock));
       return true;
     });
     if (!mine) return;
@@ -154,6 +163,36 @@ async function insertAll(
   deps.logger.info({ batchId: batch.id, tenantId: batch.tenantId, jobs: input.lines.length, model: input.model }, "batch-populated");
   // The last job may have ended before its batch was in progress.
   await Promise.allSettled([queue.ring("plan", [{}]), queue.ring("finalise", [{ batchId: batch.id }])]);
+}
+
+const at = (clock: Clock): { readonly nowMs: number; readonly realMs: number } => ({ nowMs: clock.job(), realMs: clock.real() });
+
+/** What a line needs held: its rescue price at the prices of the instant at which its batch was accepted, so that a second run finds the same. */
+const lineHold = (deps: PopulateDeps, batch: PopulatingBatch, line: Parameters<typeof holdNano>[1]): bigint | null =>
+  holdNano(deps.book, line, { lanes: deps.house.lanes, interactive: false }, batch.createdAtMs);
+
+const linesOf = (deps: PopulateDeps, batch: PopulatingBatch, rows: readonly NewJob[]): { jobId: string; amountNano: bigint }[] =>
+  rows.flatMap((row) => (row.state === "accepted" ? [{ jobId: row.id, amountNano: lineHold(deps, batch, row) ?? 0n }] : []));
+
+/**
+ * Holds for a whole batch before its first line is in: all of it fits, or the batch fails. Its lines take their parts with them. Returns the refusal,
+ * `gone` where the batch was cancelled or is in other hands, or `null`.
+ */
+async function holdBatch(deps: PopulateDeps, batch: PopulatingBatch, lines: readonly CheckedLine[]): Promise<Fault | "gone" | null> {
+  const { store, clock } = deps;
+  let amountNano: bigint | null = 0n;
+  for (const line of lines) {
+    if (line.error !== null || amountNano === null) continue;
+    const hold = lineHold(deps, batch, jobOf(batch, line, batch.createdAtMs, deps.rng));
+    amountNano = hold === null ? null : amountNano + hold;
+  }
+  const { id: subjectId, tenantId, keyId, leaseGen } = batch;
+  const hold = { subjectId, tenantId, keyId, amountNano };
+  return await store.begin(async (tx) => {
+    if (!(await holdPopulate(tx, { batchId: subjectId, leaseGen, realMs: clock.real(), leaseMs: LEASE_MS }))) return "gone";
+    const [refused] = await reserveBudgets(tx, [hold], at(clock));
+    return refused ?? null;
+  });
 }
 
 /** Bytes of bodies that are held for one insert: only lines that say something to us have theirs in the row. */
@@ -246,5 +285,6 @@ export async function sweepIntake(deps: Pick<PopulateDeps, "store" | "queue" | "
       gone.map((file) => file.id),
     );
   await sweepIdempotency(store.sql, clock.job() - LIMITS.idempotencyTtlMs);
+  await sweepKeyCalls(store.sql, clock.real());
   return { rung: waiting.length, blobs: gone.length };
 }

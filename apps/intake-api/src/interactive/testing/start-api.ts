@@ -14,6 +14,7 @@ import { testDatabase, testQueue } from "@slowboat/testkit";
 import OpenAI from "openai";
 import { anthropicRoutes } from "../../anthropic/routes.ts";
 import { createApp } from "../../app.ts";
+import { keyLimiter, postgresAllowances } from "../../http/key-limits.ts";
 import { httpService } from "../../http/serve.ts";
 import { interactiveRoutes } from "../routes.ts";
 
@@ -62,10 +63,14 @@ export async function startApi(
   const book = loadPriceBook(STANDARD_PRICES);
   const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger });
   const desk = openDesk({ store, queue, clock });
+  const limiter = keyLimiter(postgresAllowances(store), () => clock.real());
   const verify = keyVerifier({ sql: store.sql, secret: SECRET, clock });
   const house = { lanes: [...lanes.keys()], emulated: true, callbackAllow: [] };
   const blob = await diskBlobs(folder);
-  const app = createApp({ store, queue, blob, clock, rng, logger, house, book, desk, verify }, [interactiveRoutes(interactive), anthropicRoutes]);
+  const app = createApp({ store, queue, blob, clock, rng, logger, house, book, desk, limiter, verify }, [
+    interactiveRoutes(interactive),
+    anthropicRoutes,
+  ]);
   const http = httpService(app, { host: "127.0.0.1", port: 0, logger });
   await http.start();
   const url = `http://127.0.0.1:${http.address().port}`;
@@ -91,6 +96,7 @@ export async function startApi(
       await http.stop();
       await interactive.close();
       await desk.close();
+      await limiter.close();
       await queue.close();
       await emulator.stop();
       await database.drop();

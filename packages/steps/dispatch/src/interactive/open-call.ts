@@ -1,5 +1,5 @@
 import { assert, fault } from "@slowboat/kernel";
-import { admit, type Verdict } from "@slowboat/plan";
+import { admit, holdNano, type Verdict } from "@slowboat/plan";
 import type { NewJob } from "@slowboat/store";
 import { type CallHouse, type Course, laneOf } from "./house.ts";
 import { type Hit, keptAnswer } from "./kept-answer.ts";
@@ -30,7 +30,8 @@ export async function openCall(house: CallHouse, request: InteractiveRequest): P
   const decision = markedDecision(house, request, verdict.decision, job.inputTokensEst);
   const lane = laneOf(house, decision.lane);
   const attempt = attemptOf(job, decision, 1, { account: lane.account, emulated: lane.emulated, sourceAttemptId: null }, nowMs, rng);
-  await house.write({ kind: "open", job: { ...job, lane: lane.id, attemptId: attempt.id }, attempt });
+  const hold = request.budgeted ? { amountNano: holdNano(house.book, job, { lanes: [...house.lanes.keys()], interactive: true }, nowMs) } : undefined;
+  await house.write({ kind: "open", job: { ...job, lane: lane.id, attemptId: attempt.id }, attempt, hold });
   return { course: { request, job, tried: [], attempt, decision } };
 }
 
