@@ -6,6 +6,7 @@ import type { GlobalFlags } from "./commands/place.ts";
 import type { StackFlags } from "./commands/stack-options.ts";
 import { type Config, ROOT, readConfig } from "./config.ts";
 import { EXIT, EXIT_HELP } from "./exit.ts";
+import { addQuestions } from "./program-questions.ts";
 
 /** Every command loads its code when it runs: help and completion stay quick. */
 type Run = (config: Config) => Promise<number>;
@@ -29,6 +30,7 @@ export async function program(argv: readonly string[]): Promise<number> {
   };
   addServing(cli, later);
   addWork(cli, later);
+  addQuestions(cli, later);
   addKeys(cli, later);
   addTenants(cli, later);
   try {

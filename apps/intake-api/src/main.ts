@@ -11,6 +11,8 @@ import { createApp } from "./app.ts";
 import { readConfig, readMarket } from "./config.ts";
 import { httpService } from "./http/serve.ts";
 import { interactiveRoutes } from "./interactive/routes.ts";
+import { concurrencyOf, plannerSight } from "./native/quote/planner-sight.ts";
+import { quoteRoutes } from "./native/quote/routes.ts";
 import { openaiWebhooks } from "./webhooks/routes.ts";
 
 const config = readConfig();
@@ -37,6 +39,14 @@ const builtIn = createLanes({
 const lanes = await withOwnLanes(builtIn, config.SLOWBOAT_LANES, { emulated: config.SLOWBOAT_EMULATED, clock });
 const desk = openDesk({ store, queue, clock });
 const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger });
+/** The lanes as the scheduler sees them, as far as its rows and this process's own replies tell. */
+const sight = plannerSight({
+  store,
+  book,
+  clock,
+  rng,
+  offers: [...lanes.values()].map(({ id, account, emulated, pace }) => ({ id, account, emulated, pace, concurrency: concurrencyOf(id, config.SLOWBOAT_CALL_CONCURRENCY) })),
+});
 const app = createApp(
   {
     store,
@@ -52,6 +62,7 @@ const app = createApp(
   },
   [
     interactiveRoutes(interactive),
+    quoteRoutes(sight),
     anthropicRoutes,
     ...(config.OPENAI_WEBHOOK_SECRET === undefined ? [] : [openaiWebhooks(config.OPENAI_WEBHOOK_SECRET)]),
   ],

@@ -84,6 +84,7 @@ export { type ParkedLane, parkLane, readParked } from "./lane-parking.ts";
 export { type ListedKey, listKeys } from "./list-keys.ts";
 export { markSending } from "./mark-sending.ts";
 export { migrate, migrationNames } from "./migrate.ts";
+export { type OutputTokensRow, readOutputTokens } from "./output-tokens.ts";
 export { type PlacedJob, placeJobs } from "./place-jobs.ts";
 export {
   cancelOrphanedBatches,
