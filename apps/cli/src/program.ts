@@ -7,6 +7,7 @@ import type { StackFlags } from "./commands/stack-options.ts";
 import type { Config } from "./config.ts";
 import { EXIT, EXIT_HELP } from "./exit.ts";
 import { ROOT } from "./root.ts";
+import { addQuestions } from "./program-questions.ts";
 
 /** Every command loads its code when it runs: help and completion stay quick. */
 type Run = (config: Config) => Promise<number>;
@@ -30,6 +31,7 @@ export async function program(argv: readonly string[]): Promise<number> {
   };
   addServing(cli, later);
   addWork(cli, later);
+  addQuestions(cli, later);
   addKeys(cli, later);
   addTenants(cli, later);
   addBooks(cli, later);

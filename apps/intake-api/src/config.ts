@@ -37,6 +37,8 @@ const schema = z.object({
   SLOWBOAT_PROVIDERS: optional,
   /** Path of a module of the operator's own lanes. */
   SLOWBOAT_LANES: optional,
+  /** As the scheduler has it: what a quote counts on. */
+  SLOWBOAT_CALL_CONCURRENCY: z.coerce.number().int().min(1).max(1024).default(240),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 

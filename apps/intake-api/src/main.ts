@@ -12,6 +12,8 @@ import { readConfig, readMarket } from "./config.ts";
 import { keyLimiter, postgresAllowances } from "./http/key-limits.ts";
 import { httpService } from "./http/serve.ts";
 import { interactiveRoutes } from "./interactive/routes.ts";
+import { concurrencyOf, plannerSight } from "./native/quote/planner-sight.ts";
+import { quoteRoutes } from "./native/quote/routes.ts";
 import { openaiWebhooks } from "./webhooks/routes.ts";
 
 const config = readConfig();
@@ -41,6 +43,14 @@ const redis =
   config.REDIS_URL === undefined ? null : await redisAllowances(config.REDIS_URL, { onError: (err) => logger.warn({ err }, "redis-troubled") });
 const limiter = keyLimiter(redis ?? postgresAllowances(store), () => clock.real());
 const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger });
+/** The lanes as the scheduler sees them, as far as its rows and this process's own replies tell. */
+const sight = plannerSight({
+  store,
+  book,
+  clock,
+  rng,
+  offers: [...lanes.values()].map(({ id, account, emulated, pace }) => ({ id, account, emulated, pace, concurrency: concurrencyOf(id, config.SLOWBOAT_CALL_CONCURRENCY) })),
+});
 const app = createApp(
   {
     store,
@@ -57,6 +67,7 @@ const app = createApp(
   },
   [
     interactiveRoutes(interactive),
+    quoteRoutes(sight),
     anthropicRoutes,
     ...(config.OPENAI_WEBHOOK_SECRET === undefined ? [] : [openaiWebhooks(config.OPENAI_WEBHOOK_SECRET)]),
   ],

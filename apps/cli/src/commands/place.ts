@@ -33,12 +33,12 @@ export interface Api {
   call(
     method: "GET" | "POST",
     path: string,
-    options?: { readonly body?: string | FormData; readonly headers?: Record<string, string>; readonly signal?: AbortSignal },
+    options?: { readonly body?: string | FormData | Blob; readonly headers?: Record<string, string>; readonly signal?: AbortSignal },
   ): Promise<Response>;
   json<T>(
     method: "GET" | "POST",
     path: string,
-    options?: { readonly body?: string | FormData; readonly headers?: Record<string, string>; readonly signal?: AbortSignal },
+    options?: { readonly body?: string | FormData | Blob; readonly headers?: Record<string, string>; readonly signal?: AbortSignal },
   ): Promise<T>;
 }
 
@@ -93,6 +93,7 @@ const MEANING: Record<string, ExitCode> = {
   "budget-exceeded": EXIT.budgetRefused,
   "deadline-infeasible": EXIT.deadlineMissed,
   deadline_infeasible: EXIT.deadlineMissed,
+  admission_infeasible: EXIT.deadlineMissed,
 };
 
 /** Turns an API's error into the end of the command. */

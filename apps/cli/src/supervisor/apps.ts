@@ -67,6 +67,7 @@ export function appSpecs(layout: Layout, config: Config, plain: Readonly<Record<
       SLOWBOAT_PORT: String(ports.intake),
       ...providers,
       ...(config.OPENAI_WEBHOOK_SECRET === undefined ? {} : { OPENAI_WEBHOOK_SECRET: config.OPENAI_WEBHOOK_SECRET }),
+      ...(config.SLOWBOAT_CALL_CONCURRENCY === undefined ? {} : { SLOWBOAT_CALL_CONCURRENCY: String(config.SLOWBOAT_CALL_CONCURRENCY) }),
     }),
     app("scheduler", "apps/scheduler/src/main.ts", {
       ...providers,

@@ -97,6 +97,7 @@ export { type ListedKey, listKeys } from "./list-keys.ts";
 export { markSending } from "./mark-sending.ts";
 export { migrate, migrationNames } from "./migrate.ts";
 export { moveHolds } from "./move-holds.ts";
+export { type OutputTokensRow, readOutputTokens } from "./output-tokens.ts";
 export { type PlacedJob, placeJobs } from "./place-jobs.ts";
 export {
   cancelOrphanedBatches,

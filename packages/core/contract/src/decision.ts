@@ -15,6 +15,8 @@ export interface Candidate {
   readonly expectedNano: string | null;
   /** Probability that the answer is in hand before the rescue instant (batch) or the deadline (others). */
   readonly inTime: number | null;
+  /** Probability that no answer is there by the deadline, the rescue counted in; absent without a deadline and where the lane is out. */
+  readonly missed?: number;
 }
 
 /** How long a provider keeps a cached prefix. Anthropic knows 5m and 1h, OpenAI 30m and, for some models, 12h. */

@@ -3,7 +3,7 @@ import { quote, routeOn } from "@slowboat/pricing";
 import { cacheSavingNano } from "./cached-price.ts";
 import { flexCdf, poolBefore, poolCdf, poolMeanMs, poolTokens, realtimeCdf, realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
 import { POLICY } from "./policy.ts";
-import { queueMs, rescueAtMs } from "./rescue.ts";
+import { queueMs, rescueAtMs, rescueCdf } from "./rescue.ts";
 import { type LaneRoom, type LaneView, type PlanJob, roomKey, type Snapshot } from "./snapshot.ts";
 import { batchCdf, batchQuantile } from "./turnaround.ts";
 
@@ -37,6 +37,24 @@ export interface Option {
   readonly finishMs: number;
   /** The least slack in ms with which the lane would be admitted. */
   readonly needsMs: number;
+  /** P(the answer is in hand within `ms` from now), whichever way it comes: the lane's own, or the rescue's behind it. */
+  readonly doneBy: (ms: number) => number;
+  /** P(no answer by the deadline), the rescue counted in; `null` where there is no deadline or no forecast. */
+  readonly missed: number | null;
+  /** What stands behind it; `null` where nothing does. */
+  readonly mend: Mend | null;
+}
+
+/** A rescue behind a lane: who runs it, and the share of the lane's own price that is lost then. */
+export interface Mend {
+  readonly lane: LaneId;
+  readonly waste: number;
+}
+
+/** What trying a lane with a rescue behind it costs in expectation and at most: p·c + (1 − p)·(c_rt + w·c). */
+export function mendedCost(priceNano: bigint, rescueNano: bigint, waste: number, inTime: number): { expectedNano: bigint; worstNano: bigint } {
+  const worstNano = rescueNano + share(priceNano, waste);
+  return { worstNano, expectedNano: share(priceNano, inTime) + share(worstNano, 1 - inTime) };
 }
 
 /** A share of an amount. Only for expectations and bounds, never for a posting. */
@@ -160,6 +178,8 @@ function withCache({ job, snapshot, nowMs }: Context, option: Option): Option {
   return { ...option, expectedNano: option.expectedNano - share(saved, chance) };
 }
 
+const never = (): number => 0;
+
 const left = (lane: LaneId, model: string, priceNano: bigint | null, out: Out, why: string): Option => ({
   lane,
   model,
@@ -172,6 +192,9 @@ const left = (lane: LaneId, model: string, priceNano: bigint | null, out: Out, w
   latestStartAtMs: null,
   finishMs: Number.POSITIVE_INFINITY,
   needsMs: Number.POSITIVE_INFINITY,
+  doneBy: never,
+  missed: null,
+  mend: null,
 });
 
 function rescueFor(judging: Judging, nowMs: number): Rescue | null {
@@ -237,14 +260,24 @@ function unpricedOption(context: Context, there: There): Option {
   const speed = speedOf(context, there);
   const slack = job.deadlineAtMs === null ? Number.POSITIVE_INFINITY : job.deadlineAtMs - context.nowMs;
   const inTime = job.deadlineAtMs === null ? 1 : speed.cdf(slack);
-  return { ...bar("too-late", ""), ...speed, inTime, out: inTime >= POLICY.admitInTime ? null : "too-late", why: "unpriced, as the tenant allows" };
+  return {
+    ...bar("too-late", ""),
+    finishMs: speed.finishMs,
+    needsMs: speed.needsMs,
+    doneBy: speed.cdf,
+    missed: job.deadlineAtMs === null ? null : 1 - inTime,
+    inTime,
+    out: inTime >= POLICY.admitInTime ? null : "too-late",
+    why: "unpriced, as the tenant allows",
+  };
 }
 
 function priced(context: Context, there: There, priceNano: bigint): Option {
   const { job, nowMs } = context;
   const { view: lane, model } = there;
   const speed = speedOf(context, there);
-  const base = { lane: lane.id, model, priceNano, finishMs: speed.finishMs, needsMs: speed.needsMs };
+  const missed = job.deadlineAtMs === null ? null : 1 - speed.cdf(job.deadlineAtMs - nowMs);
+  const base = { lane: lane.id, model, priceNano, finishMs: speed.finishMs, needsMs: speed.needsMs, doneBy: speed.cdf, missed, mend: null };
   const tooDear = (worst: bigint): boolean => job.maxCostNano !== null && worst > job.maxCostNano;
   if (job.deadlineAtMs === null || laneClass(lane.id) === "realtime") {
     const inTime = job.deadlineAtMs === null ? 1 : speed.cdf(job.deadlineAtMs - nowMs);
@@ -268,7 +301,10 @@ function priced(context: Context, there: There, priceNano: bigint): Option {
   return { ...alone, out: "too-late", why: `no rescue behind it, in time with only ${percent(inTime)}` };
 }
 
-type Variant = Pick<Option, "why" | "inTime" | "latestStartAtMs"> & { readonly expectedNano: bigint; readonly worstNano: bigint };
+type Variant = Pick<Option, "why" | "inTime" | "latestStartAtMs" | "doneBy" | "missed" | "mend"> & {
+  readonly expectedNano: bigint;
+  readonly worstNano: bigint;
+};
 
 /** The lane with a rescue behind it: p·c + (1 − p)·(c_rt + w·c), with the batch cancelled first where that fits, else hedged. */
 function rescued(context: Context, lane: LaneView, priceNano: bigint, deadlineAtMs: number, speed: Speed): Variant[] {
@@ -279,11 +315,13 @@ function rescued(context: Context, lane: LaneView, priceNano: bigint, deadlineAt
   const found: Variant[] = [];
   for (const how of batch ? (["cancel", "hedge"] as const) : (["hedge"] as const)) {
     const waste = !batch ? POLICY.wasteCall : how === "cancel" ? POLICY.wasteCancelled : POLICY.wasteHedged;
-    const latestStartAtMs = rescueAtMs(lane.id, how, rescue.view, { outputTokens: job.outputTokens, deadlineAtMs, together }, snapshot, nowMs);
+    const facts = { outputTokens: job.outputTokens, deadlineAtMs, together };
+    const latestStartAtMs = rescueAtMs(lane.id, how, rescue.view, facts, snapshot, nowMs);
     if (latestStartAtMs <= nowMs) continue;
-    const inTime = speed.cdf(latestStartAtMs - nowMs);
-    const worstNano = rescue.priceNano + share(priceNano, waste);
-    const expectedNano = share(priceNano, inTime) + share(worstNano, 1 - inTime);
+    const startsMs = latestStartAtMs - nowMs;
+    const inTime = speed.cdf(startsMs);
+    const { expectedNano, worstNano } = mendedCost(priceNano, rescue.priceNano, waste, inTime);
+    const mended = (ms: number): number => rescueCdf(ms - startsMs, lane.id, how, rescue.view, facts, snapshot);
     const least = leastChance(priceNano, rescue.priceNano, waste);
     const mend = !batch ? "then real time" : how === "cancel" ? "else cancel and rescue" : "else hedge in real time";
     found.push({
@@ -291,6 +329,9 @@ function rescued(context: Context, lane: LaneView, priceNano: bigint, deadlineAt
       latestStartAtMs,
       worstNano,
       expectedNano,
+      doneBy: (ms) => (ms <= startsMs ? speed.cdf(ms) : inTime + (1 - inTime) * mended(ms)),
+      missed: (1 - inTime) * (1 - mended(deadlineAtMs - nowMs)),
+      mend: { lane: rescue.view.id, waste },
       why: `in hand before the rescue with ${percent(inTime)} (pays from ${percent(least)}), ${mend}`,
     });
   }
@@ -340,7 +381,10 @@ function withReservoir(judged: readonly Option[], context: Context): Option[] {
     const worstNano = next.worstNano ?? option.priceNano;
     if (job.maxCostNano !== null && worstNano > job.maxCostNano) return { ...option, out: "too-dear", why: "above the job's cost bound" };
     const why = `its turn comes with ${percent(inTime)} while ${next.lane} can wait`;
-    return { ...option, out: null, expectedNano, worstNano, inTime, latestStartAtMs: Math.floor(nowMs + waitMs), why };
+    const after = (ms: number): number => (ms <= waitMs ? 0 : next.doneBy(ms - waitMs));
+    const doneBy = (ms: number): number => (ms <= waitMs ? option.doneBy(ms) : inTime + (1 - inTime) * after(ms));
+    const missed = 1 - doneBy(deadlineAtMs - nowMs);
+    return { ...option, out: null, expectedNano, worstNano, inTime, doneBy, missed, latestStartAtMs: Math.floor(nowMs + waitMs), why };
   });
 }
 
@@ -361,4 +405,5 @@ export const toCandidate = (option: Option): Candidate => ({
   priceNano: option.priceNano?.toString() ?? null,
   expectedNano: option.expectedNano?.toString() ?? null,
   inTime: Number.isFinite(option.finishMs) ? Math.round(option.inTime * 1e4) / 1e4 : null,
+  ...(option.missed === null ? {} : { missed: Number(option.missed.toPrecision(3)) }),
 });

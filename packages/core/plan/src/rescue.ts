@@ -1,5 +1,5 @@
 import { type LaneId, laneClass } from "@slowboat/contract";
-import { realtimeMeanMs, realtimeQ99Ms, realtimeQ999Ms } from "./latency.ts";
+import { realtimeCdf, realtimeMeanMs, realtimeQ99Ms, realtimeQ999Ms } from "./latency.ts";
 import { POLICY } from "./policy.ts";
 import type { LaneView, Snapshot } from "./snapshot.ts";
 import { batchCdf, batchCdfGiven, type Turnaround } from "./turnaround.ts";
@@ -67,6 +67,21 @@ export function rescueMs(
     herd +
     guardMs(job.deadlineAtMs - nowMs, snapshot)
   );
+}
+
+/**
+ * P(a rescue that starts now has its answer within `ms`): what `rescueMs` keeps free for it without the guard, so that what this leaves open at the deadline
+ * is the chance that the rescue itself is late.
+ */
+export function rescueCdf(ms: number, lane: LaneId, how: "cancel" | "hedge", rescueLane: LaneView, job: RescueJob, snapshot: RescueSnapshot): number {
+  const { outputTokens } = job;
+  const herd = (Math.max(0, job.together - 1) / Math.max(1e-9, callsPerSecond(rescueLane, outputTokens, snapshot.scale))) * 1000;
+  const lag = how === "cancel" ? cancelLagMs(lane) : 0;
+  const poll = laneClass(lane) === "batch" ? POLICY.pollMs : 0;
+  const before = lag + poll + queueMs(rescueLane, outputTokens, snapshot.scale) + herd + POLICY.callOverheadRealMs * snapshot.scale;
+  // Where calls take longer here than is published, all of them do.
+  const stretch = Math.max(1, (rescueLane.callMs ?? 0) / realtimeMeanMs(outputTokens));
+  return realtimeCdf((ms - before) / stretch, outputTokens);
 }
 
 /** The latest instant (job ms) at which the rescue of work on `lane` can start and still make the deadline. */

@@ -16,3 +16,4 @@ export { createPromptTraffic, type PromptTraffic } from "./prompt-cache/traffic.
 export { createQuotas, type EnqueuedSettings, type Quotas } from "./quota/quotas.ts";
 export { runBatchDispatch } from "./run-batch.ts";
 export { runCallDispatch } from "./run-call.ts";
+export { readSnapshot } from "./snapshot.ts";

@@ -7,7 +7,7 @@ import { standingOf } from "./standing.ts";
 const TOKENS_PER_POOL_JOB = 300;
 
 /** What the decisions of this tick may depend on, read once. */
-export async function readSnapshot(deps: PlanDeps, tx: Sql, nowMs: number): Promise<Snapshot> {
+export async function readSnapshot(deps: Pick<PlanDeps, "book" | "lanes" | "meter" | "time">, tx: Sql, nowMs: number): Promise<Snapshot> {
   const parked = new Map((await readParked(tx, nowMs)).map((row) => [`${row.lane} ${row.account}`, row.code]));
   const backlog = new Map((await readBacklog(tx)).map((row) => [row.lane, row.jobs]));
   const hasPool = deps.lanes.some((lane) => lane.id === "pool");

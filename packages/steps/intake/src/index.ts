@@ -15,6 +15,8 @@ export { type MessageRequest, messageRequest } from "./message-request.ts";
 export { type ChosenModel, chooseModel, unknownModel } from "./models.ts";
 export { checkFallbacks, takeOwn } from "./own-members.ts";
 export { type PopulateDeps, populateBatch, sweepIntake } from "./populate.ts";
+export { createQuote, QUOTE_REQUESTS_MAX, type QuoteDeps, type Quoted, type QuotedRequest } from "./quote/create-quote.ts";
+export { lineRequests, listRequests, oneRequest, type QuoteTerms } from "./quote/quoted-requests.ts";
 export { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 export { type RequestsScanner, requestsScanner } from "./scan-requests.ts";
 export { type HeaderTerms, type House, type IntakeTerms, nativeJob, readCacheMode, readCallback, readMaxCost } from "./submit.ts";

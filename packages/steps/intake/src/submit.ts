@@ -83,7 +83,18 @@ function requestOf(envelopeText: string, envelope: JobRequest): { text: string; 
  * Turns a native request into the job that will be committed, or throws the fault that names what is wrong: the body, the model, the
  * deadline, the callback, the price bound, or the lanes that cannot make it.
  */
-export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, envelope, asked }: NativeRequest): NewJob {
+export function nativeJob(terms: IntakeTerms, caller: Caller, request: NativeRequest): NewJob {
+  const { job, judged } = draftJob(terms, caller, request);
+  refuseHopeless(terms, { ...job, judged, allowUnpriced: caller.allowUnpriced, lines: 1 }, job.acceptedAtMs);
+  return job;
+}
+
+/** A native request as a job, before it is asked whether any lane can do it in time; throws the fault of everything else that is wrong. */
+export function draftJob(
+  terms: IntakeTerms,
+  caller: Caller,
+  { envelopeText, envelope, asked }: NativeRequest,
+): { readonly job: NewJob; readonly judged: JudgedRequest } {
   const { book, clock, rng } = terms;
   const nowMs = clock.job();
   const request = requestOf(envelopeText, envelope);
@@ -138,8 +149,7 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, en
     nextDecisionAtMs: nowMs,
     acceptedAtMs: nowMs,
   };
-  refuseHopeless(terms, { ...job, judged, allowUnpriced: caller.allowUnpriced, lines: 1 }, nowMs);
-  return job;
+  return { job, judged };
 }
 
 /** The first of what may name a native job's fallbacks: the header, the envelope's own member, the body's. */
