@@ -3,7 +3,7 @@ export const POLICY = {
   /** Labels kept; older ones are forgotten. */
   window: 5_000,
   /** Fewer labels than this set no threshold, however large the allowed error. */
-  labelsMin: 100,
+  labelsMin: 200,
   /** Share of the allowed error that is kept back for what the theorem does not cover: weights, a cache that grows, a verifier that learned from the same labels. */
   reserve: 0.25,
   /** Fitted anew when the labels since the last time are this share of those kept, and at least `refitMin`. */
@@ -11,10 +11,10 @@ export const POLICY = {
   refitMin: 40,
   refitMax: 250,
   /** Pull of the verifier to its prior weights. */
-  pull: 1,
+  pull: 2,
   /** Share of would-be hits asked anew when 1 % may be wrong; it grows with one over the root of what may be. */
   explore: 0.05,
-  exploreMin: 0.02,
+  exploreMin: 0.04,
   exploreMax: 0.075,
   /** A label's weight in the fit; in the threshold it is unbounded. */
   fitWeightMax: 4,

@@ -30,16 +30,20 @@ export interface Fitted {
 export function fitVerifier(rows: readonly Row[], prior: ArrayLike<number>, pull: number, start: ArrayLike<number> = prior): Fitted {
   const size = prior.length;
   const weights = Float64Array.from(start);
-  const scaled = rows.map(({ x }) => Float64Array.from(x, (value) => value / 255));
-  let curve = new Float64Array(0);
+  const table = tableOf(rows, size);
+  const gradient = new Float64Array(size);
+  const curve = new Float64Array(size * size);
   for (let round = 0; round < ROUNDS; round++) {
-    const gradient = Float64Array.from(weights, (weight, at) => pull * (weight - (prior[at] as number)));
-    curve = new Float64Array(size * size);
-    for (let at = 0; at < size; at++) curve[at * size + at] = pull;
-    for (const [no, row] of rows.entries()) addRow(row, scaled[no] as Float64Array, weights, gradient, curve);
+    curve.fill(0);
+    for (let at = 0; at < size; at++) {
+      gradient[at] = pull * ((weights[at] as number) - (prior[at] as number));
+      curve[at * size + at] = pull;
+    }
+    for (let row = 0; row < rows.length; row++) addRow(rows[row] as Row, table, row * size, { weights, gradient, curve });
     decompose(curve, size);
-    const step = forward(curve, gradient, size);
-    backward(curve, step, size);
+    const step = gradient.slice();
+    forward(curve, step);
+    backward(curve, step);
     let largest = 0;
     for (let at = 0; at < size; at++) {
       weights[at] = (weights[at] as number) - (step[at] as number);
@@ -47,36 +51,53 @@ export function fitVerifier(rows: readonly Row[], prior: ArrayLike<number>, pull
     }
     if (largest < ENOUGH) break;
   }
-  return { weights, unseen: Float64Array.from(rows, (row, no) => withoutRow(row, scaled[no] as Float64Array, weights, curve)) };
+  const unseen = new Float64Array(rows.length);
+  for (let row = 0; row < rows.length; row++) unseen[row] = withoutRow(rows[row] as Row, table.slice(row * size, (row + 1) * size), weights, curve);
+  return { weights, unseen };
 }
 
-const dot = (a: Float64Array, b: Float64Array): number => {
-  let sum = 0;
-  for (let at = 0; at < a.length; at++) sum += (a[at] as number) * (b[at] as number);
-  return sum;
-};
+/** The features of all rows as numbers from 0 to 1, one row after the other. */
+function tableOf(rows: readonly Row[], size: number): Float64Array {
+  const table = new Float64Array(rows.length * size);
+  let at = 0;
+  for (const { x } of rows) for (let i = 0; i < size; i++) table[at++] = (x[i] as number) / 255;
+  return table;
+}
+
 const logistic = (z: number): number => 1 / (1 + Math.exp(-z));
 
-function addRow({ label, weight }: Row, x: Float64Array, weights: Float64Array, gradient: Float64Array, curve: Float64Array): void {
-  const size = x.length;
-  const p = logistic(dot(weights, x));
+interface Sums {
+  readonly weights: Float64Array;
+  readonly gradient: Float64Array;
+  readonly curve: Float64Array;
+}
+
+/** Adds a row's slope, and its bend to the lower triangle. */
+function addRow({ label, weight }: Row, table: Float64Array, from: number, { weights, gradient, curve }: Sums): void {
+  const size = weights.length;
+  let z = 0;
+  for (let i = 0; i < size; i++) z += (weights[i] as number) * (table[from + i] as number);
+  const p = logistic(z);
   const slope = weight * (p - (label ? 1 : 0));
   const bend = weight * Math.max(1e-6, p * (1 - p));
   for (let i = 0; i < size; i++) {
-    const xi = x[i] as number;
+    const xi = table[from + i] as number;
     if (xi === 0) continue;
     gradient[i] = (gradient[i] as number) + slope * xi;
     const scale = bend * xi;
-    for (let j = 0, at = i * size; j <= i; j++, at++) curve[at] = (curve[at] as number) + scale * (x[j] as number);
+    const row = i * size;
+    for (let j = 0; j <= i; j++) curve[row + j] = (curve[row + j] as number) + scale * (table[from + j] as number);
   }
 }
 
-/** The belief in a row that had not been learned from, from its leverage. */
+/** The belief in a row that had not been learned from, from its leverage; `x` is overwritten. */
 function withoutRow({ label, weight }: Row, x: Float64Array, weights: Float64Array, lower: Float64Array): number {
-  const z = dot(weights, x);
+  let z = 0;
+  for (let i = 0; i < x.length; i++) z += (weights[i] as number) * (x[i] as number);
   const p = logistic(z);
-  const half = forward(lower, x, x.length);
-  const leverage = dot(half, half);
+  forward(lower, x);
+  let leverage = 0;
+  for (let i = 0; i < x.length; i++) leverage += (x[i] as number) ** 2;
   const rest = Math.max(0.05, 1 - weight * p * (1 - p) * leverage);
   return logistic(z + (leverage * weight * (p - (label ? 1 : 0))) / rest);
 }
@@ -91,17 +112,19 @@ function decompose(lower: Float64Array, size: number): void {
     }
 }
 
-function forward(lower: Float64Array, right: Float64Array, size: number): Float64Array {
-  const x = Float64Array.from(right);
+/** Solves L·y = x in place, L being the lower triangle. */
+function forward(lower: Float64Array, x: Float64Array): void {
+  const size = x.length;
   for (let i = 0; i < size; i++) {
     let sum = x[i] as number;
-    for (let k = 0; k < i; k++) sum -= (lower[i * size + k] as number) * (x[k] as number);
+    for (let k = 0, at = i * size; k < i; k++, at++) sum -= (lower[at] as number) * (x[k] as number);
     x[i] = sum / (lower[i * size + i] as number);
   }
-  return x;
 }
 
-function backward(lower: Float64Array, x: Float64Array, size: number): void {
+/** Solves Lᵀ·y = x in place. */
+function backward(lower: Float64Array, x: Float64Array): void {
+  const size = x.length;
   for (let i = size - 1; i >= 0; i--) {
     let sum = x[i] as number;
     for (let k = i + 1; k < size; k++) sum -= (lower[k * size + i] as number) * (x[k] as number);
