@@ -1,0 +1,6 @@
+/**
+ * Semantic reuse: whether the answer of a question asked before may be given to one that only means the same. A verifier judges the nearest entries, a
+ * threshold under conformal risk control holds wrong answers to the share that the tenant allowed, a logged share of would-be hits is asked anew to keep
+ * learning, and vetoes stand above both. Pure: vectors are searched elsewhere, the state is data.
+ */
+export type { Neighbour, ReuseAsk, ReuseDecision, ReuseLabel } from "./types.ts";
