@@ -1,6 +1,6 @@
 import type { Rng } from "@slowboat/kernel";
 import { ANSWER } from "./answer.ts";
-import { type Blend, fitBlend, valueOf } from "./blend.ts";
+import { type Blend, fitBlend, readBlend } from "./blend.ts";
 import { type BoostOptions, binned, boost, type Forest, predict } from "./boost.ts";
 import type { Grams } from "./grams.ts";
 import { type LinearHeads, margins, trainHeads } from "./linear.ts";
@@ -104,7 +104,7 @@ function ask({ forest, vocabulary, standard, linear }: Parts, answer: Answered):
 }
 
 function verdictOf({ right, loss }: Pick<Acceptor, "right" | "loss">, row: readonly number[]): Verdict {
-  return { right: 1 - valueOf(right, row), loss: valueOf(loss, row) };
+  return { right: 1 - readBlend(right, row), loss: readBlend(loss, row) };
 }
 
 /** What the acceptor thinks of an answer. */

@@ -31,7 +31,7 @@ export function blended({ means, scales }: Pick<Blend, "means" | "scales">, row:
 }
 
 /** What the blend says of one row. */
-export function valueOf(blend: Blend, row: ArrayLike<number>): number {
+export function readBlend(blend: Blend, row: ArrayLike<number>): number {
   const sum = blended(blend, row);
   return blend.kind === "probability" ? platt(blend.line, sum) : blend.line.offset + blend.line.slope * sum;
 }

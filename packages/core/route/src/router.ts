@@ -1,5 +1,5 @@
 import type { Rng } from "@slowboat/kernel";
-import { type Blend, fitBlend, valueOf } from "./blend.ts";
+import { type Blend, fitBlend, readBlend } from "./blend.ts";
 import { type Ask, askHeads, type Example, type HeadScores, type Heads, trainQuality } from "./heads.ts";
 import { shuffle } from "./linear.ts";
 
@@ -98,8 +98,8 @@ const gapRow = (scores: HeadScores, m: number): number[] => scores.map((head) =>
 /** What the router makes of its heads' scores. */
 export function expectFrom({ levels, gaps }: Pick<Router, "levels" | "gaps">, scores: HeadScores): Expectation {
   return {
-    quality: Float64Array.from(levels, (blend, m) => valueOf(blend, levelRow(scores, m))),
-    gap: Float64Array.from(gaps, (blend, m) => (m === 0 ? 0 : valueOf(blend, gapRow(scores, m)))),
+    quality: Float64Array.from(levels, (blend, m) => readBlend(blend, levelRow(scores, m))),
+    gap: Float64Array.from(gaps, (blend, m) => (m === 0 ? 0 : readBlend(blend, gapRow(scores, m)))),
     scores,
   };
 }

@@ -8,6 +8,7 @@ import { machine } from "./machine.ts";
 import { overheadBench } from "./overhead/bench-overhead.ts";
 import { promptCacheBench } from "./prompt-cache/bench-prompt-cache.ts";
 import { scheduleBench } from "./schedule/bench-schedule.ts";
+import { routeBench } from "./route/bench-route.ts";
 import { rounded } from "./stats.ts";
 import { throughputBench } from "./throughput/bench-throughput.ts";
 
@@ -16,6 +17,7 @@ const BENCHES: Readonly<Record<string, { readonly run: Bench; readonly data: str
   intake: { run: intakeBench, data: null },
   overhead: { run: overheadBench, data: null },
   "prompt-cache": { run: promptCacheBench, data: null },
+  route: { run: routeBench, data: "routing" },
   schedule: { run: scheduleBench, data: "traces" },
   throughput: { run: throughputBench, data: null },
 };
