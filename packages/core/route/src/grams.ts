@@ -3,6 +3,8 @@ export const BUCKETS = 2 ** 18;
 /** Of a longer text the beginning and the end are read: what is asked stands there. */
 const HEAD_CHARS = 4_096;
 const TAIL_CHARS = 2_048;
+/** Of these, character grams are taken from the first and the last so many: they are the most and say the least. */
+const CHAR_GRAM_CHARS = 1_024;
 
 const WORD_SALT = 0x811c9dc5;
 const PAIR_SALT = 0x2f0b4c47;
@@ -61,6 +63,12 @@ function noteWords(text: string, pairs: boolean): void {
   }
 }
 
+function noteEnds(text: string): void {
+  const whole = text.length <= 2 * CHAR_GRAM_CHARS;
+  noteChars(whole ? text : text.slice(0, CHAR_GRAM_CHARS));
+  if (!whole) noteChars(text.slice(-CHAR_GRAM_CHARS));
+}
+
 function noteChars(text: string): void {
   const codes = scratchCodes(text);
   let end = 0;
@@ -95,7 +103,7 @@ export function gramsOf(text: string): Grams {
     .toLowerCase()
     .slice(0, HEAD_CHARS + TAIL_CHARS + 1);
   const parts: { buckets: Int32Array; counts: Uint8Array }[] = [];
-  for (const take of [() => noteWords(lower, false), () => noteWords(lower, true), () => noteChars(lower)]) {
+  for (const take of [() => noteWords(lower, false), () => noteWords(lower, true), () => noteEnds(lower)]) {
     touchedCount = 0;
     take();
     const buckets = touched.slice(0, touchedCount);

@@ -1,11 +1,11 @@
 import type { Rng } from "@slowboat/kernel";
 import { type BoostOptions, binned, boost, type Forest, predict } from "./boost.ts";
-import type { Grams } from "./grams.ts";
+import { type Grams, gramsOf } from "./grams.ts";
 import { LATENT, learnBasis, places } from "./latent.ts";
-import { LEXICAL } from "./lexical.ts";
+import { LEXICAL, lexicalOf } from "./lexical.ts";
 import { type LinearHeads, margins, sigmoid, trainHeads } from "./linear.ts";
 import { learnVocabulary, type Matrix, matrixOf, type Vocabulary, type Weighted, weigh, wordsOf } from "./matrix.ts";
-import { type Neighbourhood, vote } from "./neighbours.ts";
+import { MOST_PLACES, type Neighbourhood, vote } from "./neighbours.ts";
 import { learnPriors, type Priors, priorOf } from "./prior.ts";
 import { learnStandard, type Standard, writeStandard } from "./standard.ts";
 
@@ -15,6 +15,12 @@ export interface Ask {
   readonly lexical: Float64Array;
   /** Key of the job or template it belongs to; empty for none. */
   readonly job: string;
+}
+
+/** What is seen of a prompt. */
+export function askOf(prompt: string, job: string): Ask {
+  const grams = gramsOf(prompt);
+  return { grams, lexical: lexicalOf(prompt, grams), job };
 }
 
 /** A request whose answers by every model have been graded, 0 to 1, in the order of the models. */
@@ -90,7 +96,13 @@ export function trainQuality(examples: readonly Example[], models: number, rng: 
     linear,
     wordVocabulary,
     basis,
-    neighbourhood: { places: places(words, basis), scores: flat, models, means },
+    // The last of the labels: the callers put the newest there.
+    neighbourhood: {
+      places: places(words, basis).slice(-MOST_PLACES * LATENT),
+      scores: flat.slice(-MOST_PLACES * models),
+      models,
+      means,
+    },
     forests,
   };
 }

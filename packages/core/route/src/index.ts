@@ -5,9 +5,8 @@
  */
 export { type Acceptor, type Answered, type GradedAnswer, judge, trainAcceptor, type Verdict } from "./acceptor.ts";
 export { answerFeatures } from "./answer.ts";
-export { choose, type Choice, priceOfQuality, type Trial } from "./choose.ts";
+export { type Choice, choose, priceOfQuality, type Trial } from "./choose.ts";
 export { gramsOf } from "./grams.ts";
-export { type Ask, askHeads, type Example, type HeadScores } from "./heads.ts";
-export { lexicalOf } from "./lexical.ts";
+export { type Ask, askHeads, askOf, type Example, type HeadScores } from "./heads.ts";
 export { learnPriors, priorOf } from "./prior.ts";
 export { type CrossFit, crossFit, type Expectation, expect, expectFrom, partsOf, type Router, routerOf } from "./router.ts";

@@ -1,4 +1,4 @@
-import { readable } from "./grams.ts";
+import { type Grams, readable } from "./grams.ts";
 
 /** Names of the lexical features, in the order of their values. */
 export const LEXICAL = [
@@ -40,27 +40,31 @@ const count = (text: string, pattern: RegExp): number => {
 const has = (text: string, pattern: RegExp): number => (pattern.test(text) ? 1 : 0);
 
 /** Counts that one walk over the code units gives. */
-function walk(text: string): { upper: number; symbols: number; questions: number; commas: number; lines: number } {
-  let upper = 0;
-  let symbols = 0;
-  let questions = 0;
-  let commas = 0;
-  let lines = 1;
+function walk(text: string) {
+  const counts = { upper: 0, symbols: 0, questions: 0, commas: 0, lines: 1, letters: 0, percents: 0, numbers: 0 };
+  let inNumber = false;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code >= 65 && code <= 90) upper++;
-    else if (code === 10) lines++;
-    else if (code > 32 && code < 128 && !(code >= 97 && code <= 122) && !(code >= 48 && code <= 57)) {
-      symbols++;
-      if (code === 63) questions++;
-      else if (code === 44) commas++;
+    const digit = code >= 48 && code <= 57;
+    if (digit && !inNumber) counts.numbers++;
+    inNumber = digit || (inNumber && (code === 44 || code === 46));
+    if (digit || code > 127 || (code >= 97 && code <= 122)) counts.letters++;
+    else if (code >= 65 && code <= 90) {
+      counts.upper++;
+      counts.letters++;
+    } else if (code === 10) counts.lines++;
+    else if (code > 32) {
+      counts.symbols++;
+      if (code === 63) counts.questions++;
+      else if (code === 44) counts.commas++;
+      else if (code === 37 || code === 47) counts.percents++;
     }
   }
-  return { upper, symbols, questions, commas, lines };
+  return counts;
 }
 
 function optionsOf(text: string): { mean: number; spread: number; longest: number; digit: number } {
-  const options = text.match(/^\(?[A-J][.):]\s.*$/gm) ?? [];
+  const options = text.includes("\nB") || text.includes("\n(B") ? (text.match(/^\(?[A-J][.):]\s.*$/gm) ?? []) : [];
   if (options.length < 2) return { mean: 0, spread: 0, longest: 0, digit: 0 };
   const lengths = options.map((option) => option.length - 3);
   const mean = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
@@ -68,27 +72,25 @@ function optionsOf(text: string): { mean: number; spread: number; longest: numbe
   return { mean, spread: Math.sqrt(variance), longest: Math.max(...lengths), digit: has(options.map((option) => option.slice(2)).join("\n"), /\d/) };
 }
 
-/** 26 figures of a prompt that need no vocabulary: lengths, numbers, negations, options, words of arithmetic. */
-export function lexicalOf(prompt: string): Float64Array {
+/** 26 figures of a prompt that need no vocabulary: lengths, numbers, negations, options, words of arithmetic. `grams` are the same prompt's. */
+export function lexicalOf(prompt: string, grams: Grams): Float64Array {
   const text = readable(prompt);
-  const words = text.match(/[\p{L}\p{N}'_]+/gu) ?? [];
   const lower = text.toLowerCase();
-  const { upper, symbols, questions, commas, lines } = walk(text);
-  const numbers = count(text, /\d[\d,]*(?:\.\d+)?/g);
+  const { upper, symbols, questions, commas, lines, letters, percents, numbers } = walk(text);
   const options = optionsOf(text);
   const sentences = Math.max(1, count(text, /[.?!](?=\s|$)/g));
-  let letters = 0;
-  for (const word of words) letters += word.length;
-  const perWord = Math.max(1, words.length);
+  let words = 0;
+  for (let i = 0; i < grams.pairsAt; i++) words += grams.counts[i]!;
+  const perWord = Math.max(1, words);
   const perChar = Math.max(1, text.length);
   return Float64Array.of(
     Math.log1p(prompt.length),
-    Math.log1p(words.length),
+    Math.log1p(words),
     lines,
     numbers,
     numbers / perWord,
     letters / perWord,
-    new Set(words).size / perWord,
+    grams.pairsAt / perWord,
     upper / perChar,
     symbols / perChar,
     questions,
@@ -98,14 +100,14 @@ export function lexicalOf(prompt: string): Float64Array {
     options.spread,
     options.longest,
     options.digit,
-    has(lower, /which of the following/),
+    lower.includes("which of the following") ? 1 : 0,
     has(lower, /\bstatements?\b/),
     has(text, /_{2,}|\.{4,}/),
     count(lower, /\bif\b/g),
     count(lower, /\beach\b/g),
     count(lower, /\b(?:total|altogether|in all)\b/g),
     count(lower, /\bthan\b/g),
-    count(lower, /\b(?:half|twice|double|triple|times|percent|third|quarter)\b|[%/]/g),
+    percents + count(lower, /\b(?:half|twice|double|triple|times|percent|third|quarter)\b/g),
     perWord / sentences,
     sentences,
   );

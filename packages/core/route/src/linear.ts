@@ -88,13 +88,13 @@ function addRow({ starts, columns, values }: Matrix, row: number, weights: Float
 }
 
 /** Every head's margin for one row of weighted grams. */
-export function margins(heads: LinearHeads, columns: Int32Array, values: Float32Array, end: number): Float64Array {
-  const count = heads.offsets.length;
-  const into = Float64Array.from(heads.offsets);
+export function margins({ weights, offsets }: LinearHeads, columns: Int32Array, values: Float32Array, end: number): Float64Array {
+  const heads = offsets.length;
+  const into = Float64Array.from(offsets);
   for (let i = 0; i < end; i++) {
     const value = values[i]!;
-    const at = columns[i]! * count;
-    for (let h = 0; h < count; h++) into[h]! += heads.weights[at + h]! * value;
+    const at = columns[i]! * heads;
+    for (let h = 0; h < heads; h++) into[h]! += weights[at + h]! * value;
   }
   return into;
 }

@@ -5,9 +5,9 @@ const MIN_DOCUMENTS = { words: 2, chars: 3 };
 
 /** Which grams count and what they weigh: built from the labelled texts alone. */
 export interface Vocabulary {
-  /** Column of a bucket, -1 for one that is not known. */
+  /** By bucket, side by side as they are read: one more than its column (0: not known), then its inverse document frequency as `idf` sees it. */
   readonly columns: Int32Array;
-  /** Inverse document frequency by column. */
+  /** The same memory read as numbers: the bucket's frequency stands at `2 * bucket + 1`. */
   readonly idf: Float32Array;
   readonly size: number;
 }
@@ -31,15 +31,16 @@ export function learnVocabulary(texts: readonly Grams[], wordsOnly = false): Voc
       if (i < charsAt) isWord[buckets[i]!] = 1;
     }
   }
-  const columns = new Int32Array(BUCKETS).fill(-1);
-  const idf: number[] = [];
+  const columns = new Int32Array(2 * BUCKETS);
+  const idf = new Float32Array(columns.buffer);
+  let size = 0;
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
     const seenIn = documents[bucket]!;
     if (seenIn < (isWord[bucket] === 1 ? MIN_DOCUMENTS.words : MIN_DOCUMENTS.chars)) continue;
-    columns[bucket] = idf.length;
-    idf.push(Math.log((1 + texts.length) / (1 + seenIn)) + 1);
+    columns[2 * bucket] = ++size;
+    idf[2 * bucket + 1] = Math.log((1 + texts.length) / (1 + seenIn)) + 1;
   }
-  return { columns, idf: Float32Array.from(idf), size: idf.length };
+  return { columns, idf, size };
 }
 
 /** Logarithms of the counts that can occur. */
@@ -47,24 +48,32 @@ const DAMPED = Float64Array.from({ length: 256 }, (_, count) => (count === 0 ? 0
 
 /** Writes one text's columns and weights from `at` on and returns where they end; words and characters are each of length one. */
 export function weigh(text: Grams, vocabulary: Vocabulary, into: Weighted, at: number): number {
+  const words = weighBlock(text, { from: 0, to: text.charsAt }, vocabulary, into, at);
+  return weighBlock(text, { from: text.charsAt, to: text.buckets.length }, vocabulary, into, words);
+}
+
+interface Block {
+  readonly from: number;
+  readonly to: number;
+}
+
+function weighBlock({ buckets, counts }: Grams, { from, to }: Block, vocabulary: Vocabulary, into: Weighted, at: number): number {
+  const known = vocabulary.columns;
+  const { idf } = vocabulary;
+  const { columns, values } = into;
   let end = at;
-  for (const [from, to] of [
-    [0, text.charsAt],
-    [text.charsAt, text.buckets.length],
-  ] as const) {
-    const blockAt = end;
-    let square = 0;
-    for (let i = from; i < to; i++) {
-      const column = vocabulary.columns[text.buckets[i]!]!;
-      if (column < 0) continue;
-      const value = DAMPED[text.counts[i]!]! * vocabulary.idf[column]!;
-      into.columns[end] = column;
-      into.values[end++] = value;
-      square += value * value;
-    }
-    const scale = square === 0 ? 0 : 1 / Math.sqrt(square);
-    for (let i = blockAt; i < end; i++) into.values[i]! *= scale;
+  let square = 0;
+  for (let i = from; i < to; i++) {
+    const entry = 2 * buckets[i]!;
+    const column = known[entry]!;
+    if (column === 0) continue;
+    const value = DAMPED[counts[i]!]! * idf[entry + 1]!;
+    columns[end] = column - 1;
+    values[end++] = value;
+    square += value * value;
   }
+  const scale = square === 0 ? 0 : 1 / Math.sqrt(square);
+  for (let i = at; i < end; i++) values[i]! *= scale;
   return end;
 }
 

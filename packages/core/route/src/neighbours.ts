@@ -1,5 +1,7 @@
 import { LATENT } from "./latent.ts";
 
+/** Labelled texts that are looked through at most. */
+export const MOST_PLACES = 2_048;
 const MOST_NEIGHBOURS = 100;
 const SHARE = 5;
 

@@ -43,9 +43,5 @@ export function priorOf(priors: Priors, job: string): Float64Array {
   return tally === undefined ? priors.all : shrunk(tally, priors.all);
 }
 
-/** The same without one label of this job, for scores that must not know their own label. */
-export function priorWithout(priors: Priors, job: string, own: ArrayLike<number>): Float64Array {
-  const tally = priors.jobs.get(job);
-  if (tally === undefined) return priors.all;
-  return shrunk({ sums: tally.sums.map((sum, m) => sum - own[m]!), count: tally.count - 1 }, priors.all);
-}
+/** Labels that a job has had. */
+export const labelsOf = (priors: Priors, job: string): number => priors.jobs.get(job)?.count ?? 0;

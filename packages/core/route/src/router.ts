@@ -2,6 +2,8 @@ import type { Rng } from "@slowboat/kernel";
 import { type Blend, fitBlend, readBlend } from "./blend.ts";
 import { type Ask, askHeads, type Example, type HeadScores, type Heads, trainQuality } from "./heads.ts";
 import { shuffle } from "./linear.ts";
+import { labelsOf } from "./prior.ts";
+import { learnWithin, ownShare, readWithin, type Within } from "./within.ts";
 
 /** How much each kind of head counts in the blend, in the order of `HEADS`. One setting for all traffic. */
 const WEIGHTS = [1.5, 1, 0.7, 0.7, 0.5] as const;
@@ -13,6 +15,8 @@ export interface Router {
   readonly levels: readonly Blend[];
   /** Every model's gap to the baseline; the baseline's own is not used. */
   readonly gaps: readonly Blend[];
+  /** Every model's level by the job itself and the differences within it; empty where jobs are not to be known. */
+  readonly within: readonly Within[];
   readonly labels: number;
 }
 
@@ -67,42 +71,43 @@ export function crossFit(examples: readonly Example[], models: number, rng: Rng,
 /** Blends and calibrates the heads on what they said of examples they had not seen. Without jobs, the job's prior is left out. */
 export function routerOf({ heads, held }: CrossFit, examples: readonly Example[], { jobs }: { readonly jobs: boolean }): Router {
   // Of a single job the prior is the same for all, and what differs between the parts is noise.
-  const weights = WEIGHTS.map((weight, h) => (h === 0 && !(jobs && heads.priors.jobs.size > 1) ? 0 : weight));
+  const known = jobs && heads.priors.jobs.size > 1;
+  const weights = WEIGHTS.map((weight, h) => (h === 0 && !known ? 0 : weight));
+  const names = examples.map(({ job }) => job);
   const levels: Blend[] = [];
   const gaps: Blend[] = [];
+  const within: Within[] = [];
   for (let m = 0; m < heads.models; m++) {
-    const of = (example: Example): number => example.scores[m]!;
-    levels.push(
-      fitBlend(
-        "probability",
-        held.map((row) => levelRow(row, m)),
-        examples.map(of),
-        weights,
-      ),
-    );
+    const scores = examples.map((example) => example.scores[m]!);
+    const rows = held.map((row) => levelRow(row, m));
+    levels.push(fitBlend("probability", rows, scores, weights));
     gaps.push(
       fitBlend(
         "difference",
         held.map((row) => gapRow(row, m)),
-        examples.map((example) => of(example) - example.scores[0]!),
+        examples.map((example, i) => scores[i]! - example.scores[0]!),
         weights,
       ),
     );
+    if (known) within.push(learnWithin(names, rows, scores, WEIGHTS));
   }
-  return { heads, levels, gaps, labels: examples.length };
+  return { heads, levels, gaps, within, labels: examples.length };
 }
 
 const levelRow = (scores: HeadScores, m: number): number[] => scores.map((head) => head[m]!);
 const gapRow = (scores: HeadScores, m: number): number[] => scores.map((head) => head[m]! - head[0]!);
 
-/** What the router makes of its heads' scores. */
-export function expectFrom({ levels, gaps }: Pick<Router, "levels" | "gaps">, scores: HeadScores): Expectation {
+/** What the router makes of its heads' scores for a request of the given job: the pooled blend, and the more of the job's own the more labels it has. */
+export function expectFrom({ heads, levels, gaps, within }: Router, job: string, scores: HeadScores): Expectation {
+  const share = within.length === 0 ? 0 : ownShare(labelsOf(heads.priors, job));
+  const own = within.map((part, m) => readWithin(part, job, levelRow(scores, m)));
+  const mixed = (pooled: number, alone: number): number => (share === 0 ? pooled : (1 - share) * pooled + share * alone);
   return {
-    quality: Float64Array.from(levels, (blend, m) => readBlend(blend, levelRow(scores, m))),
-    gap: Float64Array.from(gaps, (blend, m) => (m === 0 ? 0 : readBlend(blend, gapRow(scores, m)))),
+    quality: Float64Array.from(levels, (blend, m) => mixed(readBlend(blend, levelRow(scores, m)), Math.min(0.999, Math.max(0.001, own[m]!)))),
+    gap: Float64Array.from(gaps, (blend, m) => (m === 0 ? 0 : mixed(readBlend(blend, gapRow(scores, m)), own[m]! - own[0]!))),
     scores,
   };
 }
 
 /** What the router expects of a request. */
-export const expect = (router: Router, ask: Ask): Expectation => expectFrom(router, askHeads(router.heads, ask));
+export const expect = (router: Router, ask: Ask): Expectation => expectFrom(router, ask.job, askHeads(router.heads, ask));

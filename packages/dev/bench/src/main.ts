@@ -7,8 +7,8 @@ import { intakeBench } from "./intake/bench-intake.ts";
 import { machine } from "./machine.ts";
 import { overheadBench } from "./overhead/bench-overhead.ts";
 import { promptCacheBench } from "./prompt-cache/bench-prompt-cache.ts";
-import { scheduleBench } from "./schedule/bench-schedule.ts";
 import { routeBench } from "./route/bench-route.ts";
+import { scheduleBench } from "./schedule/bench-schedule.ts";
 import { rounded } from "./stats.ts";
 import { throughputBench } from "./throughput/bench-throughput.ts";
 

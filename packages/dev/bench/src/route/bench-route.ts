@@ -10,11 +10,14 @@ import { runFolds } from "./workers.ts";
 const REPEATS = 5;
 const FEW_LABELS = 1_500;
 /** Folds that a quick run takes of one repeat, by file and number of labels. */
-const QUICK = { mmlu: { few: 3, all: 1 }, gsm8k: 5, "nine-models": 2 } as const;
+const QUICK = { mmlu: { few: 2, all: 1 }, gsm8k: 3, "nine-models": 1 } as const;
 
 /** What routing recovers of the strong model's quality, and for which share of its calls or price: cross-validated inside the files. */
 export const routeBench: Bench = async (options) => {
-  const paths = Object.fromEntries(Object.keys(FILES).map((name) => [name, fileOf(options.dataDir, name as FileName)])) as Record<FileName, string | null>;
+  const paths = Object.fromEntries(Object.keys(FILES).map((name) => [name, fileOf(options.dataDir, name as FileName)])) as Record<
+    FileName,
+    string | null
+  >;
   const prices = pricesOf(options.dataDir);
   const skipped = [
     ...Object.entries(paths).flatMap(([name, path]) => (path === null ? [`${name}.jsonl`] : [])),
@@ -28,7 +31,7 @@ export const routeBench: Bench = async (options) => {
   const results = await runFolds(tasks, paths, options.say);
   options.say("latency");
   const [name, largest] = [...labels].sort(([, a], [, b]) => b.examples.length - a.examples.length)[0] as [FileName, Labels];
-  const latency = routeLatency(largest, promptsOf(paths[name] ?? ""), options.seed);
+  const latency = routeLatency(largest, promptsOf(paths[name] ?? ""), options);
   return reportRoute({ options, labels, results: results.sort(inOrder), latency, skipped });
 };
 
@@ -68,4 +71,3 @@ function tasksOf({ seed, quick }: BenchOptions, labels: ReadonlyMap<FileName, La
   }
   return tasks;
 }
-

@@ -1,10 +1,10 @@
 import { seededRng } from "@slowboat/kernel";
 import {
+  askHeads,
   choose,
   crossFit,
   type Example,
   type Expectation,
-  askHeads,
   expectFrom,
   judge,
   learnPriors,
@@ -52,18 +52,24 @@ export function runFold(labels: Labels, task: FoldTask): FoldResult {
   const withJob = routerOf(fitted, train, { jobs: true });
   const textOnly = routerOf(fitted, train, { jobs: false });
   const asked = rows.map((i) => askHeads(fitted.heads, labels.examples[i]!));
-  const job = asked.map((scores) => expectFrom(withJob, scores));
-  const text = asked.map((scores) => expectFrom(textOnly, scores));
+  const job = asked.map((scores, at) => expectFrom(withJob, labels.examples[rows[at]!]!.job, scores));
+  const text = asked.map((scores) => expectFrom(textOnly, "", scores));
   const columns: Record<string, number[]> =
     labels.models.length === 2
       ? { job: loss(job), text: loss(text), quality: job.map(({ quality }) => quality[1]!), constant: rows.map(() => mean(train, 1)) }
-      : many(task, { train, rows: rows.map((i) => labels.examples[i]!), job, text, held: fitted.held.map((scores) => [withJob, textOnly].map((router) => expectFrom(router, scores).gap)) });
+      : many(task, {
+          train,
+          rows: rows.map((i) => labels.examples[i]!),
+          job,
+          text,
+          held: fitted.held.map((scores, at) => [withJob, textOnly].map((router) => expectFrom(router, train[at]!.job, scores).gap)),
+        });
   if (labels.answers.length > 0)
     for (const form of ["plain", "stripped"] as const) {
       const before = (expectation: Expectation): number => -expectation.gap[1]!;
       const graded = known.map((i, at) => ({
         ...labels.answers[i]![form],
-        expectedLoss: before(expectFrom(withJob, fitted.held[at]!)),
+        expectedLoss: before(expectFrom(withJob, train[at]!.job, fitted.held[at]!)),
         score: labels.examples[i]!.scores[1]!,
         baselineScore: labels.examples[i]!.scores[0]!,
       }));

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { answerFeatures, type Example, gramsOf, lexicalOf } from "@slowboat/route";
+import { answerFeatures, askOf, type Example, gramsOf } from "@slowboat/route";
 
 /** A file of graded answers, as features: the baseline's score first. */
 export interface Labels {
@@ -57,9 +57,7 @@ export function readLabels(path: string, name: FileName): Labels {
     models,
     lengths: Float64Array.from(rows, ({ prompt }) => prompt.length),
     examples: rows.map(({ prompt, job_key, models: graded }, no) => ({
-      grams: gramsOf(prompt),
-      lexical: lexicalOf(prompt),
-      job: job_key,
+      ...askOf(prompt, job_key),
       scores: Float64Array.from(models, (model) => {
         const score = graded[model]?.score;
         if (typeof score !== "number" || !(score >= 0 && score <= 1)) throw new Error(`${path}, line ${no + 1}: ${model} has no score from 0 to 1`);

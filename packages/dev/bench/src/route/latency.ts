@@ -1,18 +1,23 @@
 import { seededRng } from "@slowboat/kernel";
-import { crossFit, expect, gramsOf, lexicalOf, partsOf, routerOf } from "@slowboat/route";
+import { askOf, crossFit, expect, partsOf, routerOf } from "@slowboat/route";
+import type { BenchOptions } from "../bench.ts";
 import { percentile } from "../stats.ts";
 import type { Labels } from "./labels.ts";
 
-const LABELS = 5_000;
+const LABELS = { full: 5_000, quick: 1_500 };
 const PROMPT_BYTES = 4_096;
 const WARM_UP = 500;
 const ASKS = 3_000;
 
 /** What routing one request costs in the hot path: features and all heads for a prompt of 4 kB, in ms. */
-export function routeLatency(labels: Labels, prompts: readonly string[], seed: number): { readonly p50_ms: number; readonly p99_ms: number } {
+export function routeLatency(
+  labels: Labels,
+  prompts: readonly string[],
+  { seed, quick }: Pick<BenchOptions, "seed" | "quick">,
+): { readonly p50_ms: number; readonly p99_ms: number } {
   const rng = seededRng(seed);
   const order = partsOf(labels.examples.length, labels.examples.length, rng);
-  const train = labels.examples.filter((_, i) => order[i]! < LABELS);
+  const train = labels.examples.filter((_, i) => order[i]! < (quick ? LABELS.quick : LABELS.full));
   const router = routerOf(crossFit(train, labels.models.length, rng), train, { jobs: true });
   const asks = Array.from({ length: ASKS + WARM_UP }, () => {
     let text = "";
@@ -22,7 +27,7 @@ export function routeLatency(labels: Labels, prompts: readonly string[], seed: n
   const times: number[] = [];
   for (const prompt of asks) {
     const started = performance.now();
-    expect(router, { grams: gramsOf(prompt), lexical: lexicalOf(prompt), job: "abstract_algebra" });
+    expect(router, askOf(prompt, "abstract_algebra"));
     times.push(performance.now() - started);
   }
   const counted = times.slice(WARM_UP);

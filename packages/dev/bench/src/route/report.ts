@@ -2,7 +2,7 @@ import { seededRng } from "@slowboat/kernel";
 import { pairedEstimate } from "@slowboat/risk";
 import type { BenchOptions, BenchReport, Figure } from "../bench.ts";
 import { rounded } from "../stats.ts";
-import { calibrationOf, type Calibrated } from "./calibration.ts";
+import { type Calibrated, calibrationOf } from "./calibration.ts";
 import { type Arm, armOf, meanArm } from "./curve.ts";
 import { type FoldResult, LAMBDAS } from "./fold.ts";
 import type { FileName, Labels } from "./labels.ts";
@@ -26,7 +26,7 @@ const PUBLISHED = {
 /** Makes the tables of what was measured. */
 export function reportRoute({ options, labels, results, latency, skipped }: Measured): BenchReport {
   const of = (file: FileName, count: number | null): FoldResult[] =>
-    results.filter(({ task }) => task.file === file && (count === null || (task.labels > 0) === count > 0));
+    results.filter(({ task }) => task.file === file && (count === null || task.labels > 0 === count > 0));
   const mmlu = labels.get("mmlu");
   const gsm8k = labels.get("gsm8k");
   const nine = labels.get("nine-models");
@@ -52,7 +52,12 @@ export function reportRoute({ options, labels, results, latency, skipped }: Meas
   const ece = rows === 0 ? null : Object.values(calibration).reduce((sum, part) => sum + part.ece * part.rows, 0) / rows;
   const arms = (named: Named | undefined): Record<string, unknown> | undefined =>
     named && Object.fromEntries(Object.entries(named).map(([name, arm]) => [name, roundedArm(arm)]));
-  const digits = (part: Calibrated) => ({ ece: rounded(part.ece, 4), brier: rounded(part.brier, 4), brier_constant: rounded(part.brier_constant, 4), rows: part.rows });
+  const digits = (part: Calibrated) => ({
+    ece: rounded(part.ece, 4),
+    brier: rounded(part.brier, 4),
+    brier_constant: rounded(part.brier_constant, 4),
+    rows: part.rows,
+  });
   return {
     results: {
       ...(mmluArms && { mmlu: arms(mmluArms) }),
@@ -68,12 +73,16 @@ export function reportRoute({ options, labels, results, latency, skipped }: Meas
       ...armFigures("mmlu", mmluArms, PUBLISHED.mmlu),
       ...armFigures("gsm8k", gsm8kArms, PUBLISHED.gsm8k),
       ...(nineFigures ? nineFigure(nineFigures) : []),
-      ...Object.entries(calibration).map(([name, part]): Figure => ({
-        what: `calibration, ${name}`,
-        ours: `ECE ${rounded(part.ece, 3)}`,
-        beside: `Brier ${rounded(part.brier, 4)}, a constant's ${rounded(part.brier_constant, 4)}`,
-      })),
-      ...(latency ? [{ what: "one request of 4 kB, p50 / p99 ms", ours: `${rounded(latency.p50_ms, 2)} / ${rounded(latency.p99_ms, 2)}`, beside: "limit 1 ms" }] : []),
+      ...Object.entries(calibration).map(
+        ([name, part]): Figure => ({
+          what: `calibration, ${name}`,
+          ours: `ECE ${rounded(part.ece, 3)}`,
+          beside: `Brier ${rounded(part.brier, 4)}, a constant's ${rounded(part.brier_constant, 4)}`,
+        }),
+      ),
+      ...(latency
+        ? [{ what: "one request of 4 kB, p50 / p99 ms", ours: `${rounded(latency.p50_ms, 2)} / ${rounded(latency.p99_ms, 2)}`, beside: "limit 1 ms" }]
+        : []),
     ],
     notes: notes(options, results),
     ran: results.length > 0,
@@ -96,7 +105,12 @@ function meanOf(results: readonly FoldResult[], labels: Labels, column: string):
       const folds = results.filter(({ task }) => task.repeat === repeat);
       return armOf(
         folds.map(({ rows, columns }) => ({
-          scores: column === "random" ? rows.map(() => rng.float()) : column === "length" ? rows.map((i) => labels.lengths[i] ?? 0) : (columns[column] ?? []),
+          scores:
+            column === "random"
+              ? rows.map(() => rng.float())
+              : column === "length"
+                ? rows.map((i) => labels.lengths[i] ?? 0)
+                : (columns[column] ?? []),
           strong: rows.map((i) => labels.examples[i]?.scores[0] ?? 0),
           weak: rows.map((i) => labels.examples[i]?.scores[1] ?? 0),
         })),
@@ -128,10 +142,22 @@ function nineModels(results: readonly FoldResult[]) {
     // The table at the same price: a mixture of the two lambdas on either side.
     const above = table.findIndex((row) => row.price >= price);
     const [low, high] = [table[Math.max(0, above - 1)], table[above < 0 ? table.length - 1 : above]];
-    const share = low === undefined || high === undefined || high.price <= low.price ? 0 : Math.min(1, Math.max(0, (price - low.price) / (high.price - low.price)));
+    const share =
+      low === undefined || high === undefined || high.price <= low.price
+        ? 0
+        : Math.min(1, Math.max(0, (price - low.price) / (high.price - low.price)));
     const beside = scores.map((_, i) => (1 - share) * (low?.scores[i] ?? 0) + share * (high?.scores[i] ?? 0));
     const versus = (others: readonly number[]) => {
-      const { mean: difference, low: from, high: to } = pairedEstimate(perRow(results, scores.map((score, i) => score - (others[i] ?? 0))));
+      const {
+        mean: difference,
+        low: from,
+        high: to,
+      } = pairedEstimate(
+        perRow(
+          results,
+          scores.map((score, i) => score - (others[i] ?? 0)),
+        ),
+      );
       return { difference: rounded(difference, 4), low: rounded(from, 4), high: rounded(to, 4) };
     };
     return {
@@ -159,7 +185,10 @@ function perRow(results: readonly FoldResult[], differences: readonly number[]):
 }
 
 function nineFigure(nine: ReturnType<typeof nineModels>): Figure[] {
-  const line = (name: string, { accuracy, price_ratio, table_accuracy_at_price, over_table }: Omit<typeof nine, "best_single_accuracy" | "text_only">): Figure => ({
+  const line = (
+    name: string,
+    { accuracy, price_ratio, table_accuracy_at_price, over_table }: Omit<typeof nine, "best_single_accuracy" | "text_only">,
+  ): Figure => ({
     what: `nine models, ${name}: accuracy at share of the price`,
     ours: `${accuracy.toFixed(3)} at ${price_ratio.toFixed(3)}`,
     beside: `best single ${nine.best_single_accuracy} at 1 · task means at this price ${table_accuracy_at_price.toFixed(3)} (paired difference ${over_table.difference}, 95 % ${over_table.low} to ${over_table.high})`,
@@ -170,7 +199,9 @@ function nineFigure(nine: ReturnType<typeof nineModels>): Figure[] {
 function calibrations(results: readonly FoldResult[], labels: ReadonlyMap<FileName, Labels>): Record<string, Calibrated> {
   const parts: Record<string, Calibrated> = {};
   const put = (name: string, file: FileName, column: string, count: number | null): void => {
-    const chosen = results.filter(({ task, columns }) => task.file === file && columns[column] !== undefined && (count === null || task.labels === count));
+    const chosen = results.filter(
+      ({ task, columns }) => task.file === file && columns[column] !== undefined && (count === null || task.labels === count),
+    );
     const of = labels.get(file);
     if (chosen.length === 0 || of === undefined) return;
     const came = chosen.flatMap(({ rows }) => rows.map((i) => of.examples[i]?.scores[1] ?? 0));
