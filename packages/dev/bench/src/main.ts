@@ -8,6 +8,7 @@ import { machine } from "./machine.ts";
 import { overheadBench } from "./overhead/bench-overhead.ts";
 import { promptCacheBench } from "./prompt-cache/bench-prompt-cache.ts";
 import { reuseBench } from "./reuse/bench-reuse.ts";
+import { routeBench } from "./route/bench-route.ts";
 import { scheduleBench } from "./schedule/bench-schedule.ts";
 import { rounded } from "./stats.ts";
 import { throughputBench } from "./throughput/bench-throughput.ts";
@@ -18,6 +19,7 @@ const BENCHES: Readonly<Record<string, { readonly run: Bench; readonly data: str
   overhead: { run: overheadBench, data: null },
   "prompt-cache": { run: promptCacheBench, data: null },
   reuse: { run: reuseBench, data: "semcache" },
+  route: { run: routeBench, data: "routing" },
   schedule: { run: scheduleBench, data: "traces" },
   throughput: { run: throughputBench, data: null },
 };
