@@ -37,6 +37,8 @@ const schema = z.object({
   SLOWBOAT_PROVIDERS: optional,
   /** Path of a module of the operator's own lanes. */
   SLOWBOAT_LANES: optional,
+  /** Memory for the vectors of kept questions; what does not fit is read anew when it is asked. */
+  SLOWBOAT_CACHE_MEMORY_MB: z.coerce.number().int().min(8).max(3_000).default(256),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 

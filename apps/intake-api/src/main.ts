@@ -5,6 +5,7 @@ import { keyVerifier, openDesk } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { createQueue } from "@slowboat/queue";
 import { crash, createLogger, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
+import { closeSemantic, openSemantic, semanticCalls } from "@slowboat/semantic";
 import { openStore, readClock } from "@slowboat/store";
 import { anthropicRoutes } from "./anthropic/routes.ts";
 import { createApp } from "./app.ts";
@@ -36,7 +37,15 @@ const builtIn = createLanes({
 });
 const lanes = await withOwnLanes(builtIn, config.SLOWBOAT_LANES, { emulated: config.SLOWBOAT_EMULATED, clock });
 const desk = openDesk({ store, queue, clock });
-const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger });
+const semantic = openSemantic({
+  store,
+  clock,
+  rng,
+  logger,
+  modelDir: join(config.SLOWBOAT_DATA_DIR, "models"),
+  memoryBytes: config.SLOWBOAT_CACHE_MEMORY_MB * 1024 * 1024,
+});
+const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger, semantic: semanticCalls(semantic) });
 const app = createApp(
   {
     store,
@@ -63,6 +72,7 @@ await runServices(
   [
     stopping(() => store.close()),
     stopping(() => queue.close()),
+    stopping(() => closeSemantic(semantic)),
     stopping(() => desk.close()),
     stopping(() => interactive.close()),
     httpService(app, { host: config.SLOWBOAT_HOST, port: config.SLOWBOAT_PORT, logger }),

@@ -45,7 +45,7 @@ export const nativeRoutes: Mount = (app, deps) => {
     const job = nativeJob(terms, caller, {
       envelopeText: body.text,
       envelope: readJobRequest(body.value),
-      asked: headerTerms(c.req.raw.headers, deps.house.lanes),
+      asked: headerTerms(c.req.raw.headers, deps.house.lanes, caller.semanticCache),
     });
     const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null });
     if (accepted.replayed) return await replay(accepted.jobId);

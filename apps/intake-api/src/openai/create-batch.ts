@@ -28,14 +28,14 @@ interface Wanted {
  */
 export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ readonly batch: BatchRow; readonly replayed: boolean }> {
   const { store, clock, rng, queue } = deps;
-  const { tenantId, keyId } = c.var.caller;
+  const { tenantId, keyId, semanticCache } = c.var.caller;
   const body = await readJsonBody(c, CREATE_BYTES);
   const idempotency = idempotencyOf(c, body.text);
   const earlier = await earlierId(deps, c, ROUTE, idempotency);
   if (earlier !== null) return { batch: await mine(deps, tenantId, earlier), replayed: true };
   const wanted = readWanted(body.value);
   const nowMs = clock.job();
-  const terms = batchTerms(c.req.raw.headers, wanted, { nowMs, callbackAllow: deps.house.callbackAllow, lanes: deps.house.lanes, book: deps.book });
+  const terms = batchTerms(c.req.raw.headers, wanted, { nowMs, callbackAllow: deps.house.callbackAllow, lanes: deps.house.lanes, book: deps.book, semanticCache });
   const id = newId("batch", nowMs, rng);
   const owner = await store.begin(async (tx) => {
     if (idempotency !== null) {

@@ -12,6 +12,8 @@ export interface KeyOwner {
   readonly retentionDays: number;
   /** The tenant's own chain of fallback models, as JSON; `null` for none. */
   readonly fallbacks: string | null;
+  /** What the tenant lets be reused by meaning, as JSON; `null` for nothing. */
+  readonly semanticCache: string | null;
 }
 
 /** Inserts a tenant; a name that exists already is left as it is. Returns the tenant's id, whoever made it. */
@@ -36,7 +38,7 @@ export async function insertKey(tx: Sql, row: typeof schema.apiKey.$inferInsert)
 export async function findKey(tx: Sql, keyId: string): Promise<KeyOwner | null> {
   const rows = await tx<KeyOwner[]>`
     select k.id as "keyId", k.hmac, k.pepper_id as "pepperId", t.id as "tenantId", t.name as "tenantName", t.allow_unpriced as "allowUnpriced",
-      t.retention_days as "retentionDays", t.fallbacks
+      t.retention_days as "retentionDays", t.fallbacks, t.semantic_cache as "semanticCache"
     from api_key k join tenant t on t.id = k.tenant_id where k.id = ${keyId} and k.revoked_at_ms is null`;
   return rows[0] ?? null;
 }

@@ -14,4 +14,4 @@ export { checkFallbacks, takeOwn } from "./own-members.ts";
 export { type PopulateDeps, populateBatch, sweepIntake } from "./populate.ts";
 export { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 export { type RequestsScanner, requestsScanner } from "./scan-requests.ts";
-export { type HeaderTerms, type House, type IntakeTerms, nativeJob, readCacheMode, readCallback, readMaxCost } from "./submit.ts";
+export { type HeaderTerms, type House, type IntakeTerms, nativeJob, readCacheWish, readCallback, readMaxCost } from "./submit.ts";
