@@ -1,0 +1,76 @@
+import type { Rng } from "@slowboat/kernel";
+import { conformalThreshold, shouldExplore } from "@slowboat/risk";
+import { type Evidence, weigh } from "./features.ts";
+import { HARD_VETOES, VETOES, type Veto } from "./guard.ts";
+import { digestOf, isQuarantined } from "./misuse.ts";
+import { POLICY } from "./policy.ts";
+import type { Fit, ReuseState } from "./state.ts";
+import type { ReuseAsk, ReuseDecision } from "./types.ts";
+import { believe } from "./verifier.ts";
+
+/** A threshold that no score is above. */
+const NEVER = 2;
+
+/**
+ * Whether to hand out a stored answer. The nearest entries elect one; vetoes may forbid it; its score must be above the threshold that conformal risk control sets for
+ * `allowedError` on what this namespace has learned; and a share of what passes is asked anew. Throws the dice at most once.
+ */
+export function decideReuse(state: ReuseState, ask: ReuseAsk, rng: Rng): ReuseDecision {
+  const evidence = weigh(ask);
+  const threshold = thresholdOf(state, ask.allowedError);
+  const none = { id: null, candidate: null, score: 0, threshold, propensity: 1, gray: false } as const;
+  if (evidence === null) return { ...none, kind: "miss", reasons: ["nothing was asked before"] };
+  const candidate = evidence.candidate.id;
+  const score = believe(state.fit.weights, evidence.x);
+  const against = reasonsAgainst(state, ask, evidence);
+  const found = { ...none, candidate, score };
+  if (against.length > 0) return { ...found, kind: "miss", reasons: against };
+  if (score <= threshold) {
+    const gray = threshold < NEVER && score > thresholdOf(state, Math.min(0.5, POLICY.grayFactor * ask.allowedError));
+    return { ...found, kind: "miss", gray, reasons: [threshold === NEVER ? exactOnly(state) : "the score is not above the threshold"] };
+  }
+  const epsilon = explorationOf(ask.allowedError);
+  const reasons = [`similarity ${evidence.candidate.similarity.toFixed(3)}`, `score ${score.toFixed(3)} above ${threshold.toFixed(3)}`];
+  return shouldExplore(rng, epsilon)
+    ? { ...found, kind: "explore", id: candidate, propensity: epsilon, reasons: [...reasons, "asked anew to learn"] }
+    : { ...found, kind: "reuse", id: candidate, propensity: 1 - epsilon, reasons };
+}
+
+/** The chance of asking a would-be hit anew: the less is allowed to be wrong, the more must be looked at to know. */
+const explorationOf = (allowedError: number): number =>
+  Math.min(POLICY.exploreMax, Math.max(POLICY.exploreMin, POLICY.explore * Math.sqrt(0.01 / allowedError)));
+
+const exactOnly = (state: ReuseState): string =>
+  state.driftedAtMs === null ? "too few labels: exact repetition only" : "the traffic has changed: exact repetition only until enough is learned";
+
+/** The bits of the vetoes. */
+export const bitsOf = (vetoes: readonly Veto[]): number => vetoes.reduce((bits, veto) => bits | (1 << VETOES.indexOf(veto)), 0);
+/** Whether a veto stands that has not given way. */
+export const stands = (bits: number, released: number): boolean => (bits & ~released) !== 0;
+/** Vetoes that may never give way. */
+export const HARD_BITS: number = (1 << HARD_VETOES) - 1;
+
+function reasonsAgainst(state: ReuseState, ask: ReuseAsk, { candidate, vetoes }: Evidence): string[] {
+  const reasons: string[] = vetoes.filter((veto) => stands(bitsOf([veto]), state.fit.released));
+  if (state.blacklist.length > 0 && state.blacklist.includes(digestOf(ask.text, candidate.text))) reasons.push("this pair was told to be wrong");
+  if (isQuarantined(state, candidate.id)) reasons.push("too many unlike questions meet this entry");
+  return reasons;
+}
+
+const thresholds = new WeakMap<Fit, Map<number, number>>();
+
+/** The threshold for an allowed error, 2 when nothing may be reused. Worked out once for each fit. */
+export function thresholdOf({ fit, raised }: ReuseState, allowedError: number): number {
+  const known = thresholds.get(fit) ?? new Map<number, number>();
+  thresholds.set(fit, known);
+  let threshold = known.get(allowedError);
+  if (threshold === undefined) {
+    const found =
+      fit.samples.length < POLICY.labelsMin
+        ? Number.POSITIVE_INFINITY
+        : conformalThreshold(fit.samples, allowedError * (1 - POLICY.reserve)).threshold;
+    threshold = Math.min(NEVER, Math.max(0, found));
+    known.set(allowedError, threshold);
+  }
+  return threshold >= 1 ? NEVER : threshold + raised * (1 - threshold);
+}

@@ -1,0 +1,33 @@
+/** The numbers of the policy: one for every namespace, tenant and bench. */
+export const POLICY = {
+  /** Labels kept; older ones are forgotten. */
+  window: 5_000,
+  /** Fewer labels than this set no threshold, however large the allowed error. */
+  labelsMin: 200,
+  /** Share of the allowed error that is kept back for what the theorem does not cover: weights, a cache that grows, a verifier that learned from the same labels. */
+  reserve: 0.25,
+  /** Fitted anew when the labels since the last time are this share of those kept, and at least `refitMin`. */
+  refitShare: 0.1,
+  refitMin: 40,
+  refitMax: 250,
+  /** Pull of the verifier to its prior weights. */
+  pull: 2,
+  /** Share of would-be hits asked anew when 1 % may be wrong; it grows with one over the root of what may be. */
+  explore: 0.05,
+  exploreMin: 0.04,
+  exploreMax: 0.075,
+  /** A label's weight in the fit; in the threshold it is unbounded. */
+  fitWeightMax: 4,
+  /** A soft veto gives way when this many labels in its despite were seen, and this share of them right. */
+  releaseLabels: 40,
+  releaseShare: 0.5,
+  /** Evidence of drift: a false alarm comes on average after this many labels. */
+  falseAlarmAfter: 10_000,
+  driftUnit: 10,
+  /** Pairs told to be wrong that are remembered. */
+  blacklist: 1_000,
+  /** A complaint takes away this share of what lies above the threshold; each fit gives half of it back. */
+  complaint: 0.25,
+  /** A miss is gray when it would be a hit with this many times the allowed error. */
+  grayFactor: 4,
+} as const;
