@@ -27,7 +27,13 @@ const PLAIN_TIERS: readonly unknown[] = [undefined, null, "auto", "default", "st
 export function batchTerms(
   headers: Headers,
   wishes: BatchWishes,
-  at: { readonly nowMs: number; readonly callbackAllow: readonly string[]; readonly lanes: readonly LaneId[]; readonly book: PriceBook; readonly semanticCache: string | null },
+  at: {
+    readonly nowMs: number;
+    readonly callbackAllow: readonly string[];
+    readonly lanes: readonly LaneId[];
+    readonly book: PriceBook;
+    readonly semanticCache: string | null;
+  },
 ): BatchTerms {
   const { metadata } = wishes;
   const asked = headerTerms(headers, at.lanes, at.semanticCache);

@@ -35,7 +35,13 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
   if (earlier !== null) return { batch: await mine(deps, tenantId, earlier), replayed: true };
   const wanted = readWanted(body.value);
   const nowMs = clock.job();
-  const terms = batchTerms(c.req.raw.headers, wanted, { nowMs, callbackAllow: deps.house.callbackAllow, lanes: deps.house.lanes, book: deps.book, semanticCache });
+  const terms = batchTerms(c.req.raw.headers, wanted, {
+    nowMs,
+    callbackAllow: deps.house.callbackAllow,
+    lanes: deps.house.lanes,
+    book: deps.book,
+    semanticCache,
+  });
   const id = newId("batch", nowMs, rng);
   const owner = await store.begin(async (tx) => {
     if (idempotency !== null) {

@@ -197,6 +197,7 @@ export {
   type StoredFamily,
   saveFamily,
 } from "./semantic-families.ts";
+export { countReuse, type GivenAnswer, listFamilies, type ReuseCounts, readGiven, type ShownFamily } from "./semantic-report.ts";
 export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
 export { type ListedTenant, listTenants, setTenant } from "./tenants.ts";
 export {

@@ -97,7 +97,9 @@ export type WaitingAsk = NewAsk & {
   readonly followed: boolean;
 };
 
-const ASK = (tx: Sql) => tx`a.job_id as "jobId", a.tenant_id as "tenantId", a.key_id as "keyId", a.endpoint, a.model, a.namespace, a.family, a.embedder,
+const ASK = (
+  tx: Sql,
+) => tx`a.job_id as "jobId", a.tenant_id as "tenantId", a.key_id as "keyId", a.endpoint, a.model, a.namespace, a.family, a.embedder,
   a.text, a.max_error as "maxError", a.ttl_ms as "ttlMs", a.created_at_ms as "createdAtMs", a.codes, a.scale, a.followed`;
 
 /** Questions without a decision, oldest first. */
@@ -156,7 +158,11 @@ export async function readDecided(tx: Sql, jobIds: readonly string[], nowMs: num
 /** Closes questions whose reuse is under way, and counts the hits; those in `missed` (their answer is no more) become misses. */
 export async function closeReused(
   tx: Sql,
-  input: { readonly taken: readonly { readonly jobId: string; readonly entryId: string }[]; readonly missed: readonly string[]; readonly nowMs: number },
+  input: {
+    readonly taken: readonly { readonly jobId: string; readonly entryId: string }[];
+    readonly missed: readonly string[];
+    readonly nowMs: number;
+  },
 ): Promise<void> {
   const { taken, missed, nowMs } = input;
   if (taken.length > 0) {

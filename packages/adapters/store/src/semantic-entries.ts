@@ -95,7 +95,10 @@ export interface TailRow {
 }
 
 /** Changes after `after` in the order of their numbers, and those of `holes` that have committed since. */
-export async function tailEntries(tx: Sql, input: { readonly after: number; readonly holes: readonly number[]; readonly limit: number }): Promise<TailRow[]> {
+export async function tailEntries(
+  tx: Sql,
+  input: { readonly after: number; readonly holes: readonly number[]; readonly limit: number },
+): Promise<TailRow[]> {
   const row = tx`seq::float8 as seq, no::float8 as no, tenant_id as "tenantId", namespace, embedder, case when evicted_at_ms is null then codes end as codes`;
   return await tx<TailRow[]>`
     (select ${row} from semantic_entry where seq > ${input.after}::int8 order by seq limit ${input.limit})

@@ -23,7 +23,13 @@ const columns = (tx: Sql) => tx`
  */
 export async function setTenant(
   tx: Sql,
-  input: { readonly name: string; readonly allowUnpriced?: boolean; readonly retentionDays?: number; readonly fallbacks?: string; readonly semanticCache?: string },
+  input: {
+    readonly name: string;
+    readonly allowUnpriced?: boolean;
+    readonly retentionDays?: number;
+    readonly fallbacks?: string;
+    readonly semanticCache?: string;
+  },
 ): Promise<ListedTenant | null> {
   const rows = await tx<ListedTenant[]>`
     update tenant set allow_unpriced = coalesce(${input.allowUnpriced ?? null}::boolean, allow_unpriced),

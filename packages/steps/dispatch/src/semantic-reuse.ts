@@ -26,7 +26,11 @@ export async function readAsks(tx: Sql, jobs: readonly DueJob[], nowMs: number):
  * Until when (job ms) a job waits for its question: a moment where it was not looked up yet, and `followMs` where another one is asked which means the
  * same. `null` for one that does not wait.
  */
-export function askUntil(ask: DecidedAsk | undefined, job: DueJob, at: { readonly nowMs: number; readonly scale: number; readonly followMs: number }): number | null {
+export function askUntil(
+  ask: DecidedAsk | undefined,
+  job: DueJob,
+  at: { readonly nowMs: number; readonly scale: number; readonly followMs: number },
+): number | null {
   if (ask === undefined) return null;
   const until = ask.kind === null ? job.acceptedAtMs + UNDECIDED_MS * at.scale : ask.follows === null ? at.nowMs : at.followMs;
   return until > at.nowMs ? until : null;

@@ -5,7 +5,7 @@ import { type AskDecision, type LoggedAsk, logAsks, type Store } from "@slowboat
 import { type Codes, createVectorIndex } from "@slowboat/vectors";
 import { createEncoder, type Encoder } from "./encoder.ts";
 import { createFamilies } from "./families.ts";
-import { type Looked, type LookDeps, lookNear } from "./look.ts";
+import { type LookDeps, type Looked, lookNear } from "./look.ts";
 import { createSpaces, type Spaces } from "./spaces.ts";
 
 /** An answer that may be given to a question that means the same. */
@@ -144,4 +144,3 @@ export function decisionRow(looked: Looked | null, nowMs: number, unused = false
     decidedAtMs: nowMs,
   };
 }
-

@@ -2,7 +2,18 @@ import type { Endpoint } from "@slowboat/contract";
 import { hexOf, newId } from "@slowboat/kernel";
 import { finishOf, mayKeep } from "@slowboat/reuse";
 import { emptyState, learn, type Neighbour, type ReuseDecision, readState, writeState } from "@slowboat/reuse-semantic";
-import { type AnsweredAsk, claimAnsweredAsks, closeAsks, hasAnswered, insertEntries, lockFamily, type NewEntry, noteEnded, type Sql, saveFamily } from "@slowboat/store";
+import {
+  type AnsweredAsk,
+  claimAnsweredAsks,
+  closeAsks,
+  hasAnswered,
+  insertEntries,
+  lockFamily,
+  type NewEntry,
+  noteEnded,
+  type Sql,
+  saveFamily,
+} from "@slowboat/store";
 import type { Codes } from "@slowboat/vectors";
 import { bytesOf, type SemanticParts } from "./create-semantic.ts";
 import { answerKeyOf, answerText, sameAnswer } from "./same-answer.ts";

@@ -29,12 +29,9 @@ export interface Question extends Namespace {
   /** What is compared. */
   readonly text: string;
   readonly maxError: number;
-  /** How long its answer may be given again, in ms of job time; `null` for as long as it is kept. */
-  readonly ttlMs: number | null;
+  /** How long its answer may be given again, in ms of job time. */
+  readonly ttlMs: number;
 }
-
-/** Texts beyond this are no questions that somebody asks again in other words; only their first 1,024 tokens would be compared. */
-const TEXT_CHARS_MAX = 4_000;
 
 /**
  * The question of a request that may be answered by one that means the same; `null` where the caller does not wish it, the request has no question that
@@ -45,16 +42,13 @@ export function questionOf(request: QuestionOf): Question | null {
   const terms = wish.semantic;
   if (terms === null || !maySemantic(endpoint, value, terms.asked)) return null;
   const found = standaloneText(endpoint, value);
-  if (!("text" in found) || found.text.length > TEXT_CHARS_MAX) return null;
-  const volatileMs = ttlOf(found.text);
-  if (volatileMs !== null && volatileMs <= 0) return null;
+  if ("skip" in found) return null;
   const space = namespaceOf({ tenantId, endpoint, model, body, value, embedder: EMBEDDER }, found.text);
   if (space === null) return null;
-  const ttlMs = least(terms.ttlMs, volatileMs);
+  const lifeMs = ttlOf(found.text);
+  const ttlMs = terms.ttlMs === null ? lifeMs : Math.min(terms.ttlMs, lifeMs);
   return { tenantId, keyId, endpoint, model, ...space, embedder: EMBEDDER, text: found.text, maxError: terms.maxError, ttlMs };
 }
-
-const least = (a: number | null, b: number | null): number | null => (a === null ? b : b === null ? a : Math.min(a, b));
 
 /** Whether a request's answer may be one to other words at all: what looks at the world, leans on state or asks for chance does not. */
 function maySemantic(endpoint: Endpoint, value: QuestionOf["value"], asked: boolean): boolean {

@@ -49,7 +49,8 @@ const KNOWN = "auto, exact (or always), semantic, off (or never)";
 
 /** An allowed error in its bounds; `null` for any other text. */
 export function readMaxError(value: unknown): number | null {
-  const number = typeof value === "number" ? value : typeof value === "string" && /^(?:0?\.\d{1,6}|0)$/.test(value.trim()) ? Number(value) : Number.NaN;
+  const number =
+    typeof value === "number" ? value : typeof value === "string" && /^(?:0?\.\d{1,6}|0)$/.test(value.trim()) ? Number(value) : Number.NaN;
   return number > 0 && number <= MAX_ERROR_MOST ? number : null;
 }
 

@@ -1,12 +1,12 @@
 import { assert, fault } from "@slowboat/kernel";
 import { admit, type Verdict } from "@slowboat/plan";
 import type { NewJob } from "@slowboat/store";
+import { reuseTaken } from "../semantic-reuse.ts";
 import { type CallHouse, type Course, laneOf } from "./house.ts";
 import { type Hit, type Kept, keptAnswer } from "./kept-answer.ts";
 import { markedDecision } from "./mark-call.ts";
 import type { InteractiveReply, InteractiveRequest } from "./request.ts";
 import { attemptOf, jobOf, planJobOf } from "./rows.ts";
-import { reuseTaken } from "../semantic-reuse.ts";
 
 /**
  * Decides where a call goes and commits job and first attempt: an answer that is kept is given at once, anything else has its
