@@ -7,6 +7,7 @@ import { errorReply } from "./http/errors.ts";
 import { refuseTheRest } from "./http/paths.ts";
 import { speaksAnthropic } from "./http/surface.ts";
 import { budgetRoutes } from "./native/budgets.ts";
+import { cacheRoutes } from "./native/cache-routes.ts";
 import { nativeRoutes } from "./native/routes.ts";
 import { openaiRoutes } from "./openai/routes.ts";
 
@@ -39,7 +40,7 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
     for (const [name, value] of Object.entries(c.get("limits") ?? {})) c.header(name, value);
   });
   app.use("/v1/*", bodyRules(bodyBudget()));
-  for (const mount of [nativeRoutes, budgetRoutes, openaiRoutes, ...mounts]) mount(app, deps);
+  for (const mount of [nativeRoutes, budgetRoutes, cacheRoutes, openaiRoutes, ...mounts]) mount(app, deps);
   refuseTheRest(app);
   return app;
 }

@@ -5,6 +5,7 @@ import { keyVerifier, openDesk } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { createQueue, redisAllowances } from "@slowboat/queue";
 import { crash, createLogger, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
+import { closeSemantic, openSemantic, semanticCalls } from "@slowboat/semantic";
 import { openStore, readClock } from "@slowboat/store";
 import { anthropicRoutes } from "./anthropic/routes.ts";
 import { createApp } from "./app.ts";
@@ -39,10 +40,18 @@ const builtIn = createLanes({
 });
 const lanes = await withOwnLanes(builtIn, config.SLOWBOAT_LANES, { emulated: config.SLOWBOAT_EMULATED, clock });
 const desk = openDesk({ store, queue, clock });
+const semantic = openSemantic({
+  store,
+  clock,
+  rng,
+  logger,
+  modelDir: join(config.SLOWBOAT_DATA_DIR, "models"),
+  memoryBytes: config.SLOWBOAT_CACHE_MEMORY_MB * 1024 * 1024,
+});
+const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger, semantic: semanticCalls(semantic) });
 const redis =
   config.REDIS_URL === undefined ? null : await redisAllowances(config.REDIS_URL, { onError: (err) => logger.warn({ err }, "redis-troubled") });
 const limiter = keyLimiter(redis ?? postgresAllowances(store), () => clock.real());
-const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger });
 /** The lanes as the scheduler sees them, as far as its rows and this process's own replies tell. */
 const sight = plannerSight({
   store,
@@ -81,6 +90,7 @@ await runServices(
     stopping(() => queue.close()),
     stopping(() => redis?.close() ?? Promise.resolve()),
     stopping(() => limiter.close()),
+    stopping(() => closeSemantic(semantic)),
     stopping(() => desk.close()),
     stopping(() => interactive.close()),
     httpService(app, { host: config.SLOWBOAT_HOST, port: config.SLOWBOAT_PORT, logger }),

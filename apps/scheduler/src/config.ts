@@ -9,6 +9,8 @@ const schema = z.object({
   SLOWBOAT_PROVIDERS: z.string().min(1).optional(),
   /** Path of a module of the operator's own lanes. */
   SLOWBOAT_LANES: z.string().min(1).optional(),
+  /** Memory for the vectors of kept questions; what does not fit is read anew when it is asked. */
+  SLOWBOAT_CACHE_MEMORY_MB: z.coerce.number().int().min(8).max(3_000).default(256),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   OPENAI_API_KEY: z.string().min(1).optional(),
   OPENAI_BASE_URL: z.url().optional(),

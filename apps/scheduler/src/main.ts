@@ -21,7 +21,8 @@ import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { crash, createLogger, loop, readEnqueuedTokens, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
-import { cancelOrphanedBatches, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
+import { closeSemantic, learnAnswered, noteForgotten, openSemantic, waitingAsks } from "@slowboat/semantic";
+import { cancelOrphanedBatches, forgetEntries, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
 import { readConfig, readMarket } from "./config.ts";
 
 /** Machine ms between two looks at what is due; the rescue's guard counts in it. */
@@ -94,6 +95,24 @@ const populateDeps = {
   house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED === "1" },
 };
 
+const semantic = openSemantic({
+  store,
+  clock,
+  rng,
+  logger,
+  modelDir: join(config.SLOWBOAT_DATA_DIR, "models"),
+  memoryBytes: config.SLOWBOAT_CACHE_MEMORY_MB * 1024 * 1024,
+});
+const asks = waitingAsks(semantic);
+/** Looks up queued questions, then learns from those that were answered. A look that finds none costs a tenth of a millisecond. */
+const meet = async (signal: AbortSignal): Promise<void> => {
+  await asks.decide(signal);
+  await learnAnswered(semantic, signal);
+};
+/** Evicted entries stay so long (job ms) for workers to hear of them. */
+const HEARD_MS = 3_600_000;
+const FORGET_ROWS = 1_000;
+
 /** One plan at a time in this process: a bell that rings meanwhile makes it look once more. */
 let planning: Promise<void> | null = null;
 let again = false;
@@ -154,11 +173,14 @@ const slowSweep = async (): Promise<void> => {
   await cancelOrphanedBatches(store.sql, clock.job());
   await sweepLostCalls(store, clock);
   await forgetPrefixes(store.sql, clock.job() - 86_400_000);
+  await noteForgotten(semantic);
+  await forgetEntries(store.sql, { nowMs: clock.job(), heardMs: HEARD_MS, limit: FORGET_ROWS });
 };
 
 const connections: Service = {
   start: async () => undefined,
   stop: async () => {
+    await closeSemantic(semantic);
     await queue.close();
     await store.close();
   },
@@ -169,6 +191,7 @@ await runServices(
     connections,
     bells,
     loop("plan-tick", TICK_MS, plan, logger),
+    loop("semantic", TICK_MS, meet, logger),
     loop("dispatch-sweep", TICK_MS, sweep, logger),
     loop("slow-sweep", 2_000, slowSweep, logger),
   ],

@@ -1,6 +1,7 @@
 import { readNames, storedNames } from "@slowboat/contract";
 import { knownFallbacks } from "@slowboat/intake";
 import { isFault } from "@slowboat/kernel";
+import { MAX_ERROR_MOST, readMaxError, readTtl, type SemanticSettings, storedSemantic } from "@slowboat/reuse";
 import { type ListedTenant, listTenants, setTenant } from "@slowboat/store";
 import { type Config, readMarket } from "../config.ts";
 import { Ended, EXIT, type ExitCode } from "../exit.ts";
@@ -12,15 +13,24 @@ export interface TenantFlags extends GlobalFlags {
   readonly allowUnpriced?: boolean;
   readonly retentionDays?: string;
   readonly fallbacks?: string;
+  /** `on` or `off`. */
+  readonly semanticCache?: string;
+  readonly maxError?: string;
+  readonly cacheTtl?: string;
 }
 
 const RETENTION_DAYS_MAX = 3650;
 
 /** Sets what a tenant may do, for how long its results are kept and which models stand in for others; what is not named stays as it was. */
 export async function tenantsSet(config: Config, flags: TenantFlags, name: string): Promise<ExitCode> {
-  const { allowUnpriced, retentionDays } = flags;
-  if (allowUnpriced === undefined && retentionDays === undefined && flags.fallbacks === undefined)
-    throw new Ended(EXIT.usage, "Nothing to set: give --allow-unpriced, --no-allow-unpriced, --retention-days or --fallbacks.");
+  const { allowUnpriced, retentionDays, semanticCache, maxError, cacheTtl } = flags;
+  const reuse = semanticCache !== undefined || maxError !== undefined || cacheTtl !== undefined;
+  if (allowUnpriced === undefined && retentionDays === undefined && flags.fallbacks === undefined && !reuse)
+    throw new Ended(
+      EXIT.usage,
+      "Nothing to set: give --allow-unpriced, --no-allow-unpriced, --retention-days, --fallbacks, --semantic-cache, --max-error or --cache-ttl.",
+    );
+  const change = reuse ? readReuse(flags) : null;
   const fallbacks = flags.fallbacks === undefined ? undefined : readChain(config, flags.fallbacks);
   const days = retentionDays === undefined ? undefined : readDays(retentionDays);
   return await withStore(config, flags, async (store) => {
@@ -29,7 +39,11 @@ export async function tenantsSet(config: Config, flags: TenantFlags, name: strin
       ...(days === undefined ? {} : { retentionDays: days }),
       ...(fallbacks === undefined ? {} : { fallbacks }),
     };
-    const tenant = await store.begin((tx) => setTenant(tx, { name, ...terms }));
+    const tenant = await store.begin(async (tx) => {
+      const set = await setTenant(tx, { name, ...terms });
+      if (set === null || change === null) return set;
+      return await setTenant(tx, { name, semanticCache: JSON.stringify({ ...storedSemantic(set.semanticCache), ...change }) });
+    });
     if (tenant === null) throw new Ended(EXIT.error, `There is no tenant '${name.slice(0, 64)}'; see: npx slowboat tenants list`);
     await show(flags, tenant);
     say("Every process notices within ten seconds; the retention holds for what is there already.");
@@ -48,11 +62,47 @@ export async function tenantsList(config: Config, flags: GlobalFlags): Promise<E
 async function show(flags: GlobalFlags, tenant: ListedTenant): Promise<void> {
   const { tenantId, name, allowUnpriced, retentionDays } = tenant;
   const fallbacks = storedNames(tenant.fallbacks) ?? [];
+  const reuse = storedSemantic(tenant.semanticCache);
   await data(
     flags.json
-      ? JSON.stringify({ tenant_id: tenantId, name, allow_unpriced: allowUnpriced, retention_days: retentionDays, fallbacks })
-      : `${tenantId}  ${allowUnpriced ? "unpriced allowed" : "priced models only"}  results kept ${retentionDays} days  ${fallbacks.length === 0 ? "" : `falls back on ${fallbacks.join(", ")}  `}${name}`,
+      ? JSON.stringify({
+          tenant_id: tenantId,
+          name,
+          allow_unpriced: allowUnpriced,
+          retention_days: retentionDays,
+          fallbacks,
+          cache: reuseMembers(reuse),
+        })
+      : `${tenantId}  ${allowUnpriced ? "unpriced allowed" : "priced models only"}  results kept ${retentionDays} days  ${fallbacks.length === 0 ? "" : `falls back on ${fallbacks.join(", ")}  `}${reuse.on ? `semantic cache, at most ${reuse.maxError} wrong  ` : ""}${name}`,
   );
+}
+
+const reuseMembers = ({ on, maxError, ttlMs }: SemanticSettings) => ({ semantic: on, max_error: maxError, ttl_ms: ttlMs });
+
+/** What the flags change of a tenant's semantic reuse. */
+function readReuse({ semanticCache, maxError, cacheTtl }: TenantFlags): Partial<SemanticSettings> {
+  const change: { on?: boolean; maxError?: number; ttlMs?: number | null } = {};
+  if (semanticCache !== undefined) {
+    if (semanticCache !== "on" && semanticCache !== "off")
+      throw new Ended(EXIT.usage, `--semantic-cache ${semanticCache.slice(0, 32)} is not possible: give on or off.`);
+    change.on = semanticCache === "on";
+  }
+  if (maxError !== undefined) {
+    const read = readMaxError(maxError);
+    if (read === null)
+      throw new Ended(
+        EXIT.usage,
+        `--max-error ${maxError.slice(0, 32)} is not possible: give a share above 0 and at most ${MAX_ERROR_MOST}, such as 0.01.`,
+      );
+    change.maxError = read;
+  }
+  if (cacheTtl !== undefined) {
+    const read = cacheTtl === "" ? null : readTtl(cacheTtl);
+    if (read === null && cacheTtl !== "")
+      throw new Ended(EXIT.usage, `--cache-ttl ${cacheTtl.slice(0, 32)} is not possible: give a length such as 12h or 1d, or '' for none.`);
+    change.ttlMs = read;
+  }
+  return change;
 }
 
 /** The chain as it is stored; an empty text for none. */

@@ -33,6 +33,7 @@ export function appSpecs(layout: Layout, config: Config, plain: Readonly<Record<
     ...(config.SLOWBOAT_RETENTION_DAYS === undefined ? {} : { SLOWBOAT_RETENTION_DAYS: String(config.SLOWBOAT_RETENTION_DAYS) }),
     ...(config.SLOWBOAT_PROVIDERS === undefined ? {} : { SLOWBOAT_PROVIDERS: config.SLOWBOAT_PROVIDERS }),
     ...(config.SLOWBOAT_LANES === undefined ? {} : { SLOWBOAT_LANES: config.SLOWBOAT_LANES }),
+    ...(config.SLOWBOAT_CACHE_MEMORY_MB === undefined ? {} : { SLOWBOAT_CACHE_MEMORY_MB: String(config.SLOWBOAT_CACHE_MEMORY_MB) }),
     SLOWBOAT_EMULATED: layout.emulated ? "1" : "0",
     SLOWBOAT_POOL_URL: `http://${HOST}:${ports.pool}`,
     ...(config.SLOWBOAT_CALLBACK_ALLOW === undefined ? {} : { SLOWBOAT_CALLBACK_ALLOW: config.SLOWBOAT_CALLBACK_ALLOW }),

@@ -19,14 +19,15 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
   const earlier = key === null ? null : await earlierBatch(deps, c, key, fingerprint);
   if (earlier !== null) return { row: earlier, replayed: true };
   // What is wrong with a header is said before the body is read.
-  batchTerms(headers, { metadata: null }, { nowMs: deps.clock.job(), callbackAllow: [], lanes: deps.house.lanes, book: deps.book });
+  const { semanticCache } = c.var.caller;
+  batchTerms(headers, { metadata: null }, { nowMs: deps.clock.job(), callbackAllow: [], lanes: deps.house.lanes, book: deps.book, semanticCache });
   await deps.limiter.admit(c, { tokens: 0, call: false });
   return await createMessageBatch(deps, {
     tenantId: c.var.caller.tenantId,
     keyId: c.var.caller.keyId,
     chunks: bodyChunks(c.req.raw),
     holds: (bytes) => c.var.body.set(bytes),
-    terms: (rest, nowMs) => bodyTerms(deps, headers, rest, nowMs),
+    terms: (rest, nowMs) => bodyTerms(deps, { headers, semanticCache }, rest, nowMs),
     idempotency: key === null ? null : { key, fingerprint },
   });
 }
@@ -59,7 +60,12 @@ async function bodyHash(request: Request): Promise<string> {
 const MEMBERS = ["requests", "metadata", "completion_window", "service_tier"] as const;
 
 /** Reads the members of the body that stand beside its requests; one that is not known is refused by name, never passed over. */
-function bodyTerms(deps: AppDeps, headers: Headers, rest: Readonly<Record<string, unknown>>, nowMs: number): MessageBatchTerms {
+function bodyTerms(
+  deps: AppDeps,
+  { headers, semanticCache }: { readonly headers: Headers; readonly semanticCache: string | null },
+  rest: Readonly<Record<string, unknown>>,
+  nowMs: number,
+): MessageBatchTerms {
   const unknown = Object.keys(rest).find((name) => !(MEMBERS as readonly string[]).includes(name));
   if (unknown !== undefined) {
     const param = unknown.slice(0, 64);
@@ -67,6 +73,7 @@ function bodyTerms(deps: AppDeps, headers: Headers, rest: Readonly<Record<string
   }
   const metadata = readMetadata(rest["metadata"]);
   const wishes = { window: rest["completion_window"], tier: rest["service_tier"], metadata };
-  const terms = batchTerms(headers, wishes, { nowMs, callbackAllow: deps.house.callbackAllow, lanes: deps.house.lanes, book: deps.book });
+  const { callbackAllow, lanes } = deps.house;
+  const terms = batchTerms(headers, wishes, { nowMs, callbackAllow, lanes, book: deps.book, semanticCache });
   return { ...terms, metadata: metadata === null ? null : JSON.stringify(metadata) };
 }

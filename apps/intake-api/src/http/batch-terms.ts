@@ -1,7 +1,8 @@
 import { type LaneId, type Metadata, readNames } from "@slowboat/contract";
-import { knownFallbacks, readCacheMode, readCallback, readDeadline, readMaxCost, readWindow, tierWishes } from "@slowboat/intake";
+import { knownFallbacks, readCacheWish, readCallback, readDeadline, readMaxCost, readWindow, tierWishes } from "@slowboat/intake";
 import { fault } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
+import { type ReuseWish, storedSemantic, usualWish, writeWish } from "@slowboat/reuse";
 import type { BatchRow } from "@slowboat/store";
 import { headerTerms, laneWords } from "./terms.ts";
 
@@ -26,16 +27,21 @@ const PLAIN_TIERS: readonly unknown[] = [undefined, null, "auto", "default", "st
 export function batchTerms(
   headers: Headers,
   wishes: BatchWishes,
-  at: { readonly nowMs: number; readonly callbackAllow: readonly string[]; readonly lanes: readonly LaneId[]; readonly book: PriceBook },
+  at: {
+    readonly nowMs: number;
+    readonly callbackAllow: readonly string[];
+    readonly lanes: readonly LaneId[];
+    readonly book: PriceBook;
+    readonly semanticCache: string | null;
+  },
 ): BatchTerms {
   const { metadata } = wishes;
-  const asked = headerTerms(headers, at.lanes);
+  const asked = headerTerms(headers, at.lanes, at.semanticCache);
   const word = (name: string): string | undefined => (metadata !== null && Object.hasOwn(metadata, name) ? metadata[name] : undefined);
   const windowAtMs =
     wishes.window === undefined || wishes.window === null ? at.nowMs + DAY_MS : readWindow(wishes.window, at.nowMs, "completion_window");
   const deadline = asked.deadline?.text ?? word("deadline");
   const tier = batchTier(wishes.tier, at.lanes);
-  const cache = word("cache");
   const fallbacks = asked.fallbacks ?? (word("fallbacks") === undefined ? null : readNames(word("fallbacks") ?? "", "metadata.fallbacks"));
   readMaxCost(word("max_cost_usd"), "metadata.max_cost_usd");
   return {
@@ -43,13 +49,27 @@ export function batchTerms(
     completionWindow: typeof wishes.window === "string" ? wishes.window : (deadline ?? "24h"),
     lanesAllow: copied(asked.allow ?? laneWords(word("allow"), "metadata.allow", at.lanes) ?? tier),
     lanesDeny: copied(asked.deny ?? laneWords(word("deny"), "metadata.deny", at.lanes)),
-    reuseMode: asked.cacheMode ?? (cache === undefined ? "auto" : readCacheMode(cache, "metadata.cache")),
+    reuseMode: writeWish(asked.cache ?? metadataWish(word, at.semanticCache)),
     callbackUrl: readCallback(word("callback_url"), at.callbackAllow, "metadata.callback_url"),
     fallbacks:
       fallbacks === null
         ? null
         : JSON.stringify(knownFallbacks(at.book, fallbacks, asked.fallbacks === null ? "metadata.fallbacks" : "slowboat-fallbacks")),
   };
+}
+
+/** Reuse as `metadata.cache`, `cache_max_error` and `cache_ttl` ask for it, else as the tenant has it. */
+function metadataWish(word: (name: string) => string | undefined, semanticCache: string | null): ReuseWish {
+  const settings = storedSemantic(semanticCache);
+  const mode = word("cache");
+  const [maxError, ttl] = [word("cache_max_error"), word("cache_ttl")];
+  if (mode === undefined) {
+    const stray = maxError === undefined ? (ttl === undefined ? null : "cache_ttl") : "cache_max_error";
+    if (stray === null) return usualWish(settings);
+    throw fault("invalid-request", { param: `metadata.${stray}`, message: `'metadata.${stray}' needs 'metadata.cache' to be 'semantic'.` });
+  }
+  if (maxError === undefined && ttl === undefined) return readCacheWish(mode, "metadata.cache", settings);
+  return readCacheWish({ mode, max_error: maxError, ttl }, "metadata.cache", settings);
 }
 
 const copied = (lanes: readonly string[] | null): string[] | null => (lanes === null ? null : [...lanes]);

@@ -1,5 +1,6 @@
 import { expandLanes, type LaneId, readNames } from "@slowboat/contract";
-import { type HeaderTerms, readCacheMode } from "@slowboat/intake";
+import { type HeaderTerms, readCacheWish } from "@slowboat/intake";
+import { storedSemantic } from "@slowboat/reuse";
 
 const DEADLINE_HEADERS = ["slowboat-deadline", "offpeak-deadline"] as const;
 
@@ -12,15 +13,18 @@ export function deadlineHeader(headers: Headers): HeaderTerms["deadline"] {
   return null;
 }
 
-/** What a caller's headers ask for: `Slowboat-Deadline`, `-Allow` and `-Deny` (lanes of `known`), `-Cache` and `-Fallbacks`. */
-export function headerTerms(headers: Headers, known: readonly LaneId[]): HeaderTerms {
+/**
+ * What a caller's headers ask for: `Slowboat-Deadline`, `-Allow` and `-Deny` (lanes of `known`), `-Cache` and `-Fallbacks`. `semanticCache` is what the
+ * caller's tenant has stored.
+ */
+export function headerTerms(headers: Headers, known: readonly LaneId[], semanticCache: string | null): HeaderTerms {
   const cache = headers.get("slowboat-cache");
   const fallbacks = headers.get("slowboat-fallbacks");
   return {
     deadline: deadlineHeader(headers),
     allow: laneWords(headers.get("slowboat-allow"), "slowboat-allow", known),
     deny: laneWords(headers.get("slowboat-deny"), "slowboat-deny", known),
-    cacheMode: cache === null ? null : readCacheMode(cache, "slowboat-cache"),
+    cache: cache === null ? null : readCacheWish(cache, "slowboat-cache", storedSemantic(semanticCache)),
     fallbacks: fallbacks === null ? null : readNames(fallbacks, "slowboat-fallbacks"),
   };
 }

@@ -1,7 +1,7 @@
 import { type Endpoint, type LaneId, readNames } from "@slowboat/contract";
 import { checkFallbacks, readDeadline, takeOwn } from "@slowboat/intake";
 import { fault, LIMITS } from "@slowboat/kernel";
-import type { ReuseMode } from "@slowboat/reuse";
+import { type ReuseWish, storedSemantic, usualWish } from "@slowboat/reuse";
 import { headerTerms } from "../http/terms.ts";
 import type { JsonBody } from "./read-body.ts";
 
@@ -10,7 +10,7 @@ export interface Wishes {
   readonly deadlineAtMs: number | null;
   readonly allow: readonly LaneId[] | null;
   readonly deny: readonly LaneId[] | null;
-  readonly cacheMode: ReuseMode;
+  readonly cache: ReuseWish;
   /** `flex` where the caller asks for that tier. */
   readonly tier: "flex" | null;
   /** Models that may stand in, by name, and where they are named; `names` is `null` where the tenant's own list holds. */
@@ -26,12 +26,12 @@ export interface Wishes {
 export function readWishes(
   headers: Headers,
   body: JsonBody,
-  at: { readonly endpoint: Endpoint; readonly nowMs: number; readonly lanes: readonly LaneId[] },
+  at: { readonly endpoint: Endpoint; readonly nowMs: number; readonly lanes: readonly LaneId[]; readonly semanticCache: string | null },
 ): Wishes {
-  const { endpoint, nowMs, lanes } = at;
+  const { endpoint, nowMs, lanes, semanticCache } = at;
   checkFallbacks(endpoint, body.value, "fallbacks");
   const { deadline: inMetadata, fallbacks, text } = takeOwn(body.text, body.value);
-  const asked = headerTerms(headers, lanes);
+  const asked = headerTerms(headers, lanes, semanticCache);
   const deadline = asked.deadline?.text ?? inMetadata;
   const deadlineAtMs = deadline === undefined ? null : syncDeadline(deadline, nowMs, asked.deadline?.name ?? "metadata.deadline");
   const { tier, deny } = tierLanes(body.value["service_tier"], asked.deny);
@@ -41,7 +41,7 @@ export function readWishes(
     allow: asked.allow,
     deny,
     tier,
-    cacheMode: asked.cacheMode ?? "auto",
+    cache: asked.cache ?? usualWish(storedSemantic(semanticCache)),
     fallbacks: { names: asked.fallbacks ?? inBody, param: asked.fallbacks === null ? "fallbacks" : "slowboat-fallbacks" },
     body: text,
   };

@@ -52,14 +52,14 @@ async function answer(
   const body = await readJsonBody(c);
   const estimate = estimateTokens(endpoint, Buffer.byteLength(body.text), outputBound(body));
   await deps.limiter.admit(c, { tokens: estimate.inputTokens + estimate.outputTokens, call: true });
-  const { tenantId, keyId, allowUnpriced, budgeted, fallbacks: defaults } = c.var.caller;
+  const { tenantId, keyId, allowUnpriced, budgeted, fallbacks: defaults, semanticCache } = c.var.caller;
   const { signal, headers: sent } = c.req.raw;
   const stream = body.value["stream"] === true;
   // Judged only where it is run: the same call again gets its answer although its deadline has passed since.
   const run = async (): Promise<InteractiveReply> => {
     const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
     refuseBackground(endpoint, body);
-    const wishes = readWishes(sent, body, { endpoint, nowMs: deps.clock.job(), lanes: deps.house.lanes });
+    const wishes = readWishes(sent, body, { endpoint, nowMs: deps.clock.job(), lanes: deps.house.lanes, semanticCache });
     const asked = { endpoint, model: model.model, text: wishes.body, beta: headers?.["anthropic-beta"] };
     const fallbacks = judgeFallbacks(deps.book, asked, { ...wishes.fallbacks, defaults: storedNames(defaults), allowUnpriced });
     return await calls.interactive.run(
@@ -133,10 +133,22 @@ function tellWho(c: Context<AppEnv>, reply: InteractiveReply): void {
   c.header("slowboat-job-id", reply.jobId);
   c.header("slowboat-lane", reply.lane);
   if (reply.fallback !== null) c.header("slowboat-model", reply.fallback);
-  if (reply.kind === "answer" && reply.cachedFrom !== null) c.header("slowboat-cache", `hit; job=${reply.cachedFrom}`);
+  if (reply.kind === "answer" && reply.cachedFrom !== null) tellCache(c, reply.cachedFrom, reply.semantic);
   if (reply.requestId !== null) c.header("slowboat-provider-request-id", reply.requestId);
   if (reply.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
   tellLimits(c, reply.limits);
+}
+
+/** Says that the answer was made for another request, which one, and how sure it is that a question which means the same was asked there. */
+function tellCache(c: Context<AppEnv>, source: string, semantic: { readonly entry: string; readonly score: number } | undefined): void {
+  if (semantic === undefined) {
+    c.header("slowboat-cache", `hit; job=${source}`);
+    return;
+  }
+  c.header("slowboat-cache", "semantic");
+  c.header("slowboat-cache-source", source);
+  c.header("slowboat-cache-entry", semantic.entry);
+  c.header("slowboat-cache-score", semantic.score.toFixed(4));
 }
 
 /** Passes the provider's limits on where they are of the API that was called; of another API's provider the caller's client knows no names. */

@@ -45,7 +45,7 @@ export const nativeRoutes: Mount = (app, deps) => {
     const job = nativeJob(terms, caller, {
       envelopeText: body.text,
       envelope: readJobRequest(body.value),
-      asked: headerTerms(c.req.raw.headers, deps.house.lanes),
+      asked: headerTerms(c.req.raw.headers, deps.house.lanes, caller.semanticCache),
     });
     await deps.limiter.admit(c, { tokens: job.inputTokensEst + job.outputTokensEst, call: false });
     const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null, hold: holdOf(terms, caller, job) });

@@ -28,7 +28,7 @@ interface Wanted {
  */
 export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ readonly batch: BatchRow; readonly replayed: boolean }> {
   const { store, clock, rng, queue } = deps;
-  const { tenantId, keyId } = c.var.caller;
+  const { tenantId, keyId, semanticCache } = c.var.caller;
   const body = await readJsonBody(c, CREATE_BYTES);
   const idempotency = idempotencyOf(c, body.text);
   const earlier = await earlierId(deps, c, ROUTE, idempotency);
@@ -36,7 +36,13 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
   const wanted = readWanted(body.value);
   await deps.limiter.admit(c, { tokens: 0, call: false });
   const nowMs = clock.job();
-  const terms = batchTerms(c.req.raw.headers, wanted, { nowMs, callbackAllow: deps.house.callbackAllow, lanes: deps.house.lanes, book: deps.book });
+  const terms = batchTerms(c.req.raw.headers, wanted, {
+    nowMs,
+    callbackAllow: deps.house.callbackAllow,
+    lanes: deps.house.lanes,
+    book: deps.book,
+    semanticCache,
+  });
   const id = newId("batch", nowMs, rng);
   const owner = await store.begin(async (tx) => {
     if (idempotency !== null) {

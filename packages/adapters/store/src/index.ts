@@ -61,6 +61,7 @@ export {
   saveQuota,
   wakeWaiting,
 } from "./enqueued-quotas.ts";
+export { insertFeedback, type NewFeedback } from "./feedback.ts";
 export { deleteFile, type FileRow, forgettableFiles, insertFile, listFiles, markBlobGone, readFileRow } from "./files.ts";
 export {
   type BatchLine,
@@ -170,6 +171,48 @@ export { findReusable, keepReusable, type ReuseEntry, type ReuseHit } from "./re
 export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
 export * as table from "./schema.ts";
 export { readSeenBatches, type SeenBatchRow } from "./seen-batches.ts";
+export {
+  type AnsweredAsk,
+  type AskDecision,
+  claimAnsweredAsks,
+  closeAsks,
+  closeReused,
+  type DecidedAsk,
+  hasAnswered,
+  type LoggedAsk,
+  logAsks,
+  type NewAsk,
+  noteAnswered,
+  noteEnded,
+  readDecided,
+  readUndecided,
+  type StoredCodes,
+  saveDecisions,
+  type WaitingAsk,
+} from "./semantic-asks.ts";
+export {
+  evictEntries,
+  forgetEntries,
+  insertEntries,
+  type ListedEntry,
+  listEntries,
+  type NearEntry,
+  type NewEntry,
+  newestChange,
+  readNear,
+  readSpace,
+  SEMANTIC_CHANNEL,
+  type TailRow,
+  tailEntries,
+} from "./semantic-entries.ts";
+export {
+  type FamilyId,
+  lockFamily,
+  readFamilies,
+  type StoredFamily,
+  saveFamily,
+} from "./semantic-families.ts";
+export { countReuse, type GivenAnswer, listFamilies, type ReuseCounts, readGiven, type ShownFamily } from "./semantic-report.ts";
 export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
 export { type PaidAttempt, releaseEnded, settleHolds } from "./settle-holds.ts";
 export {

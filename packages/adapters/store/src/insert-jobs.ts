@@ -1,14 +1,18 @@
 import type { Sql } from "./connect.ts";
 import type * as schema from "./schema.ts";
+import { insertAsks, type NewAsk } from "./semantic-asks.ts";
 
 type JobRow = typeof schema.job.$inferSelect;
 
 /** A job as it is born. Interactive jobs are born `placed` with their attempt; a line that can never run is born `failed`. */
 export type NewJob = Omit<
   JobRow,
-  "version" | "leaderId" | "heldFor" | "waitReason" | "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs" | "fallbacks"
+  "version" | "leaderId" | "heldFor" | "waitReason" | "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs" | "fallbacks" | "semantic"
 > &
-  Partial<Pick<JobRow, "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs" | "fallbacks">>;
+  Partial<Pick<JobRow, "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs" | "fallbacks" | "semantic">> & {
+    /** Its question, where an answer to one that means the same may be given. */
+    readonly ask?: NewAsk | null;
+  };
 
 /**
  * Inserts jobs in one statement and returns how many were new: a row whose id or batch line exists already is passed over, so
@@ -40,5 +44,9 @@ export async function insertJobs(tx: Sql, rows: readonly NewJob[]): Promise<numb
         body_offset, body_bytes, input_tokens_est, output_tokens_est, deadline_at_ms, allow, deny, max_cost_nano, callback_url, metadata,
         reuse_hex, prefix, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms, fallbacks)
     on conflict do nothing`;
+  await insertAsks(
+    tx,
+    rows.flatMap(({ ask, ...job }) => (ask == null ? [] : [{ ...ask, jobId: job.id }])),
+  );
   return result.count;
 }

@@ -64,7 +64,14 @@ test("every primary key is the same on both sides", async () => {
 });
 
 function udtName(type: string): string {
-  const names: Record<string, string> = { "double precision": "float8", integer: "int4", bigint: "int8", boolean: "bool", "text[]": "_text" };
+  const names: Record<string, string> = {
+    "double precision": "float8",
+    integer: "int4",
+    bigint: "int8",
+    boolean: "bool",
+    real: "float4",
+    "text[]": "_text",
+  };
   return names[type] ?? type;
 }
 

@@ -69,7 +69,7 @@ export async function markForgotten(tx: Sql, input: { readonly batchId: string; 
 }
 
 /**
- * Empties the answers and bodies of ended jobs and drops their result and reuse rows. An answer that a job beyond these was given again stays until
+ * Empties the answers and bodies of ended jobs and drops their result and reuse rows, their questions and what was kept of them for others. An answer that a job beyond these was given again stays until
  * the last of them goes, whoever asked for it first; so does the source of a hit that waits for its settlement.
  */
 async function forget(tx: Sql, ids: readonly string[]): Promise<void> {
@@ -80,6 +80,8 @@ async function forget(tx: Sql, ids: readonly string[]): Promise<void> {
     reuse as (
       delete from reuse_entry e using job j
       where j.id = ${jobs} and e.tenant_id = j.tenant_id and e.reuse_key = j.reuse_key and e.job_id = j.id),
+    asks as (delete from semantic_ask where job_id = ${jobs}),
+    entries as (delete from semantic_entry where job_id = ${jobs}),
     bodies as (
       update job set body = null, body_blob_key = null
       where id = ${jobs} and state = any(${JOB_TERMINAL as string[]}::text[]) and (body is not null or body_blob_key is not null))

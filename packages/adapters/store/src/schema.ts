@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { bigint, boolean, customType, doublePrecision, integer, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
+import { bigint, boolean, customType, doublePrecision, integer, pgTable, primaryKey, real, text } from "drizzle-orm/pg-core";
 
 /**
  * The tables as TypeScript sees them. Instants are whole Unix ms in float8 (`_real_ms`: machine time, else job time); money is
@@ -32,6 +32,7 @@ export const tenant = pgTable("tenant", {
   createdAtMs: instant("created_at_ms").notNull(),
   budgeted: boolean("budgeted").notNull().default(false),
   weight: doublePrecision("weight").notNull().default(1),
+  semanticCache: text("semantic_cache"),
 });
 
 export const project = pgTable("project", {
@@ -233,6 +234,7 @@ export const job = pgTable("job", {
   endedAtMs: instant("ended_at_ms"),
   fallbacks: text("fallbacks"),
   waitReason: text("wait_reason"),
+  semantic: boolean("semantic"),
 });
 
 export const promptPrefix = pgTable(
@@ -430,3 +432,81 @@ export const laneParking = pgTable(
   },
   (row) => [primaryKey({ columns: [row.lane, row.account] })],
 );
+
+export const semanticAsk = pgTable("semantic_ask", {
+  jobId: text("job_id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  keyId: text("key_id").notNull(),
+  endpoint: text("endpoint").notNull(),
+  model: text("model").notNull(),
+  namespace: bytea("namespace").notNull(),
+  family: bytea("family").notNull(),
+  embedder: text("embedder").notNull(),
+  text: text("text").notNull(),
+  maxError: doublePrecision("max_error").notNull(),
+  ttlMs: doublePrecision("ttl_ms"),
+  codes: bytea("codes"),
+  scale: real("scale"),
+  kind: text("kind"),
+  entryId: text("entry_id"),
+  decision: text("decision"),
+  neighbours: text("neighbours"),
+  follows: text("follows"),
+  followed: boolean("followed").notNull().default(false),
+  label: boolean("label"),
+  judgedBy: text("judged_by"),
+  answered: boolean("answered").notNull().default(false),
+  createdAtMs: instant("created_at_ms").notNull(),
+  decidedAtMs: instant("decided_at_ms"),
+  closedAtMs: instant("closed_at_ms"),
+});
+
+export const semanticEntry = pgTable("semantic_entry", {
+  id: text("id").primaryKey(),
+  no: bigint("no", { mode: "bigint" }).notNull().default(sql`nextval('semantic_entry_no')`),
+  seq: bigint("seq", { mode: "bigint" }).notNull().default(sql`nextval('semantic_entry_seq')`),
+  tenantId: text("tenant_id").notNull(),
+  keyId: text("key_id").notNull(),
+  endpoint: text("endpoint").notNull(),
+  model: text("model").notNull(),
+  namespace: bytea("namespace").notNull(),
+  family: bytea("family").notNull(),
+  embedder: text("embedder").notNull(),
+  text: text("text").notNull(),
+  codes: bytea("codes").notNull(),
+  scale: real("scale").notNull(),
+  answerKey: text("answer_key").notNull(),
+  jobId: text("job_id").notNull(),
+  attemptId: text("attempt_id").notNull(),
+  hits: integer("hits").notNull().default(0),
+  createdAtMs: instant("created_at_ms").notNull(),
+  expiresAtMs: instant("expires_at_ms").notNull(),
+  evictedAtMs: instant("evicted_at_ms"),
+  evictedWhy: text("evicted_why"),
+});
+
+export const semanticFamily = pgTable(
+  "semantic_family",
+  {
+    tenantId: text("tenant_id").notNull(),
+    family: bytea("family").notNull(),
+    endpoint: text("endpoint").notNull(),
+    model: text("model").notNull(),
+    state: text("state").notNull(),
+    version: integer("version").notNull(),
+    drifting: boolean("drifting").notNull(),
+    updatedAtMs: instant("updated_at_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.family] })],
+);
+
+export const feedback = pgTable("feedback", {
+  id: text("id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  jobId: text("job_id").notNull(),
+  kind: text("kind").notNull(),
+  good: boolean("good"),
+  score: doublePrecision("score"),
+  comment: text("comment"),
+  createdAtMs: instant("created_at_ms").notNull(),
+});

@@ -8,24 +8,34 @@ export interface ListedTenant {
   readonly retentionDays: number;
   /** JSON list of model names; `null` for none. */
   readonly fallbacks: string | null;
+  /** What may be reused by meaning, as JSON; `null` for nothing. */
+  readonly semanticCache: string | null;
   readonly createdAtMs: number;
 }
 
 const columns = (tx: Sql) => tx`
-  id as "tenantId", name, allow_unpriced as "allowUnpriced", retention_days as "retentionDays", fallbacks, created_at_ms as "createdAtMs"`;
+  id as "tenantId", name, allow_unpriced as "allowUnpriced", retention_days as "retentionDays", fallbacks, semantic_cache as "semanticCache",
+  created_at_ms as "createdAtMs"`;
 
 /**
- * Sets what a tenant may do: whether models without a price run, for how many days (0 to 3650) its results are kept, and which models stand
- * in for others (a JSON list of names; an empty text for none). What is left out stays. `null` when there is no tenant of this name.
+ * Sets what a tenant may do: whether models without a price run, for how many days (0 to 3650) its results are kept, which models stand
+ * in for others (a JSON list of names; an empty text for none), and what may be reused by meaning (JSON; an empty text for nothing). What is left out stays. `null` when there is no tenant of this name.
  */
 export async function setTenant(
   tx: Sql,
-  input: { readonly name: string; readonly allowUnpriced?: boolean; readonly retentionDays?: number; readonly fallbacks?: string },
+  input: {
+    readonly name: string;
+    readonly allowUnpriced?: boolean;
+    readonly retentionDays?: number;
+    readonly fallbacks?: string;
+    readonly semanticCache?: string;
+  },
 ): Promise<ListedTenant | null> {
   const rows = await tx<ListedTenant[]>`
     update tenant set allow_unpriced = coalesce(${input.allowUnpriced ?? null}::boolean, allow_unpriced),
       retention_days = coalesce(${input.retentionDays ?? null}::int, retention_days),
-      fallbacks = nullif(coalesce(${input.fallbacks ?? null}::text, fallbacks), '')
+      fallbacks = nullif(coalesce(${input.fallbacks ?? null}::text, fallbacks), ''),
+      semantic_cache = nullif(coalesce(${input.semanticCache ?? null}::text, semantic_cache), '')
     where name = ${input.name} returning ${columns(tx)}`;
   return rows[0] ?? null;
 }

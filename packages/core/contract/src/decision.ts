@@ -54,6 +54,21 @@ export interface Decision {
   readonly promptCache?: PromptMarks;
   /** Set where another model answers than the one asked for. */
   readonly fallback?: FallbackTaken;
+  /** Set where the answer is one to another question that means the same. */
+  readonly reuse?: ReuseTaken;
+}
+
+/** Whose answer was given again, and on what evidence. */
+export interface ReuseTaken {
+  readonly kind: "semantic";
+  /** The kept entry, and the job that its answer was made for. */
+  readonly entry: string;
+  readonly source: string;
+  /** The verifier's belief that the answer is right, what it had to be above, and the chance with which such a question is answered from the cache. */
+  readonly score: number;
+  readonly threshold: number;
+  readonly propensity: number;
+  readonly why: string;
 }
 
 /** Which model of the caller's chain was taken, and why not the asked one. */

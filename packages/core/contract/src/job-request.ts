@@ -17,7 +17,16 @@ const envelope = z.strictObject({
   max_cost_usd: z.union([z.number(), z.string().max(32)]).nullish(),
   allow: words.nullish(),
   deny: words.nullish(),
-  cache: z.string().max(32).nullish(),
+  cache: z
+    .union([
+      z.string().max(100),
+      z.strictObject({
+        mode: z.string().max(32),
+        max_error: z.union([z.number(), z.string().max(32)]).nullish(),
+        ttl: z.string().max(32).nullish(),
+      }),
+    ])
+    .nullish(),
   fallbacks: z.array(z.string().max(200)).max(16).nullish(),
 });
 

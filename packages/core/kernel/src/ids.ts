@@ -15,6 +15,8 @@ export const ID_PREFIX = {
   event: "evt_",
   delivery: "whd_",
   request: "req_",
+  cacheEntry: "cache_",
+  feedback: "fdb_",
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIX;

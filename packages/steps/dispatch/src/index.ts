@@ -6,6 +6,7 @@ export type { LaneDeps } from "./deps.ts";
 export { createGate, type Gate } from "./gate.ts";
 export { createInteractive, type Interactive } from "./interactive/create-interactive.ts";
 export type { InteractiveReply, InteractiveRequest } from "./interactive/request.ts";
+export type { SemanticCalls } from "./interactive/semantic-calls.ts";
 export { sweepLostCalls } from "./interactive/sweep-calls.ts";
 export { createMeter, type Meter } from "./meter.ts";
 export { laneQueue } from "./place.ts";

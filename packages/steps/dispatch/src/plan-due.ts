@@ -4,6 +4,7 @@ import { callsPerSecond, closePack, decide, packKey, rescueMs, type Snapshot, ty
 import {
   announceEvents,
   claimDue,
+  type DecidedAsk,
   type DueJob,
   deferJobs,
   endJobs,
@@ -24,6 +25,7 @@ import { sharedPrefixes } from "./prompt-cache/rates-of.ts";
 import { openBoard, type QuotaBoard } from "./quota/board.ts";
 import { wakeForRoom } from "./quota/wake.ts";
 import { rescueDue } from "./rescue-due.ts";
+import { askUntil, closeAsks, readAsks, withReuse } from "./semantic-reuse.ts";
 import { readSnapshot } from "./snapshot.ts";
 
 /** Jobs claimed in one transaction: enough to pack provider batches well, few enough to hold the locks for under a second. */
@@ -86,14 +88,16 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
     (row) => row.jobId,
   );
   const reuse = await readReuse(tx, fresh, nowMs);
+  const asks = await readAsks(tx, fresh, nowMs);
   const board = await openBoard(tx, deps, fresh, nowMs);
-  const { placements, refused, deferred } = decideAll({ snapshot, board }, fresh, tried, reuse, nowMs);
+  const { placements, refused, deferred } = decideAll({ snapshot, board }, fresh, tried, { exact: reuse, asks }, nowMs);
   const { ready, held } = holdPacks(deps, { snapshot, board }, placements, nowMs);
   const isBatch = ({ decision }: Placement): boolean => laneClass(decision.lane) === "batch";
   const calls = planCalls(deps, [...ready.filter((one) => !isBatch(one)), ...rescued.hedges], nowMs);
   const fitting = await board.fit(ready.filter(isBatch));
   const batches = await planBatches(tx, deps, fitting.ready, nowMs);
   const { bells, dispatchOf } = await place(tx, deps, [...calls.ready, ...batches.ready]);
+  await closeAsks(tx, asks, [...calls.ready, ...batches.ready], nowMs);
   const primed = await holdPrimed(tx, batches.held, dispatchOf, nowMs);
   await deferJobs(tx, [...deferred, ...held, ...fitting.held, ...calls.later, ...primed]);
   const failedBatches = await refuse(tx, deps, refused, nowMs);
@@ -134,7 +138,7 @@ function decideAll(
   { snapshot, board }: Sight,
   jobs: readonly DueJob[],
   triedByJob: ReadonlyMap<string, readonly TriedAttempt[]>,
-  reuse: ReadonlyMap<string, ReuseHit>,
+  reuse: { readonly exact: ReadonlyMap<string, ReuseHit>; readonly asks: ReadonlyMap<string, DecidedAsk> },
   nowMs: number,
 ): { placements: Placement[]; refused: Refused[]; deferred: ReplannedJob[] } {
   const placements: Placement[] = [];
@@ -145,8 +149,10 @@ function decideAll(
   const sharedBy = sharedPrefixes(jobs);
   for (const job of jobs) {
     const key = job.reuseKey === null ? null : reuseId(job.tenantId, hexOf(job.reuseKey));
-    const hit = key === null ? undefined : reuse.get(key);
-    const source = hit?.attemptId ?? null;
+    const hit = key === null ? undefined : reuse.exact.get(key);
+    const ask = reuse.asks.get(job.id);
+    const near = hit?.attemptId == null && ask?.kind === "reuse" ? ask.attemptId : null;
+    const source = hit?.attemptId ?? near;
     const tried = triedByJob.get(job.id) ?? [];
     if (isGivenUp(job, tried, nowMs)) {
       refused.push({ job, verdict: GIVEN_UP });
@@ -174,9 +180,15 @@ function decideAll(
       });
       continue;
     }
+    const askedUntilMs = source === null && decision.role === "try" ? askUntil(ask, job, { nowMs, scale: snapshot.scale, followMs: untilMs }) : null;
+    if (askedUntilMs !== null) {
+      deferred.push({ jobId: job.id, atMs: askedUntilMs, waitReason: "cache: waits for an answer to a question that may mean the same" });
+      continue;
+    }
     if (key !== null && source === null) leaders.set(key, job.id);
-    const kept = decision.lane === "cache" ? { sourceAttemptId: source, sourceEmulated: hit?.emulated ?? false } : { sourceAttemptId: null };
-    placements.push({ job, decision, ...kept });
+    const told = near === null ? decision : withReuse(decision, ask);
+    const kept = decision.lane === "cache" ? { sourceAttemptId: source, sourceEmulated: (near === null ? hit?.emulated : ask?.emulated) ?? false } : { sourceAttemptId: null };
+    placements.push({ job, decision: told, ...kept });
   }
   return { placements, refused, deferred };
 }

@@ -2,7 +2,7 @@ import type { BlobStore } from "@slowboat/blob";
 import { type Endpoint, type LaneId, readNames, storedNames } from "@slowboat/contract";
 import { isFault, LIMITS } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
-import { readReuseMode } from "@slowboat/reuse";
+import { storedWish } from "@slowboat/reuse";
 import type { PopulatingBatch } from "@slowboat/store";
 import { type BatchEntry, type InputError, inputError, readBatchLine } from "./batch-line.ts";
 import { readDeadline } from "./deadline.ts";
@@ -103,8 +103,9 @@ export function lineJudge(
   const seen = new Set<string>();
   const who = {
     tenantId: batch.tenantId,
+    keyId: batch.keyId,
     allowUnpriced: batch.allowUnpriced,
-    reuseMode: readReuseMode(batch.reuseMode) ?? "auto",
+    cache: storedWish(batch.reuseMode),
   } as const;
   const chain = { batch: storedNames(batch.fallbacks), defaults: storedNames(batch.tenantFallbacks) };
   const mixed = tolerant || metadataOf(batch)["mixed_models"] === "true";

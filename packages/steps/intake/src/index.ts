@@ -19,4 +19,4 @@ export { createQuote, QUOTE_REQUESTS_MAX, type QuoteDeps, type Quoted, type Quot
 export { lineRequests, listRequests, oneRequest, type QuoteTerms } from "./quote/quoted-requests.ts";
 export { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 export { type RequestsScanner, requestsScanner } from "./scan-requests.ts";
-export { type HeaderTerms, type House, type IntakeTerms, nativeJob, readCacheMode, readCallback, readMaxCost } from "./submit.ts";
+export { type HeaderTerms, type House, type IntakeTerms, nativeJob, readCacheWish, readCallback, readMaxCost } from "./submit.ts";

@@ -27,6 +27,7 @@ import {
 import { type CheckedInput, type CheckedLine, checkInput, metadataOf } from "./batch-input.ts";
 import { type InputError, inputError } from "./batch-line.ts";
 import { takeOwn } from "./own-members.ts";
+import { askOf } from "./request.ts";
 import { type House, readMaxCost, refuseHopeless } from "./submit.ts";
 
 /** What populating stands on. */
@@ -231,8 +232,10 @@ async function ownBody(
 
 function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rng): NewJob {
   const { judged, error } = line;
+  const id = newId("job", nowMs, rng);
+  const lanesAllow = lanesOf(batch, line);
   return {
-    id: newId("job", nowMs, rng),
+    id,
     tenantId: batch.tenantId,
     keyId: batch.keyId,
     surface: batch.surface,
@@ -251,7 +254,7 @@ function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rn
     inputTokensEst: judged?.inputTokens ?? 0,
     outputTokensEst: judged?.outputTokens ?? 0,
     deadlineAtMs: line.ownDeadlineAtMs ?? batch.deadlineAtMs,
-    lanesAllow: lanesOf(batch, line),
+    lanesAllow,
     lanesDeny: batch.lanesDeny,
     maxCostNano: maxCostOf(batch),
     callbackUrl: null,
@@ -263,6 +266,7 @@ function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rn
     acceptedAtMs: batch.createdAtMs,
     error: error === null ? null : JSON.stringify(error),
     endedAtMs: error === null ? null : nowMs,
+    ask: judged === null || error !== null ? null : askOf(judged, { jobId: id, lanesAllow, lanesDeny: batch.lanesDeny }, nowMs),
   };
 }
 

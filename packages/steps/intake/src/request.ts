@@ -2,7 +2,8 @@ import { type Endpoint, expandLanes, type Fallback, type LaneId } from "@slowboa
 import { fault } from "@slowboat/kernel";
 import { estimateTokens } from "@slowboat/plan";
 import { type PriceBook, resolveModel } from "@slowboat/pricing";
-import { mayReuse, promptPrefix, type ReuseMode, reuseKey, writeLevels } from "@slowboat/reuse";
+import { mayReuse, promptPrefix, type Question, questionOf, type ReuseWish, reuseKey, writeLevels } from "@slowboat/reuse";
+import type { NewAsk } from "@slowboat/store";
 import { type FallbackWish, judgeFallbacks } from "./fallbacks.ts";
 import { type ChosenModel, chooseModel } from "./models.ts";
 
@@ -23,6 +24,8 @@ export interface JudgedRequest {
   /** The request's own bound on its answer in tokens; `null` for none. */
   readonly outputLimit: number | null;
   readonly reuseKey: Uint8Array | null;
+  /** Its question, where an answer to one that means the same will do. */
+  readonly question: Question | null;
   /** Where the prompt may begin like others, as a job keeps it; `null` for a prompt too short to be cached. */
   readonly prefix: string | null;
   /** Models that may answer in its place; empty for none. */
@@ -48,7 +51,13 @@ const SHORT_BYTES = 1_800;
 export function judgeRequest(
   book: PriceBook,
   request: RawRequest,
-  who: { readonly tenantId: string; readonly allowUnpriced: boolean; readonly reuseMode: ReuseMode; readonly fallbacks: FallbackWish },
+  who: {
+    readonly tenantId: string;
+    readonly keyId: string;
+    readonly allowUnpriced: boolean;
+    readonly cache: ReuseWish;
+    readonly fallbacks: FallbackWish;
+  },
 ): JudgedRequest {
   const { endpoint, value, text, bytes } = request;
   const model = chooseModel(book, { name: value["model"], endpoint, allowUnpriced: who.allowUnpriced, param: "body.model" });
@@ -71,7 +80,7 @@ export function judgeRequest(
   const { inputTokens, outputTokens } = estimateTokens(endpoint, bytes, limit);
   // Taken here, where the body is parsed anyway: a prompt of 6,000 tokens costs some 70 µs, and the planner never reads a body.
   const prefix = bytes < SHORT_BYTES ? null : writeLevels(promptPrefix({ tenantId: who.tenantId, endpoint, value }));
-  const reusable = mayReuse(endpoint, value, who.reuseMode);
+  const reusable = mayReuse(endpoint, value, who.cache.mode);
   return {
     endpoint,
     model,
@@ -82,7 +91,19 @@ export function judgeRequest(
     prefix,
     fallbacks: judgeFallbacks(book, { endpoint, model: model.model, text }, { ...who.fallbacks, allowUnpriced: who.allowUnpriced }),
     reuseKey: reusable ? reuseKey({ tenantId: who.tenantId, endpoint, model: model.model, body: text }) : null,
+    question: questionOf({ tenantId: who.tenantId, keyId: who.keyId, endpoint, model: model.model, body: text, value, wish: who.cache }),
   };
+}
+
+/** The question that is kept beside a job; `null` where there is none, or the job's lanes rule the cache out. */
+export function askOf(
+  { question }: Pick<JudgedRequest, "question">,
+  job: { readonly jobId: string; readonly lanesAllow: readonly string[] | null; readonly lanesDeny: readonly string[] | null },
+  nowMs: number,
+): NewAsk | null {
+  const { jobId, lanesAllow, lanesDeny } = job;
+  const allowed = (lanesAllow === null || lanesAllow.includes("cache")) && lanesDeny?.includes("cache") !== true;
+  return question === null || !allowed ? null : { ...question, jobId, createdAtMs: nowMs };
 }
 
 const outputBound = (value: Readonly<Record<string, unknown>>): number | null => {

@@ -3,14 +3,14 @@ import { expandLanes, readNames, storedNames } from "@slowboat/contract";
 import { fault, memberSpans, newId, parseUsd, type Rng } from "@slowboat/kernel";
 import { admit, chainOf, type LaneView, type PoolView } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
-import { type ReuseMode, readReuseMode } from "@slowboat/reuse";
+import { type ReuseWish, readReuseWish, type SemanticSettings, storedSemantic, usualWish, wishOf } from "@slowboat/reuse";
 import { type Clock, checkCallbackUrl } from "@slowboat/runtime";
 import type { NewJob } from "@slowboat/store";
 import { readDeadline } from "./deadline.ts";
 import type { FallbackWish } from "./fallbacks.ts";
 import type { Caller } from "./keys.ts";
 import { checkFallbacks, takeOwn } from "./own-members.ts";
-import { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
+import { askOf, inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 
 /** What an installation can do and allows; from an app's settings. */
 export interface House {
@@ -36,7 +36,8 @@ export interface HeaderTerms {
   readonly deadline: { readonly name: string; readonly text: string } | null;
   readonly allow: readonly LaneId[] | null;
   readonly deny: readonly LaneId[] | null;
-  readonly cacheMode: ReuseMode | null;
+  /** `null` where the body or the tenant decides. */
+  readonly cache: ReuseWish | null;
   /** Models that may stand in, by name. */
   readonly fallbacks: readonly string[] | null;
 }
@@ -48,15 +49,17 @@ export interface NativeRequest {
   readonly asked: HeaderTerms;
 }
 
-/** Reads a caller's word for how far answers may be given again; the words are the same in header, envelope and metadata. */
-export function readCacheMode(word: string, param: string): ReuseMode {
-  const mode = readReuseMode(word);
-  if (mode === null)
-    throw fault("invalid-request", {
-      param,
-      message: `'${word.slice(0, 32)}' is not a cache mode; known: auto, exact (or always), off (or never).`,
-    });
-  return mode;
+/**
+ * Reads how far a caller lets answers be given again: one line (`exact`, or `semantic; max-error=0.01; ttl=1d`) as header, envelope and metadata have
+ * it, or the envelope's object. What is left out of semantic terms is the tenant's own.
+ */
+export function readCacheWish(value: NonNullable<JobRequest["cache"]>, param: string, settings: SemanticSettings): ReuseWish {
+  const wish =
+    typeof value === "string"
+      ? readReuseWish(value, settings)
+      : wishOf({ mode: value.mode, maxError: value.max_error ?? null, ttl: value.ttl ?? null }, settings);
+  if ("wrong" in wish) throw fault("invalid-request", { param, message: `'${param}' is not valid: ${wish.wrong}.` });
+  return wish;
 }
 
 /** Checks a callback address by its text; returns its normal form or throws `callback-refused`. */
@@ -102,13 +105,16 @@ export function draftJob(
   const { text, deadline: inBody, fallbacks } = takeOwn(request.text, request.value);
   const endpoint = request.endpoint ?? inferEndpoint(book, request.value);
   checkFallbacks(endpoint, request.value, "body.fallbacks");
+  const settings = storedSemantic(caller.semanticCache);
+  const inEnvelope = envelope.cache == null ? usualWish(settings) : readCacheWish(envelope.cache, "cache", settings);
   const judged = judgeRequest(
     book,
     { endpoint, value: request.value, text, bytes: Buffer.byteLength(text) },
     {
       tenantId: caller.tenantId,
+      keyId: caller.keyId,
       allowUnpriced: caller.allowUnpriced,
-      reuseMode: asked.cacheMode ?? readCacheMode(envelope.cache ?? "auto", "cache"),
+      cache: asked.cache ?? inEnvelope,
       fallbacks: fallbacksOf(envelope, asked, { inBody: fallbacks, defaults: storedNames(caller.fallbacks) }),
     },
   );
@@ -118,8 +124,9 @@ export function draftJob(
   const lanesAllow = asked.allow ?? (envelope.allow ? expandLanes(envelope.allow, "allow", terms.house.lanes) : (tier?.allow ?? null));
   const lanesDeny = asked.deny ?? (envelope.deny ? expandLanes(envelope.deny, "deny", terms.house.lanes) : null);
   const maxCostNano = readMaxCost(envelope.max_cost_usd, "max_cost_usd");
+  const id = newId("job", nowMs, rng);
   const job: NewJob = {
-    id: newId("job", nowMs, rng),
+    id,
     tenantId: caller.tenantId,
     keyId: caller.keyId,
     surface: "native",
@@ -148,6 +155,7 @@ export function draftJob(
     fallbacks: judged.fallbacks.length === 0 ? null : JSON.stringify(judged.fallbacks),
     nextDecisionAtMs: nowMs,
     acceptedAtMs: nowMs,
+    ask: askOf(judged, { jobId: id, lanesAllow, lanesDeny }, nowMs),
   };
   return { job, judged };
 }

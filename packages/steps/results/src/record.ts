@@ -1,7 +1,17 @@
 import type { Endpoint } from "@slowboat/contract";
 import { retentionMs } from "@slowboat/kernel";
 import { mayKeep } from "@slowboat/reuse";
-import { type EndedJob, endJobs, keepReusable, type NewResult, type ReuseEntry, recordResults, type Sql, settleAttempts } from "@slowboat/store";
+import {
+  type EndedJob,
+  endJobs,
+  keepReusable,
+  type NewResult,
+  noteAnswered,
+  type ReuseEntry,
+  recordResults,
+  type Sql,
+  settleAttempts,
+} from "@slowboat/store";
 import type { SettlementFacts } from "./outcome.ts";
 
 /** An answer is not given again in its last minutes, so that none is taken away between the hit and its settlement. */
@@ -40,6 +50,10 @@ export async function recordOutcomes(tx: Sql, facts: readonly SettlementFacts[],
       : [],
   );
   await keepReusable(tx, kept, nowMs);
+  await noteAnswered(
+    tx,
+    ends.flatMap(({ row }) => (row.semantic === true ? [row.jobId] : [])),
+  );
   const ended: EndedJob[] = ends.map(({ row, ok }) => ({ jobId: row.jobId, state: ok ? "completed" : "failed", error: null }));
   const done = await endJobs(tx, ended, nowMs);
   await settleAttempts(

@@ -9,6 +9,7 @@ import type { NewAttempt, NewJob, Store } from "@slowboat/store";
 import type { PromptTraffic } from "../prompt-cache/traffic.ts";
 import type { LaneBoard } from "./lane-board.ts";
 import type { InteractiveRequest } from "./request.ts";
+import type { SemanticCalls } from "./semantic-calls.ts";
 import type { Write } from "./writes.ts";
 
 /** What an interactive call stands on. */
@@ -19,6 +20,8 @@ export interface InteractiveDeps {
   readonly book: PriceBook;
   readonly time: { readonly clock: Clock; readonly rng: Rng };
   readonly logger: Logger;
+  /** Looks up questions that mean the same; absent where nothing is reused so. */
+  readonly semantic?: SemanticCalls;
 }
 
 /** What every call of a process shares. */

@@ -46,7 +46,7 @@ const request = (more: Partial<InteractiveRequest> = {}): InteractiveRequest => 
     deadlineAtMs: null,
     allow: null,
     deny: null,
-    cacheMode: "auto",
+    cache: { mode: "auto", semantic: null },
     tier: null,
     maxOutputTokens: null,
     stream: false,

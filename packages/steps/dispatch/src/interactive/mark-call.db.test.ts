@@ -52,7 +52,7 @@ beforeEach(async () => {
       deadlineAtMs: null,
       allow: null,
     };
-    const rest = { deny: null, cacheMode: "off" as const, tier: null, maxOutputTokens: 20, stream: false, fallbacks: [] };
+    const rest = { deny: null, cache: { mode: "off" as const, semantic: null }, tier: null, maxOutputTokens: 20, stream: false, fallbacks: [] };
     const reply = await interactive.run({ ...request, ...rest }, new AbortController().signal);
     if (reply.kind !== "answer" || reply.statusCode !== 200) throw new Error(JSON.stringify(reply));
     return JSON.parse(reply.body).usage;

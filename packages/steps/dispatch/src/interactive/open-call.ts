@@ -1,8 +1,9 @@
 import { assert, fault } from "@slowboat/kernel";
 import { admit, holdNano, type Verdict } from "@slowboat/plan";
 import type { NewJob } from "@slowboat/store";
+import { reuseTaken } from "../semantic-reuse.ts";
 import { type CallHouse, type Course, laneOf } from "./house.ts";
-import { type Hit, keptAnswer } from "./kept-answer.ts";
+import { type Hit, type Kept, keptAnswer } from "./kept-answer.ts";
 import { markedDecision } from "./mark-call.ts";
 import type { InteractiveReply, InteractiveRequest } from "./request.ts";
 import { attemptOf, jobOf, planJobOf } from "./rows.ts";
@@ -14,8 +15,8 @@ import { attemptOf, jobOf, planJobOf } from "./rows.ts";
 export async function openCall(house: CallHouse, request: InteractiveRequest): Promise<{ reply: InteractiveReply } | { course: Course }> {
   const { clock, rng } = house.time;
   const nowMs = clock.job();
-  const kept = await keptAnswer(house.store.sql, request, nowMs);
-  const job = jobOf(request, nowMs, rng, kept.key);
+  const kept = await keptAnswer(house.store.sql, house.semantic, request, nowMs);
+  const job: NewJob = { ...jobOf(request, nowMs, rng, kept.key), semantic: kept.asked === null ? null : true };
   const verdict = firstVerdict(house, request, job, kept.hit !== null, nowMs);
   if (verdict.kind === "refuse") {
     const earliest = verdict.earliestFeasibleAtMs;
@@ -25,14 +26,22 @@ export async function openCall(house: CallHouse, request: InteractiveRequest): P
   }
   if (verdict.decision.lane === "cache") {
     assert(kept.hit, "a decision for the cache rests on a kept answer");
-    return { reply: await giveAgain(house, job, verdict.decision, kept.hit, nowMs) };
+    const reply = await giveAgain(house, job, verdict.decision, kept.hit, nowMs);
+    logAsked(house, kept, job.id, kept.hit.semantic !== null);
+    return { reply };
   }
   const decision = markedDecision(house, request, verdict.decision, job.inputTokensEst);
   const lane = laneOf(house, decision.lane);
   const attempt = attemptOf(job, decision, 1, { account: lane.account, emulated: lane.emulated, sourceAttemptId: null }, nowMs, rng);
   const hold = request.budgeted ? { amountNano: holdNano(house.book, job, { lanes: [...house.lanes.keys()], interactive: true }, nowMs) } : undefined;
   await house.write({ kind: "open", job: { ...job, lane: lane.id, attemptId: attempt.id }, attempt, hold });
+  logAsked(house, kept, job.id, false);
   return { course: { request, job, tried: [], attempt, decision } };
+}
+
+/** The log of a question follows its job: the caller does not wait for it, and what a crash takes of it is one lesson. */
+function logAsked(house: CallHouse, { asked }: Kept, jobId: string, given: boolean): void {
+  if (asked !== null) house.track(asked.log(jobId, given));
 }
 
 /** The first decision; the flex tier is tried alone before everything that is allowed. */
@@ -46,7 +55,8 @@ function firstVerdict(house: CallHouse, request: InteractiveRequest, job: NewJob
   return judge(request);
 }
 
-async function giveAgain(house: CallHouse, job: NewJob, decision: Course["decision"], hit: Hit, nowMs: number): Promise<InteractiveReply> {
+async function giveAgain(house: CallHouse, job: NewJob, chosen: Course["decision"], hit: Hit, nowMs: number): Promise<InteractiveReply> {
+  const decision = hit.semantic === null ? chosen : { ...chosen, reuse: reuseTaken(hit.semantic) };
   const place = { account: "cache", emulated: hit.emulated, sourceAttemptId: hit.attemptId };
   const attempt = attemptOf(job, decision, 1, place, nowMs, house.time.rng);
   await house.write({ kind: "open", job: { ...job, lane: "cache", attemptId: attempt.id }, attempt });
@@ -62,6 +72,7 @@ async function giveAgain(house: CallHouse, job: NewJob, decision: Course["decisi
     statusCode,
     body,
     cachedFrom: hit.jobId,
+    ...(hit.semantic === null ? {} : { semantic: { entry: hit.semantic.entryId, score: hit.semantic.score } }),
     retryAfterMs: null,
     limits: {},
   };

@@ -48,7 +48,7 @@ test("a waiting caller of an account that refuses everything is told so with the
       deadlineAtMs: null,
       allow: [provider],
       deny: null,
-      cacheMode: "off",
+      cache: { mode: "off", semantic: null },
       tier: null,
       maxOutputTokens: 9,
       stream: false,

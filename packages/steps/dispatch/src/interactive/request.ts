@@ -2,7 +2,7 @@ import type { Endpoint, Fallback, LaneId, Surface } from "@slowboat/contract";
 import type { Fault } from "@slowboat/kernel";
 import type { LimitHeaders } from "@slowboat/lanes";
 import type { ResolvedModel } from "@slowboat/pricing";
-import type { ReuseMode } from "@slowboat/reuse";
+import type { ReuseWish } from "@slowboat/reuse";
 
 /** A call whose caller waits on the line. */
 export interface InteractiveRequest {
@@ -25,7 +25,7 @@ export interface InteractiveRequest {
   readonly deadlineAtMs: number | null;
   readonly allow: readonly LaneId[] | null;
   readonly deny: readonly LaneId[] | null;
-  readonly cacheMode: ReuseMode;
+  readonly cache: ReuseWish;
   /** `flex`: the cheap tier first, real time when it has no room. */
   readonly tier: "flex" | null;
   readonly maxOutputTokens: number | null;
@@ -51,7 +51,7 @@ interface Answered {
  * What the caller gets.
  * - `answer`: status and body, the provider's own, or in the asked API's shape where a model behind the other one stood in; committed by
  *   the time it is returned. `cachedFrom` names the job whose
- *   answer is given again, `retryAfterMs` the provider's wish with a refusal
+ *   answer is given again, `semantic` its entry where that job asked something else that means the same, `retryAfterMs` the provider's wish with a refusal
  * - `failed`: the job ended without an answer for the caller; the fault says why
  * - `stream`: raw server-sent events; committed before the last of them. Ends with a thrown fault when the provider broke off
  */
@@ -61,6 +61,7 @@ export type InteractiveReply =
       readonly statusCode: number;
       readonly body: string;
       readonly cachedFrom: string | null;
+      readonly semantic?: { readonly entry: string; readonly score: number };
       readonly retryAfterMs: number | null;
     })
   | (Answered & { readonly kind: "failed"; readonly fault: Fault })
