@@ -14,6 +14,7 @@ import {
   type Sql,
   type TriedAttempt,
 } from "@slowboat/store";
+import type { Meter } from "./meter.ts";
 import { type Bell, type Placement, place } from "./place.ts";
 import { isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
@@ -72,7 +73,9 @@ interface Planned {
 
 async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const nowMs = deps.time.clock.job();
+  const askedMs = performance.now();
   const due = await claimDue(tx, { nowMs, limit: CLAIM });
+  deps.meter.noteClaim(performance.now() - askedMs);
   if (due.length === 0) return { seen: 0, bells: [], failedBatches: [], settle: false };
   const snapshot = await readSnapshot(deps, tx, nowMs);
   const waiting = due.filter((job) => job.state === "placed");
@@ -87,7 +90,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   );
   const reuse = await readReuse(tx, fresh, nowMs);
   const board = await openBoard(tx, deps, fresh, nowMs);
-  const { placements, refused, deferred } = decideAll({ snapshot, board }, fresh, tried, reuse, nowMs);
+  const { placements, refused, deferred } = decideAll({ snapshot, board, meter: deps.meter }, fresh, tried, reuse, nowMs);
   const { ready, held } = holdPacks(deps, { snapshot, board }, placements, nowMs);
   const isBatch = ({ decision }: Placement): boolean => laneClass(decision.lane) === "batch";
   const calls = planCalls(deps, [...ready.filter((one) => !isBatch(one)), ...rescued.hedges], nowMs);
@@ -131,7 +134,7 @@ interface Sight {
 }
 
 function decideAll(
-  { snapshot, board }: Sight,
+  { snapshot, board, meter }: Sight & { readonly meter: Meter },
   jobs: readonly DueJob[],
   triedByJob: ReadonlyMap<string, readonly TriedAttempt[]>,
   reuse: ReadonlyMap<string, ReuseHit>,
@@ -154,7 +157,9 @@ function decideAll(
     }
     const view = { ...snapshot, batchLines: (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job) };
     const facts = { cached: source !== null, tried, role: roleAfter(tried), shared: sharedBy(job), rooms: board.roomsOf(job) };
+    const startedMs = performance.now();
     const verdict = decide(toPlanJob(job, view, facts), view, nowMs);
+    meter.noteDecision(performance.now() - startedMs);
     if (verdict.kind === "refuse") {
       // A lane that is away may come back: what was accepted waits for it.
       if (verdict.code === "lane-unavailable") deferred.push({ jobId: job.id, atMs: nowMs + AWAY_MS });
