@@ -26,7 +26,7 @@ export {
 } from "./budgets.ts";
 export { cancelBatch } from "./cancel-batch.ts";
 export { type AnsweredRow, claimAnswered } from "./claim-answered.ts";
-export { claimDue, type DueJob } from "./claim-due.ts";
+export { claimDue, type DueJob, explainClaim } from "./claim-due.ts";
 export { readClock, type StoredClock, touchClock, writeClock } from "./clock-row.ts";
 export { type Orm, openStore, orm, type Sql, type Store, type StoreOptions } from "./connect.ts";
 export {

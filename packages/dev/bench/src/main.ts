@@ -3,6 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Bench, BenchReport } from "./bench.ts";
+import { decideBench } from "./decide/bench-decide.ts";
 import { intakeBench } from "./intake/bench-intake.ts";
 import { machine } from "./machine.ts";
 import { overheadBench } from "./overhead/bench-overhead.ts";
@@ -15,6 +16,7 @@ import { throughputBench } from "./throughput/bench-throughput.ts";
 
 /** Every bench, with the folder of `../shared/data` it reads by default. */
 const BENCHES: Readonly<Record<string, { readonly run: Bench; readonly data: string | null }>> = {
+  decide: { run: decideBench, data: null },
   intake: { run: intakeBench, data: null },
   overhead: { run: overheadBench, data: null },
   "prompt-cache": { run: promptCacheBench, data: null },

@@ -11,6 +11,10 @@ export interface Meter {
   noteLook(tookMs: number): void;
   /** Machine ms that a look takes now. */
   lookMs(): number;
+  /** Taking and locking what is due took so many machine ms. */
+  noteClaim(tookMs: number): void;
+  /** One job's choice took so many machine ms. */
+  noteDecision(tookMs: number): void;
   /** What provider batches have taken lately. */
   readonly lessons: Lessons;
 }
@@ -32,6 +36,9 @@ export function createMeter(): Meter {
       look = follow(look, tookMs);
     },
     lookMs: () => look,
+    // For whoever wants every sample: nothing here plans with them.
+    noteClaim: () => undefined,
+    noteDecision: () => undefined,
     lessons: createLessons(),
   };
 }

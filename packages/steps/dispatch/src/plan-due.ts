@@ -15,6 +15,7 @@ import {
   type Sql,
   type TriedAttempt,
 } from "@slowboat/store";
+import type { Meter } from "./meter.ts";
 import { type Bell, type Placement, place } from "./place.ts";
 import { isGivenUp, isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
@@ -74,7 +75,9 @@ interface Planned {
 
 async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const nowMs = deps.time.clock.job();
+  const askedMs = performance.now();
   const due = await claimDue(tx, { nowMs, limit: CLAIM });
+  deps.meter.noteClaim(performance.now() - askedMs);
   if (due.length === 0) return { seen: 0, bells: [], failedBatches: [], settle: false };
   const snapshot = await readSnapshot(deps, tx, nowMs);
   const waiting = due.filter((job) => job.state === "placed");
@@ -90,7 +93,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const reuse = await readReuse(tx, fresh, nowMs);
   const asks = await readAsks(tx, fresh, nowMs);
   const board = await openBoard(tx, deps, fresh, nowMs);
-  const { placements, refused, deferred } = decideAll({ snapshot, board }, fresh, tried, { exact: reuse, asks }, nowMs);
+  const { placements, refused, deferred } = decideAll({ snapshot, board, meter: deps.meter }, fresh, tried, { exact: reuse, asks }, nowMs);
   const { ready, held } = holdPacks(deps, { snapshot, board }, placements, nowMs);
   const isBatch = ({ decision }: Placement): boolean => laneClass(decision.lane) === "batch";
   const calls = planCalls(deps, [...ready.filter((one) => !isBatch(one)), ...rescued.hedges], nowMs);
@@ -135,7 +138,7 @@ interface Sight {
 }
 
 function decideAll(
-  { snapshot, board }: Sight,
+  { snapshot, board, meter }: Sight & { readonly meter: Meter },
   jobs: readonly DueJob[],
   triedByJob: ReadonlyMap<string, readonly TriedAttempt[]>,
   reuse: { readonly exact: ReadonlyMap<string, ReuseHit>; readonly asks: ReadonlyMap<string, DecidedAsk> },
@@ -160,7 +163,9 @@ function decideAll(
     }
     const view = { ...snapshot, batchLines: (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job) };
     const facts = { nowMs, cached: source !== null, tried, role: roleAfter(tried, nowMs), shared: sharedBy(job), rooms: board.roomsOf(job) };
+    const startedMs = performance.now();
     const verdict = decide(toPlanJob(job, view, facts), view, nowMs);
+    meter.noteDecision(performance.now() - startedMs);
     if (verdict.kind === "refuse") {
       // A lane that is away may come back: what was accepted waits for it, as long as anybody waits for its answer.
       if (verdict.code !== "lane-unavailable") refused.push({ job, verdict });
