@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { insertAttempts, insertJobs } from "@slowboat/store";
 import { seedTenant, type TestDatabase, testDatabase, testJob } from "@slowboat/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { plainEnvironment, ROOT } from "../config.ts";
+import { plainEnvironment } from "../config.ts";
+import { ROOT } from "../root.ts";
 import { readBill } from "./read-bill.ts";
 
 let database: TestDatabase;

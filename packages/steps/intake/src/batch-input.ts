@@ -91,7 +91,7 @@ async function* messageEntries(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
 /** What the lines of one input are judged by. */
 export type LineTerms = Pick<
   PopulatingBatch,
-  "tenantId" | "endpoint" | "allowUnpriced" | "reuseMode" | "fallbacks" | "tenantFallbacks" | "metadata" | "createdAtMs"
+  "tenantId" | "keyId" | "endpoint" | "allowUnpriced" | "reuseMode" | "fallbacks" | "tenantFallbacks" | "metadata" | "createdAtMs"
 >;
 
 /** Judges the lines of one input, each in turn; `tolerant` where what is wrong with a request is its own affair, as in a batch of messages. */

@@ -7,13 +7,14 @@ import {
   oneRequest,
   type QuotedRequest,
   type QuoteTerms,
-  readCacheMode,
+  readCacheWish,
   readDeadline,
   readMaxCost,
   readWindow,
   tierWishes,
 } from "@slowboat/intake";
 import { elementSpans, fault, LIMITS, memberSpans } from "@slowboat/kernel";
+import { storedSemantic, usualWish, writeWish } from "@slowboat/reuse";
 import { readFileRow } from "@slowboat/store";
 import type { Context } from "hono";
 import type { AppDeps, AppEnv } from "../../http/env.ts";
@@ -108,7 +109,7 @@ function endpointOf(name: unknown): Endpoint | null {
 /** The headers go first, then a member of the body (or of the query), then a batch's metadata, its window and its tier. */
 function commonTerms(deps: AppDeps, c: Context<AppEnv>, value: Members, nowMs: number, mixed: boolean): QuoteTerms {
   const known = deps.house.lanes;
-  const asked = headerTerms(c.req.raw.headers, known);
+  const asked = headerTerms(c.req.raw.headers, known, c.var.caller.semanticCache);
   const metadata = readMetadata(value["metadata"]);
   const word = (name: string): string | undefined => (metadata !== null && Object.hasOwn(metadata, name) ? metadata[name] : undefined);
   const lanes = (name: "allow" | "deny") => asked[name] ?? wordsOf(value[name], name, known) ?? laneWords(word(name), `metadata.${name}`, known);
@@ -123,6 +124,7 @@ function commonTerms(deps: AppDeps, c: Context<AppEnv>, value: Members, nowMs: n
         : tier === null
           ? null
           : nowMs + tier.windowMs;
+  const settings = storedSemantic(c.var.caller.semanticCache);
   const cache = value["cache"] ?? word("cache");
   const names = value["fallbacks"] ?? word("fallbacks");
   if (names !== undefined && typeof names !== "string" && !isNameList(names))
@@ -138,7 +140,7 @@ function commonTerms(deps: AppDeps, c: Context<AppEnv>, value: Members, nowMs: n
     allow: lanes("allow") ?? tier?.allow ?? null,
     deny: lanes("deny"),
     maxCostNano: readMaxCost(amountOf(value["max_cost_usd"] ?? word("max_cost_usd")), "max_cost_usd"),
-    reuseMode: asked.cacheMode ?? (typeof cache === "string" ? readCacheMode(cache, "cache") : "auto"),
+    reuseMode: writeWish(asked.cache ?? (typeof cache === "string" ? readCacheWish(cache, "cache", settings) : usualWish(settings))),
     fallbacks: asked.fallbacks ?? (names === undefined ? null : readNames(names, "fallbacks")),
     model,
   };

@@ -1,6 +1,5 @@
 import { type Endpoint, type LaneId, readJobRequest } from "@slowboat/contract";
 import { isFault, memberSpans, replaceSpans } from "@slowboat/kernel";
-import type { ReuseMode } from "@slowboat/reuse";
 import { type CheckedLine, lineJudge } from "../batch-input.ts";
 import { type InputError, inputError } from "../batch-line.ts";
 import type { Caller } from "../keys.ts";
@@ -15,7 +14,8 @@ export interface QuoteTerms {
   readonly allow: readonly LaneId[] | null;
   readonly deny: readonly LaneId[] | null;
   readonly maxCostNano: bigint | null;
-  readonly reuseMode: ReuseMode;
+  /** How far answers may be given again, as it is stored. */
+  readonly reuseMode: string;
   /** Names of models that may stand in; `null` where the tenant's own list holds. */
   readonly fallbacks: readonly string[] | null;
   /** The model to be asked in place of the one that a request names; `null` for its own. */
@@ -95,6 +95,7 @@ function lineJudges(intake: IntakeTerms, caller: Caller, terms: QuoteTerms): (en
   const judges = new Map<Endpoint, (entry: LineEntry) => CheckedLine | InputError>();
   const batch = {
     tenantId: caller.tenantId,
+    keyId: caller.keyId,
     allowUnpriced: caller.allowUnpriced,
     reuseMode: terms.reuseMode,
     fallbacks: terms.fallbacks === null ? null : JSON.stringify(terms.fallbacks),
