@@ -113,8 +113,8 @@ export interface Decision {
   readonly reason: string;
   readonly decidedAtMs: number;
   readonly latestStartAtMs: number | null;
-  /** Set where another model than the asked one answers, by the name that the caller gave it. */
-  readonly fallback?: { readonly name: string };
+  /** Set where another model than the asked one answers: by the name that the caller gave it, why, and what the translation left out or changed. */
+  readonly fallback?: { readonly name: string; readonly why: string; readonly notes: readonly string[] };
   readonly candidates: readonly {
     readonly lane: string;
     /** Where the caller named several models: whose way this is. */
@@ -133,6 +133,8 @@ export interface Attempt {
   readonly lane: string;
   readonly state: string;
   readonly role: string;
+  /** Where it is not the model that was asked for. */
+  readonly model: string | null;
   readonly emulated: boolean;
   readonly requestId: string | null;
   readonly statusCode: number | null;
@@ -152,6 +154,8 @@ export interface JobDetail extends Omit<Job, "paid_nano_usd" | "unpriced"> {
   /** What the list price is of. */
   readonly baselineModel: string;
   readonly nextDecisionAtMs: number | null;
+  /** What an accepted job waits for; `null` once it is on a lane. */
+  readonly waiting: string | null;
   readonly error: { readonly code?: string; readonly message?: string } | null;
   readonly attempts: readonly Attempt[];
   readonly receipt: Receipt | null;

@@ -1,4 +1,4 @@
-import { type Endpoint, isAccount, storedFallbacks } from "@slowboat/contract";
+import { type Endpoint, isAccount, storedFallbacks, waitingFor } from "@slowboat/contract";
 import { formatUsd, nano } from "@slowboat/kernel";
 import { waterfallOf } from "@slowboat/pricing";
 import type { ReceiptRow, ShownAttempt, ShownJob, ShownResult } from "@slowboat/store";
@@ -153,20 +153,12 @@ export function jobDetail(
   const detail = {
     ...jobObject(job),
     decision: renamed(stored(parts.attempts.at(-1)?.decision ?? null)),
-    waiting: waitingFor(job, parts.attempts),
+    waiting: waitingFor(job, parts.attempts.at(-1)),
     waiting_until: job.state === "accepted" ? instant(job.nextDecisionAtMs) : null,
     attempts: parts.attempts.map(attemptObject),
     receipt: receiptObject(parts.receipt),
   };
   return `${JSON.stringify(detail).slice(0, -1)},"result":${resultText(job, parts.result)}}`;
-}
-
-/** What an accepted job waits for, in words; `null` for one that is on a lane or has ended. */
-function waitingFor(job: ShownJob, attempts: readonly ShownAttempt[]): string | null {
-  if (job.state !== "accepted") return null;
-  const last = attempts.at(-1);
-  const why = last === undefined ? "the scheduler has not looked at it yet" : `${last.lane}: ${last.errorCode ?? last.state}; it is decided again`;
-  return job.waitReason ?? why;
 }
 
 /** The answer in the shape of the job's own endpoint, with the model's name where another one stood in. */

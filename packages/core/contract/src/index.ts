@@ -14,3 +14,4 @@ export { expandLanes, LANE_IDS, type LaneClass, type LaneId, laneClass, laneProv
 export { isAccount, type LedgerAccount, SAVING_ACCOUNTS, type Waterfall, type WaterfallLine } from "./ledger.ts";
 export { type Metadata, readMetadata } from "./metadata.ts";
 export { addUsage, NO_USAGE, totalInput, type Usage } from "./usage.ts";
+export { waitingFor } from "./waiting.ts";
