@@ -21,7 +21,7 @@ import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { crash, createLogger, loop, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
-import { cancelOrphanedBatches, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
+import { cancelOrphanedBatches, forgetLessons, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
 import { readConfig, readMarket } from "./config.ts";
 
 /** Machine ms between two looks at what is due; the rescue's guard counts in it. */
@@ -92,6 +92,9 @@ const populateDeps = {
   house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED === "1" },
 };
 
+/** How long (job ms) a decision can be taken again that rests on learned batch times. */
+const LESSONS_KEPT_MS = 30 * 86_400_000;
+
 /** One plan at a time in this process: a bell that rings meanwhile makes it look once more. */
 let planning: Promise<void> | null = null;
 let again = false;
@@ -152,6 +155,7 @@ const slowSweep = async (): Promise<void> => {
   await cancelOrphanedBatches(store.sql, clock.job());
   await sweepLostCalls(store, clock);
   await forgetPrefixes(store.sql, clock.job() - 86_400_000);
+  await forgetLessons(store.sql, clock.job() - LESSONS_KEPT_MS);
 };
 
 const connections: Service = {

@@ -82,6 +82,7 @@ export { insertJobs, type NewJob } from "./insert-jobs.ts";
 export { findKey, insertKey, insertTenant, type KeyOwner, markKeyRevoked } from "./keys.ts";
 export { type ParkedLane, parkLane, readParked } from "./lane-parking.ts";
 export { type ListedKey, listKeys } from "./list-keys.ts";
+export { forgetLessons, keepLessons, readLessons } from "./lessons.ts";
 export { markSending } from "./mark-sending.ts";
 export { migrate, migrationNames } from "./migrate.ts";
 export { type OutputTokensRow, readOutputTokens } from "./output-tokens.ts";
@@ -141,6 +142,7 @@ export {
 export { type BatchOverview, type JobOverview, type LaneOverview, type Overview, readOverview } from "./read-overview.ts";
 export { findBatchTenant, type ReceiptFacts, readReceipt } from "./read-receipt.ts";
 export { type NewResult, recordResults } from "./record-results.ts";
+export { type DelayRow, insertDelays, listDelays } from "./delays.ts";
 export { deferJobs, type ReplannedJob, replanJobs } from "./replan-jobs.ts";
 export {
   type ForgettableBatch,

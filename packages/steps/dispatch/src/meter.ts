@@ -22,7 +22,7 @@ const FALL = 0.03;
 const follow = (known: number | undefined, seen: number): number =>
   known === undefined ? seen : known + (seen > known ? RISE : FALL) * (seen - known);
 
-export function createMeter(): Meter {
+export function createMeter(options: { readonly keepLessons: boolean } = { keepLessons: true }): Meter {
   const calls = new Map<LaneId, number>();
   let look = 0;
   return {
@@ -32,6 +32,6 @@ export function createMeter(): Meter {
       look = follow(look, tookMs);
     },
     lookMs: () => look,
-    lessons: createLessons(),
+    lessons: createLessons({ keep: options.keepLessons }),
   };
 }

@@ -1,11 +1,10 @@
 import { type Decision, type Endpoint, type EventType, eventPayload, laneClass, laneProvider } from "@slowboat/contract";
 import { newId } from "@slowboat/kernel";
-import { callsPerSecond, closePack, decide, packKey, rescueMs, type Snapshot, type Verdict } from "@slowboat/plan";
+import { callsPerSecond, candidatesOf, closePack, decide, decisionInputs, packKey, type PlanJob, rescueMs, type Snapshot, type Verdict, withInputs } from "@slowboat/plan";
 import {
   announceEvents,
   claimDue,
   type DueJob,
-  deferJobs,
   endJobs,
   findReusable,
   type ReplannedJob,
@@ -14,6 +13,7 @@ import {
   type Sql,
   type TriedAttempt,
 } from "@slowboat/store";
+import { type Delayed, type DelayReason, deferDelayed, delayedAs, noteRefusals } from "./decisions/delays.ts";
 import { type Bell, type Placement, place } from "./place.ts";
 import { isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
@@ -40,7 +40,7 @@ const GIVEN_UP: Extract<Verdict, { kind: "refuse" }> = {
   earliestFeasibleAtMs: null,
 };
 
-type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind: "refuse" }> };
+type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind: "refuse" }>; readonly looked?: DelayReason["looked"] };
 
 /**
  * Plans everything that is due: one transaction a claim, in which the jobs' locks are held, the decisions taken and written down. Bells ring after
@@ -95,7 +95,19 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const batches = await planBatches(tx, deps, fitting.ready, nowMs);
   const { bells, dispatchOf } = await place(tx, deps, [...calls.ready, ...batches.ready]);
   const primed = await holdPrimed(tx, batches.held, dispatchOf, nowMs);
-  await deferJobs(tx, [...deferred, ...held, ...fitting.held, ...calls.later, ...primed]);
+  const decisionOf = new Map(placements.map(({ job, decision }) => [job.id, decision]));
+  await deferDelayed(
+    tx,
+    fresh,
+    [
+      ...deferred,
+      ...delayedAs(held, decisionOf, "hold", () => "waits for more lines to share its batch"),
+      ...delayedAs(fitting.held, decisionOf, "quota", () => "waits for room in its account's queue"),
+      ...delayedAs(calls.later, decisionOf, "pace", () => "goes a little later, since each cache key takes so many calls at a time"),
+      ...delayedAs(primed, decisionOf, "prime", () => "waits for the batch that brings the beginning of its prompt into the cache"),
+    ],
+    nowMs,
+  );
   const failedBatches = await refuse(tx, deps, refused, nowMs);
   const lanes: Record<string, number> = {};
   for (const { decision } of [...calls.ready, ...batches.ready]) lanes[decision.lane] = (lanes[decision.lane] ?? 0) + 1;
@@ -136,10 +148,10 @@ function decideAll(
   triedByJob: ReadonlyMap<string, readonly TriedAttempt[]>,
   reuse: ReadonlyMap<string, ReuseHit>,
   nowMs: number,
-): { placements: Placement[]; refused: Refused[]; deferred: ReplannedJob[] } {
+): { placements: Placement[]; refused: Refused[]; deferred: Delayed[] } {
   const placements: Placement[] = [];
   const refused: Refused[] = [];
-  const deferred: ReplannedJob[] = [];
+  const deferred: Delayed[] = [];
   const leaders = new Map<string, string>();
   const together = countTogether(jobs);
   const sharedBy = sharedPrefixes(jobs);
@@ -154,18 +166,22 @@ function decideAll(
     }
     const view = { ...snapshot, batchLines: (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job) };
     const facts = { cached: source !== null, tried, role: roleAfter(tried), shared: sharedBy(job), rooms: board.roomsOf(job) };
-    const verdict = decide(toPlanJob(job, view, facts), view, nowMs);
+    const asked = toPlanJob(job, view, facts);
+    const verdict = withInputs(decide(asked, view, nowMs), asked, view);
     if (verdict.kind === "refuse") {
+      const looked = lookedAt(asked, view, nowMs);
       // A lane that is away may come back: what was accepted waits for it.
-      if (verdict.code === "lane-unavailable") deferred.push({ jobId: job.id, atMs: nowMs + AWAY_MS });
-      else refused.push({ job, verdict });
+      if (verdict.code === "lane-unavailable")
+        deferred.push({ jobId: job.id, atMs: nowMs + AWAY_MS, why: { kind: "away", reason: verdict.message, looked } });
+      else refused.push({ job, verdict, looked });
       continue;
     }
     const { decision } = verdict;
     const leader = key === null ? undefined : (leaders.get(key) ?? (hit?.leaderId === job.id ? undefined : (hit?.leaderId ?? undefined)));
     const untilMs = followUntil(job, decision, nowMs);
     if (leader !== undefined && source === null && decision.role === "try" && untilMs > nowMs) {
-      deferred.push({ jobId: job.id, atMs: untilMs, leaderId: leader });
+      const why: DelayReason = { kind: "follow", reason: `waits for the answer of ${leader}, which asks the same`, decision };
+      deferred.push({ jobId: job.id, atMs: untilMs, leaderId: leader, why });
       continue;
     }
     if (key !== null && source === null) leaders.set(key, job.id);
@@ -173,6 +189,12 @@ function decideAll(
   }
   return { placements, refused, deferred };
 }
+
+/** What was looked at where no lane was found. */
+const lookedAt = (job: PlanJob, view: Snapshot, nowMs: number) => () => {
+  const candidates = candidatesOf(job, view, nowMs);
+  return { candidates, inputs: decisionInputs(job, view, candidates) };
+};
 
 /** Until when (job ms) a job may wait for another one's answer: its latest start, or a small part of its slack; urgent work never waits. */
 function followUntil(job: DueJob, decision: Decision, nowMs: number): number {
@@ -254,6 +276,11 @@ async function refuse(tx: Sql, deps: PlanDeps, refused: readonly Refused[], nowM
     state: "failed" as const,
     error: JSON.stringify({ code: verdict.code, message: verdict.message }),
   }));
+  await noteRefusals(
+    tx,
+    refused.map(({ job, verdict, looked }) => ({ jobId: job.id, why: { kind: "refuse", reason: verdict.message, ...(looked ? { looked } : {}) } })),
+    nowMs,
+  );
   const ended = new Set((await endJobs(tx, rows, nowMs)).map((job) => job.id));
   const events = refused.flatMap(({ job }) => {
     if (job.callbackUrl === null || job.batchId !== null || !ended.has(job.id)) return [];
