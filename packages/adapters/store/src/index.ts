@@ -19,6 +19,7 @@ export { type AnsweredRow, claimAnswered } from "./claim-answered.ts";
 export { claimDue, type DueJob } from "./claim-due.ts";
 export { readClock, type StoredClock, touchClock, writeClock } from "./clock-row.ts";
 export { type Orm, openStore, orm, type Sql, type Store, type StoreOptions } from "./connect.ts";
+export { type DelayRow, insertDelays, listDelays } from "./delays.ts";
 export {
   type DispatchPatch,
   type DispatchRow,
@@ -81,8 +82,8 @@ export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attem
 export { insertJobs, type NewJob } from "./insert-jobs.ts";
 export { findKey, insertKey, insertTenant, type KeyOwner, markKeyRevoked } from "./keys.ts";
 export { type ParkedLane, parkLane, readParked } from "./lane-parking.ts";
-export { type ListedKey, listKeys } from "./list-keys.ts";
 export { forgetLessons, keepLessons, readLessons } from "./lessons.ts";
+export { type ListedKey, listKeys } from "./list-keys.ts";
 export { markSending } from "./mark-sending.ts";
 export { migrate, migrationNames } from "./migrate.ts";
 export { type OutputTokensRow, readOutputTokens } from "./output-tokens.ts";
@@ -142,7 +143,6 @@ export {
 export { type BatchOverview, type JobOverview, type LaneOverview, type Overview, readOverview } from "./read-overview.ts";
 export { findBatchTenant, type ReceiptFacts, readReceipt } from "./read-receipt.ts";
 export { type NewResult, recordResults } from "./record-results.ts";
-export { type DelayRow, insertDelays, listDelays } from "./delays.ts";
 export { deferJobs, type ReplannedJob, replanJobs } from "./replan-jobs.ts";
 export {
   type ForgettableBatch,

@@ -6,7 +6,19 @@ type JobRow = typeof schema.job.$inferSelect;
 /** A job as it is born. Interactive jobs are born `placed` with their attempt; a line that can never run is born `failed`. */
 export type NewJob = Omit<
   JobRow,
-  "version" | "leaderId" | "heldFor" | "waitReason" | "delayed" | "admission" | "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs" | "fallbacks"
+  | "version"
+  | "leaderId"
+  | "heldFor"
+  | "waitReason"
+  | "delayed"
+  | "admission"
+  | "prefix"
+  | "lane"
+  | "attemptId"
+  | "attempts"
+  | "error"
+  | "endedAtMs"
+  | "fallbacks"
 > &
   Partial<Pick<JobRow, "admission" | "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs" | "fallbacks">>;
 

@@ -11,7 +11,12 @@ const HOUR = 3_600_000;
 const ALL: readonly LaneId[] = ["pool", "openai-batch", "openai-flex", "openai", "anthropic-batch", "anthropic"];
 const MODELS = ["gpt-5-mini", "claude-haiku-4-5", "slowboat-embed", "use-lite-en"] as const;
 const lesson = learnTurnaround(
-  Array.from({ length: 60 }, (_, i) => ({ submittedAtMs: NOW - i * HOUR, lastAtMs: NOW - i * HOUR + 600_000 * (1 + (i % 7)), ended: true, lines: 10 })),
+  Array.from({ length: 60 }, (_, i) => ({
+    submittedAtMs: NOW - i * HOUR,
+    lastAtMs: NOW - i * HOUR + 600_000 * (1 + (i % 7)),
+    ended: true,
+    lines: 10,
+  })),
   NOW,
 );
 

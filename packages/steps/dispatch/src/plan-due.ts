@@ -1,6 +1,18 @@
 import { type Decision, type Endpoint, type EventType, eventPayload, laneClass, laneProvider } from "@slowboat/contract";
 import { newId } from "@slowboat/kernel";
-import { callsPerSecond, candidatesOf, closePack, decide, decisionInputs, packKey, type PlanJob, rescueMs, type Snapshot, type Verdict, withInputs } from "@slowboat/plan";
+import {
+  callsPerSecond,
+  candidatesOf,
+  closePack,
+  decide,
+  decisionInputs,
+  type PlanJob,
+  packKey,
+  rescueMs,
+  type Snapshot,
+  type Verdict,
+  withInputs,
+} from "@slowboat/plan";
 import {
   announceEvents,
   claimDue,

@@ -1,5 +1,5 @@
 import { type LaneId, laneClass, laneProvider } from "@slowboat/contract";
-import { candidatesOf, cancelPays, decide, decisionInputs, type LaneView, rescueAtMs, rescueMove, type Snapshot, withInputs } from "@slowboat/plan";
+import { cancelPays, candidatesOf, decide, decisionInputs, type LaneView, rescueAtMs, rescueMove, type Snapshot, withInputs } from "@slowboat/plan";
 import {
   type DueJob,
   endAttempts,
@@ -13,7 +13,7 @@ import {
   type Sql,
   type TriedAttempt,
 } from "@slowboat/store";
-import { type DelayReason, type Delayed, deferDelayed } from "./decisions/delays.ts";
+import { type Delayed, type DelayReason, deferDelayed } from "./decisions/delays.ts";
 import type { Placement } from "./place.ts";
 import { toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
@@ -77,7 +77,11 @@ function delayReason(snapshot: Snapshot, { job, at }: Late, cancelled: boolean, 
     return { candidates, inputs: decisionInputs(asked, snapshot, candidates) };
   };
   return cancelled
-    ? { kind: "cancel", reason: `its latest start has come: the batch on ${at.lane} is cancelled, what it has done is kept, the rest runs on ${rescue}`, looked }
+    ? {
+        kind: "cancel",
+        reason: `its latest start has come: the batch on ${at.lane} is cancelled, what it has done is kept, the rest runs on ${rescue}`,
+        looked,
+      }
     : { kind: "wait", reason: `is out on ${at.lane}, whose batch is left to end; beside it on ${rescue} when no more time is left`, looked };
 }
 
