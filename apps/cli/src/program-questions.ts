@@ -21,4 +21,11 @@ export function addQuestions(cli: Command, later: Later): void {
     .action((file: string, _flags, command: Command) =>
       later(async (config) => (await import("./commands/quote.ts")).quote(config, all(command), file)),
     );
+  cli
+    .command("explain")
+    .description("why a job ran where it ran: every decision with its candidates, prices and risks")
+    .argument("<id>", "of a job")
+    .action((id: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/explain.ts")).explain(config, all(command), id)),
+    );
 }

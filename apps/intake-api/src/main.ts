@@ -58,7 +58,13 @@ const sight = plannerSight({
   book,
   clock,
   rng,
-  offers: [...lanes.values()].map(({ id, account, emulated, pace }) => ({ id, account, emulated, pace, concurrency: concurrencyOf(id, config.SLOWBOAT_CALL_CONCURRENCY) })),
+  offers: [...lanes.values()].map(({ id, account, emulated, pace }) => ({
+    id,
+    account,
+    emulated,
+    pace,
+    concurrency: concurrencyOf(id, config.SLOWBOAT_CALL_CONCURRENCY),
+  })),
 });
 const app = createApp(
   {

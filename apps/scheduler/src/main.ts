@@ -22,7 +22,7 @@ import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { crash, createLogger, loop, readEnqueuedTokens, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { closeSemantic, learnAnswered, noteForgotten, openSemantic, waitingAsks } from "@slowboat/semantic";
-import { cancelOrphanedBatches, forgetEntries, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
+import { cancelOrphanedBatches, forgetEntries, forgetLessons, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
 import { readConfig, readMarket } from "./config.ts";
 
 /** Machine ms between two looks at what is due; the rescue's guard counts in it. */
@@ -112,6 +112,8 @@ const meet = async (signal: AbortSignal): Promise<void> => {
 /** Evicted entries stay so long (job ms) for workers to hear of them. */
 const HEARD_MS = 3_600_000;
 const FORGET_ROWS = 1_000;
+/** How long (job ms) a decision can be taken again that rests on learned batch times. */
+const LESSONS_KEPT_MS = 30 * 86_400_000;
 
 /** One plan at a time in this process: a bell that rings meanwhile makes it look once more. */
 let planning: Promise<void> | null = null;
@@ -175,6 +177,7 @@ const slowSweep = async (): Promise<void> => {
   await forgetPrefixes(store.sql, clock.job() - 86_400_000);
   await noteForgotten(semantic);
   await forgetEntries(store.sql, { nowMs: clock.job(), heardMs: HEARD_MS, limit: FORGET_ROWS });
+  await forgetLessons(store.sql, clock.job() - LESSONS_KEPT_MS);
 };
 
 const connections: Service = {

@@ -148,11 +148,17 @@ function receiptObject(rows: readonly ReceiptRow[]): Record<string, unknown> | n
  */
 export function jobDetail(
   job: ShownJob,
-  parts: { readonly attempts: readonly ShownAttempt[]; readonly result: ShownResult | null; readonly receipt: readonly ReceiptRow[] },
+  parts: {
+    readonly attempts: readonly ShownAttempt[];
+    readonly result: ShownResult | null;
+    readonly receipt: readonly ReceiptRow[];
+    /** Why it was not placed so far, where it never was. */
+    readonly delay: Record<string, unknown> | null;
+  },
 ): string {
   const detail = {
     ...jobObject(job),
-    decision: renamed(stored(parts.attempts.at(-1)?.decision ?? null)),
+    decision: renamed(stored(parts.attempts.at(-1)?.decision ?? null)) ?? parts.delay,
     waiting: waitingFor(job, parts.attempts.at(-1)),
     waiting_until: job.state === "accepted" ? instant(job.nextDecisionAtMs) : null,
     attempts: parts.attempts.map(attemptObject),

@@ -2,7 +2,7 @@ import { readJobRequest } from "@slowboat/contract";
 import { holdOf, type IntakeTerms, nativeJob } from "@slowboat/intake";
 import { type JobState, jobMay } from "@slowboat/job";
 import { fault, isId, LIMITS } from "@slowboat/kernel";
-import { listAttempts, listJobs, readJob, readJobReceipt, readResult, type ShownJob } from "@slowboat/store";
+import { listAttempts, listDelays, listJobs, readJob, readJobReceipt, readResult, type ShownJob } from "@slowboat/store";
 import type { Context } from "hono";
 import type { AppDeps, AppEnv, Mount } from "../http/env.ts";
 import { EMULATED_LABEL } from "../http/env.ts";
@@ -11,6 +11,7 @@ import { pageAfter, pageLimit, pageObject } from "../http/query.ts";
 import { headerTerms } from "../http/terms.ts";
 import { readJsonBody } from "../interactive/read-body.ts";
 import { cancelJob } from "./cancel-job.ts";
+import { decisionList, lastDelay } from "./decisions.ts";
 import { acceptedObject, jobDetail, jobObject } from "./job-object.ts";
 
 const ROUTE = "POST /v1/jobs";
@@ -79,6 +80,13 @@ export const nativeRoutes: Mount = (app, deps) => {
 
   app.get("/v1/jobs/:id", async (c) => detail(deps, c, await found(deps, c, c.req.param("id"))));
 
+  app.get("/v1/jobs/:id/decision", async (c) => {
+    const job = await found(deps, c, c.req.param("id"));
+    const of = { tenantId: job.tenantId, jobId: job.id };
+    const [attempts, delays] = await Promise.all([listAttempts(deps.store.sql, of), listDelays(deps.store.sql, of)]);
+    return c.json(decisionList(job, attempts, delays));
+  });
+
   app.post("/v1/jobs/:id/cancel", async (c) => {
     const job = await found(deps, c, c.req.param("id"));
     const cancelled = await cancelJob(deps, { tenantId: job.tenantId, id: job.id });
@@ -101,5 +109,6 @@ async function detail(deps: AppDeps, c: Context<AppEnv>, job: ShownJob): Promise
   const { sql } = deps.store;
   const [attempts, result, receipt] = await Promise.all([listAttempts(sql, of), readResult(sql, of), readJobReceipt(sql, of)]);
   if (result?.emulated === true || receipt.some((row) => row.emulated)) c.header("x-slowboat-emulated", EMULATED_LABEL);
-  return c.body(jobDetail(job, { attempts, result, receipt }), 200, { "content-type": "application/json" });
+  const delay = attempts.length > 0 ? null : lastDelay(await listDelays(sql, of));
+  return c.body(jobDetail(job, { attempts, result, receipt, delay }), 200, { "content-type": "application/json" });
 }

@@ -29,6 +29,7 @@ export { type AnsweredRow, claimAnswered } from "./claim-answered.ts";
 export { claimDue, type DueJob, explainClaim } from "./claim-due.ts";
 export { readClock, type StoredClock, touchClock, writeClock } from "./clock-row.ts";
 export { type Orm, openStore, orm, type Sql, type Store, type StoreOptions } from "./connect.ts";
+export { type DelayRow, insertDelays, listDelays } from "./delays.ts";
 export {
   type DispatchPatch,
   type DispatchRow,
@@ -94,6 +95,7 @@ export { insertJobs, type NewJob } from "./insert-jobs.ts";
 export { endKeyCalls, type KeyAsk, type KeyGrant, renewKeyCalls, sweepKeyCalls, takeAllowances } from "./key-allowances.ts";
 export { findKey, insertKey, insertTenant, type KeyLimits, type KeyOwner, markKeyRevoked } from "./keys.ts";
 export { type ParkedLane, parkLane, readParked } from "./lane-parking.ts";
+export { forgetLessons, keepLessons, readLessons } from "./lessons.ts";
 export { type ListedKey, listKeys } from "./list-keys.ts";
 export { markSending } from "./mark-sending.ts";
 export { migrate, migrationNames } from "./migrate.ts";

@@ -7,9 +7,22 @@ type JobRow = typeof schema.job.$inferSelect;
 /** A job as it is born. Interactive jobs are born `placed` with their attempt; a line that can never run is born `failed`. */
 export type NewJob = Omit<
   JobRow,
-  "version" | "leaderId" | "heldFor" | "waitReason" | "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs" | "fallbacks" | "semantic"
+  | "version"
+  | "leaderId"
+  | "heldFor"
+  | "waitReason"
+  | "delayed"
+  | "admission"
+  | "prefix"
+  | "lane"
+  | "attemptId"
+  | "attempts"
+  | "error"
+  | "endedAtMs"
+  | "fallbacks"
+  | "semantic"
 > &
-  Partial<Pick<JobRow, "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs" | "fallbacks" | "semantic">> & {
+  Partial<Pick<JobRow, "admission" | "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs" | "fallbacks" | "semantic">> & {
     /** Its question, where an answer to one that means the same may be given. */
     readonly ask?: NewAsk | null;
   };

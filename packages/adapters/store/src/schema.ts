@@ -235,6 +235,38 @@ export const job = pgTable("job", {
   fallbacks: text("fallbacks"),
   waitReason: text("wait_reason"),
   semantic: boolean("semantic"),
+  delayed: text("delayed"),
+  admission: text("admission"),
+});
+
+export const delay = pgTable(
+  "delay",
+  {
+    jobId: text("job_id").notNull(),
+    seq: integer("seq").notNull(),
+    record: text("record").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.jobId, t.seq] })],
+);
+
+export const lesson = pgTable(
+  "lesson",
+  {
+    lane: text("lane").notNull(),
+    learnedAtMs: instant("learned_at_ms").notNull(),
+    content: text("content").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.lane, t.learnedAtMs] })],
+);
+
+export const promise = pgTable("promise", {
+  subjectId: text("subject_id").primaryKey(),
+  resource: text("resource").notNull(),
+  class: text("class").notNull(),
+  lane: text("lane").notNull(),
+  deadlineAtMs: instant("deadline_at_ms").notNull(),
+  workMs: doublePrecision("work_ms").notNull(),
+  inTime: doublePrecision("in_time").notNull(),
 });
 
 export const promptPrefix = pgTable(

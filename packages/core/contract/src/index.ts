@@ -5,7 +5,18 @@
 
 export { type ApiKeyParts, makeApiKey, readApiKey } from "./api-key.ts";
 export { BUDGET_PERIODS, type BudgetPeriod, type BudgetWish, readBudgetWish } from "./budget.ts";
-export { type CacheTtl, type Candidate, chosenOf, type Decision, type FallbackTaken, type PromptMarks, type ReuseTaken } from "./decision.ts";
+export {
+  type CacheTtl,
+  type Candidate,
+  chosenOf,
+  type Decision,
+  type DecisionInputs,
+  type DelayDecision,
+  type DelayKind,
+  type FallbackTaken,
+  type PromptMarks,
+  type ReuseTaken,
+} from "./decision.ts";
 export { ANTHROPIC_VERSION, ENDPOINTS, type Endpoint, isEndpoint, PROVIDER_NAME, type Provider, type Surface } from "./endpoints.ts";
 export { type EventFacts, type EventType, eventPayload } from "./events.ts";
 export { type Fallback, isNameList, readNames, storedFallbacks, storedNames } from "./fallback.ts";

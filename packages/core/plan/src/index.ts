@@ -3,10 +3,11 @@
  * for the dispatcher, the intake and the simulator alike. The rule is try, then rescue: the cheapest lane in expectation, with
  * real time started at the latest instant that still makes the deadline. What must be nearly certain is the rescue, not the batch.
  */
-export { chainOf } from "./chain.ts";
+export { candidatesOf, chainOf } from "./chain.ts";
 export { admit, decide } from "./decide.ts";
 export { estimateTokens } from "./estimate.ts";
 export { createFairShares, type FairShares } from "./fair.ts";
+export { decisionInputs, type ReplayFacts, restoreInputs, withInputs } from "./inputs.ts";
 export type { PoolAhead, PoolView } from "./latency.ts";
 export { learnTurnaround, type SeenBatch } from "./learn.ts";
 export { learnOutputs, type OutputModel, type OutputTokens, outputTokens, PUBLISHED_OUTPUTS } from "./outputs.ts";

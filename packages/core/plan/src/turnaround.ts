@@ -36,8 +36,9 @@ export const stalledCdf = (ms: number): number => STALLED.share * logNormalCdf(m
 export interface Turnaround {
   readonly survival: readonly number[];
   readonly stalled: number;
-  /** How many ended batches it rests on. */
+  /** How many ended batches it rests on, and when (job ms) it was learned; absent where nobody asks. */
   readonly seen?: number;
+  readonly learnedAtMs?: number;
 }
 
 /** Ends of the bins in ms: half a minute to a day, each an eighth longer than the one before. */

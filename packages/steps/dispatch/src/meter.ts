@@ -26,7 +26,7 @@ const FALL = 0.03;
 const follow = (known: number | undefined, seen: number): number =>
   known === undefined ? seen : known + (seen > known ? RISE : FALL) * (seen - known);
 
-export function createMeter(): Meter {
+export function createMeter(options: { readonly keepLessons: boolean } = { keepLessons: true }): Meter {
   const calls = new Map<LaneId, number>();
   let look = 0;
   return {
@@ -39,6 +39,6 @@ export function createMeter(): Meter {
     // For whoever wants every sample: nothing here plans with them.
     noteClaim: () => undefined,
     noteDecision: () => undefined,
-    lessons: createLessons(),
+    lessons: createLessons({ keep: options.keepLessons }),
   };
 }

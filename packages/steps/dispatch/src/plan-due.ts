@@ -1,12 +1,23 @@
 import { type Decision, type Endpoint, type EventType, eventPayload, laneClass, laneProvider } from "@slowboat/contract";
 import { newId } from "@slowboat/kernel";
-import { callsPerSecond, closePack, decide, packKey, rescueMs, type Snapshot, type Verdict } from "@slowboat/plan";
+import {
+  callsPerSecond,
+  candidatesOf,
+  closePack,
+  decide,
+  decisionInputs,
+  type PlanJob,
+  packKey,
+  rescueMs,
+  type Snapshot,
+  type Verdict,
+  withInputs,
+} from "@slowboat/plan";
 import {
   announceEvents,
   claimDue,
   type DecidedAsk,
   type DueJob,
-  deferJobs,
   endJobs,
   findReusable,
   type ReplannedJob,
@@ -16,6 +27,7 @@ import {
   type TriedAttempt,
 } from "@slowboat/store";
 import type { Meter } from "./meter.ts";
+import { type Delayed, type DelayReason, deferDelayed, delayedAs, noteRefusals } from "./decisions/delays.ts";
 import { type Bell, type Placement, place } from "./place.ts";
 import { isGivenUp, isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
@@ -43,7 +55,7 @@ const GIVEN_UP: Extract<Verdict, { kind: "refuse" }> = {
   earliestFeasibleAtMs: null,
 };
 
-type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind: "refuse" }> };
+type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind: "refuse" }>; readonly looked?: DelayReason["looked"] };
 
 /**
  * Plans everything that is due: one transaction a claim, in which the jobs' locks are held, the decisions taken and written down. Bells ring after
@@ -102,7 +114,19 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const { bells, dispatchOf } = await place(tx, deps, [...calls.ready, ...batches.ready]);
   await closeAsks(tx, asks, [...calls.ready, ...batches.ready], nowMs);
   const primed = await holdPrimed(tx, batches.held, dispatchOf, nowMs);
-  await deferJobs(tx, [...deferred, ...held, ...fitting.held, ...calls.later, ...primed]);
+  const decisionOf = new Map(placements.map(({ job, decision }) => [job.id, decision]));
+  await deferDelayed(
+    tx,
+    fresh,
+    [
+      ...deferred,
+      ...delayedAs(held, decisionOf, "hold", () => "waits for more lines to share its batch"),
+      ...delayedAs(fitting.held, decisionOf, "quota", () => "waits for room in its account's queue"),
+      ...delayedAs(calls.later, decisionOf, "pace", () => "goes a little later, since each cache key takes so many calls at a time"),
+      ...delayedAs(primed, decisionOf, "prime", () => "waits for the batch that brings the beginning of its prompt into the cache"),
+    ],
+    nowMs,
+  );
   const failedBatches = await refuse(tx, deps, refused, nowMs);
   const lanes: Record<string, number> = {};
   for (const { decision } of [...calls.ready, ...batches.ready]) lanes[decision.lane] = (lanes[decision.lane] ?? 0) + 1;
@@ -143,10 +167,10 @@ function decideAll(
   triedByJob: ReadonlyMap<string, readonly TriedAttempt[]>,
   reuse: { readonly exact: ReadonlyMap<string, ReuseHit>; readonly asks: ReadonlyMap<string, DecidedAsk> },
   nowMs: number,
-): { placements: Placement[]; refused: Refused[]; deferred: ReplannedJob[] } {
+): { placements: Placement[]; refused: Refused[]; deferred: Delayed[] } {
   const placements: Placement[] = [];
   const refused: Refused[] = [];
-  const deferred: ReplannedJob[] = [];
+  const deferred: Delayed[] = [];
   const leaders = new Map<string, string>();
   const together = countTogether(jobs);
   const sharedBy = sharedPrefixes(jobs);
@@ -163,31 +187,35 @@ function decideAll(
     }
     const view = { ...snapshot, batchLines: (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job) };
     const facts = { nowMs, cached: source !== null, tried, role: roleAfter(tried, nowMs), shared: sharedBy(job), rooms: board.roomsOf(job) };
+    const asked = toPlanJob(job, view, facts);
     const startedMs = performance.now();
-    const verdict = decide(toPlanJob(job, view, facts), view, nowMs);
+    const verdict = withInputs(decide(asked, view, nowMs), asked, view);
     meter.noteDecision(performance.now() - startedMs);
     if (verdict.kind === "refuse") {
+      const looked = lookedAt(asked, view, nowMs);
       // A lane that is away may come back: what was accepted waits for it, as long as anybody waits for its answer.
-      if (verdict.code !== "lane-unavailable") refused.push({ job, verdict });
-      else if (isPastPatience(job, nowMs)) refused.push({ job, verdict: { ...verdict, message: `${GIVEN_UP.message} ${verdict.message}` } });
-      else deferred.push({ jobId: job.id, atMs: nowMs + AWAY_MS, waitReason: verdict.message });
+      if (verdict.code !== "lane-unavailable") refused.push({ job, verdict, looked });
+      else if (isPastPatience(job, nowMs))
+        refused.push({ job, verdict: { ...verdict, message: `${GIVEN_UP.message} ${verdict.message}` }, looked });
+      else {
+        const why: DelayReason = { kind: "away", reason: verdict.message, looked };
+        deferred.push({ jobId: job.id, atMs: nowMs + AWAY_MS, waitReason: verdict.message, why });
+      }
       continue;
     }
     const { decision } = verdict;
     const leader = key === null ? undefined : (leaders.get(key) ?? (hit?.leaderId === job.id ? undefined : (hit?.leaderId ?? undefined)));
     const untilMs = followUntil(job, decision, nowMs);
     if (leader !== undefined && source === null && decision.role === "try" && untilMs > nowMs) {
-      deferred.push({
-        jobId: job.id,
-        atMs: untilMs,
-        leaderId: leader,
-        waitReason: `${decision.lane}: waits for the answer to the same request, which ${leader} asks for`,
-      });
+      const reason = `waits for the answer to the same request, which ${leader} asks for`;
+      const why: DelayReason = { kind: "follow", reason, decision };
+      deferred.push({ jobId: job.id, atMs: untilMs, leaderId: leader, waitReason: `${decision.lane}: ${reason}`, why });
       continue;
     }
     const askedUntilMs = source === null && decision.role === "try" ? askUntil(ask, job, { nowMs, scale: snapshot.scale, followMs: untilMs }) : null;
     if (askedUntilMs !== null) {
-      deferred.push({ jobId: job.id, atMs: askedUntilMs, waitReason: "cache: waits for an answer to a question that may mean the same" });
+      const reason = "waits for an answer to a question that may mean the same";
+      deferred.push({ jobId: job.id, atMs: askedUntilMs, waitReason: `cache: ${reason}`, why: { kind: "follow", reason, decision } });
       continue;
     }
     if (key !== null && source === null) leaders.set(key, job.id);
@@ -197,6 +225,12 @@ function decideAll(
   }
   return { placements, refused, deferred };
 }
+
+/** What was looked at where no lane was found. */
+const lookedAt = (job: PlanJob, view: Snapshot, nowMs: number) => () => {
+  const candidates = candidatesOf(job, view, nowMs);
+  return { candidates, inputs: decisionInputs(job, view, candidates) };
+};
 
 /** Until when (job ms) a job may wait for another one's answer: its latest start, or a small part of its slack; urgent work never waits. */
 function followUntil(job: DueJob, decision: Decision, nowMs: number): number {
@@ -282,6 +316,11 @@ async function refuse(tx: Sql, deps: PlanDeps, refused: readonly Refused[], nowM
     state: "failed" as const,
     error: JSON.stringify({ code: verdict.code, message: verdict.message }),
   }));
+  await noteRefusals(
+    tx,
+    refused.map(({ job, verdict, looked }) => ({ jobId: job.id, why: { kind: "refuse", reason: verdict.message, ...(looked ? { looked } : {}) } })),
+    nowMs,
+  );
   const ended = new Set((await endJobs(tx, rows, nowMs)).map((job) => job.id));
   const events = refused.flatMap(({ job }) => {
     if (job.callbackUrl === null || job.batchId !== null || !ended.has(job.id)) return [];

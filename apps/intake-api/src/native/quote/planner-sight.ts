@@ -23,7 +23,7 @@ export function plannerSight(deps: {
   readonly offers: readonly LaneOffer[];
 }): QuoteDeps["sight"] {
   const { store, book, clock, rng, offers } = deps;
-  const meter = createMeter();
+  const meter = createMeter({ keepLessons: false });
   const time = { clock, rng, tickMs: TICK_MS, poolTokensPerSecond: POOL_TOKENS_PER_SECOND };
   return () => readSnapshot({ book, lanes: offers, meter, time }, store.sql, clock.job());
 }

@@ -1,6 +1,6 @@
 import type { Decision } from "@slowboat/contract";
 import type { CallLane, LaneAnswer, LaneStream } from "@slowboat/lanes";
-import { decide, isModelsOwn, retryPlan, type TriedLane } from "@slowboat/plan";
+import { decide, isModelsOwn, retryPlan, type TriedLane, withInputs } from "@slowboat/plan";
 import { untranslatable } from "../bodies.ts";
 import { endingOf as endedAs } from "../retry.ts";
 import { type Ending, endingOf } from "./ending.ts";
@@ -169,7 +169,8 @@ function decideNext(
 ): Decision | null {
   const wish = after.flexLeft ? { ...request, deny: [...(request.deny ?? []), "openai-flex" as const] } : request;
   const asked = planJobOf(wish, job, { cached: false, attempts: attempt.seq, tried: after.tried, book: house.book });
-  const verdict = decide(asked, house.board.snapshot(), after.atMs);
+  const snapshot = house.board.snapshot();
+  const verdict = withInputs(decide(asked, snapshot, after.atMs), asked, snapshot);
   return verdict.kind === "place" ? markedDecision(house, request, verdict.decision, job.inputTokensEst) : null;
 }
 
