@@ -24,6 +24,7 @@ export {
   type DispatchRow,
   insertDispatches,
   leaseDispatch,
+  leaseFirstDue,
   type NewDispatch,
   readNeighbours,
   releaseDispatch,
@@ -91,6 +92,7 @@ export {
   type Riders,
   readBacklog,
   readPlaced,
+  readPoolLine,
   readRiders,
   readTried,
   requestCancel,
@@ -110,6 +112,7 @@ export {
   readPrefixes,
 } from "./prompt-prefixes.ts";
 export { type KeptAnswer, readAnswer } from "./read-answer.ts";
+export { type ArrivalRow, readArrivals, readBookOf, readPaid } from "./read-arrivals.ts";
 export { readChained } from "./read-chained.ts";
 export { type ChunkRow, placeAttempts, readChunk, readLines, sendAsLines, voidLeftovers } from "./read-chunk.ts";
 export {
@@ -156,6 +159,8 @@ export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
 export * as table from "./schema.ts";
 export { readSeenBatches, type SeenBatchRow } from "./seen-batches.ts";
 export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
+export { addShadow, readShadow, type ShadowRow, type ShadowTally } from "./shadow-tally.ts";
+export { listOldBatches, readSlowBatches, type SlowBatchRow } from "./slow-batches.ts";
 export { type ListedTenant, listTenants, setTenant } from "./tenants.ts";
 export {
   announceEvents,

@@ -1,5 +1,5 @@
-import { type Decision, type Endpoint, type LaneId, laneClass, storedFallbacks } from "@slowboat/contract";
-import { chainOf, type PlanJob, type Snapshot, type TriedLane } from "@slowboat/plan";
+import { type Decision, type Endpoint, type LaneId, laneClass, laneProvider, storedFallbacks } from "@slowboat/contract";
+import { chainOf, onModel, type PlanJob, rescueAtMs, type Snapshot, type TriedLane } from "@slowboat/plan";
 import { type ModelRef, resolveModel } from "@slowboat/pricing";
 import type { DueJob, TriedAttempt } from "@slowboat/store";
 
@@ -64,17 +64,28 @@ export function isPastPatience(
   nowMs: number,
 ): boolean {
   const last = tried.at(-1)?.outcome;
-  return job.attempts > 0 && last !== "missed" && last !== "unheard" && nowMs > Math.max(job.deadlineAtMs ?? 0, job.acceptedAtMs) + PATIENCE_MS;
+  return (
+    job.attempts > 0 &&
+    last !== "missed" &&
+    last !== "recalled" &&
+    last !== "unheard" &&
+    nowMs > Math.max(job.deadlineAtMs ?? 0, job.acceptedAtMs) + PATIENCE_MS
+  );
 }
 
-/** The role of the next attempt: a rescue where a batch was cancelled for lack of time, a retry after anything else. */
-export function roleAfter(tried: readonly TriedAttempt[]): Decision["role"] {
+/** The role of the next attempt: a rescue where its batch was cancelled and no time is left for another, a retry after anything else. */
+export function roleAfter(job: DueJob, tried: readonly TriedAttempt[], snapshot: Snapshot, nowMs: number): Decision["role"] {
   const last = tried.at(-1);
   if (!last) return "try";
-  return laneClass(last.lane) === "batch" && last.outcome === "missed" && last.errorCode === "cancelled" ? "rescue" : "retry";
+  if (laneClass(last.lane) !== "batch" || last.errorCode !== "cancelled") return "retry";
+  if (last.outcome === "missed") return "rescue";
+  const view = snapshot.lanes.find(({ id }) => id === laneProvider(last.lane));
+  if (last.outcome !== "recalled" || view === undefined || job.deadlineAtMs === null) return "retry";
+  const facts = { outputTokens: job.outputTokensEst, deadlineAtMs: job.deadlineAtMs, together: snapshot.batchLines };
+  return rescueAtMs(last.lane, "cancel", onModel(view, job.model), facts, snapshot, nowMs) <= nowMs ? "rescue" : "retry";
 }
 
-const OUTCOMES: readonly string[] = ["refused", "rejected", "parked", "missed", "unsent", "unheard"] satisfies TriedLane["outcome"][];
+const OUTCOMES: readonly string[] = ["refused", "rejected", "parked", "missed", "recalled", "unsent", "unheard"] satisfies TriedLane["outcome"][];
 
 /** A row from before outcomes were kept counts as refused: it may go again. */
 const toTried = ({ lane, model, outcome }: TriedAttempt): TriedLane => ({
