@@ -40,6 +40,8 @@ const schema = z.object({
   SLOWBOAT_LANES: text.transform((path) => (path === undefined ? undefined : resolve(path))),
   /** Limits of enqueued tokens, as JSON. */
   SLOWBOAT_ENQUEUED_TOKENS: text,
+  /** Path of a JSON file of policy values that watch beside the live policy. */
+  SLOWBOAT_SHADOW_POLICY: text.transform((path) => (path === undefined ? undefined : resolve(path))),
   /** Requests in flight at a time on each real-time lane; the scheduler's own default without it. */
   SLOWBOAT_CALL_CONCURRENCY: z.coerce.number().int().min(1).max(1024).optional(),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),

@@ -32,6 +32,7 @@ export async function program(argv: readonly string[]): Promise<number> {
   addServing(cli, later);
   addWork(cli, later);
   addQuestions(cli, later);
+  addPolicies(cli, later);
   addKeys(cli, later);
   addTenants(cli, later);
   addBooks(cli, later);
@@ -152,6 +153,21 @@ function addWork(cli: Command, later: Later): void {
     .action((id: string, _flags, command: Command) =>
       later(async (config) => (await import("./commands/receipt.ts")).receipt(config, all(command), id)),
     );
+}
+
+function addPolicies(cli: Command, later: Later): void {
+  cli
+    .command("replay")
+    .description("run the stored jobs of a time under another policy in the simulator, and show both bills beside what was paid")
+    .requiredOption("--since <when>", 'RFC 3339, or a length before now: "24h", "7d"')
+    .option("--until <when>", "as --since; now if left out")
+    .requiredOption("--policy <file>", "JSON of policy values; what it does not name stays")
+    .option("--seed <n>", "of the simulator's luck", positive, "1")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/replay.ts")).replay(config, all(command))));
+  cli
+    .command("shadow")
+    .description("show what the policy in SLOWBOAT_SHADOW_POLICY, which watches and never acts, would have decided")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/shadow.ts")).shadow(config, all(command))));
 }
 
 function addKeys(cli: Command, later: Later): void {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
-import { createGate, createMeter, createPromptGate, runCallDispatch } from "@slowboat/dispatch";
+import { createGate, createMeter, createPromptGate, runPoolDispatch } from "@slowboat/dispatch";
 import type { CallLane } from "@slowboat/lanes";
 import { type Consumer, createQueue, type Queue } from "@slowboat/queue";
 import { crash, type Logger, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
@@ -40,7 +40,7 @@ export function createQueueService(lane: CallLane, settings: QueueSettings, logg
         logger,
       };
       const gate = createGate(AT_ONCE);
-      const consumer = await queue.consume("lane-pool", 2, ({ dispatchId }, signal) => runCallDispatch(deps, () => gate, dispatchId, signal));
+      const consumer = await queue.consume("lane-pool", 2, ({ dispatchId }, signal) => runPoolDispatch(deps, () => gate, dispatchId, signal));
       open = { store, queue, consumer };
     },
     stop: async () => {

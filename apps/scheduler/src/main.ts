@@ -7,6 +7,7 @@ import {
   createPromptGate,
   createPromptTraffic,
   createQuotas,
+  createShadow,
   type Gate,
   type LaneDeps,
   type LaneOffer,
@@ -23,7 +24,7 @@ import { type Consumer, createQueue } from "@slowboat/queue";
 import { crash, createLogger, loop, readEnqueuedTokens, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { closeSemantic, learnAnswered, noteForgotten, openSemantic, waitingAsks } from "@slowboat/semantic";
 import { cancelOrphanedBatches, forgetEntries, forgetLessons, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
-import { readConfig, readMarket } from "./config.ts";
+import { readConfig, readMarket, readShadowPolicy } from "./config.ts";
 
 /** Machine ms between two looks at what is due; the rescue's guard counts in it. */
 const TICK_MS = 200;
@@ -71,6 +72,7 @@ const offers: LaneOffer[] = [...lanes.values()].map(({ id, account, emulated, pa
   concurrency: concurrency(id),
 }));
 const meter = createMeter();
+const shadow = readShadowPolicy(config.SLOWBOAT_SHADOW_POLICY);
 const promptGate = createPromptGate(clock.job);
 const laneDeps: LaneDeps = { store, queue, blob, lanes, time: { clock, rng }, meter, promptGate, logger };
 const planDeps: PlanDeps = {
@@ -83,6 +85,7 @@ const planDeps: PlanDeps = {
   logger,
   quotas,
   prompts: createPromptTraffic(),
+  shadow: shadow && createShadow(shadow.policy, shadow.text),
 };
 const populateDeps = {
   store,

@@ -72,6 +72,7 @@ export function appSpecs(layout: Layout, config: Config, plain: Readonly<Record<
     }),
     app("scheduler", "apps/scheduler/src/main.ts", {
       ...providers,
+      ...(config.SLOWBOAT_SHADOW_POLICY === undefined ? {} : { SLOWBOAT_SHADOW_POLICY: config.SLOWBOAT_SHADOW_POLICY }),
       ...(config.SLOWBOAT_ENQUEUED_TOKENS === undefined ? {} : { SLOWBOAT_ENQUEUED_TOKENS: config.SLOWBOAT_ENQUEUED_TOKENS }),
       ...(config.SLOWBOAT_CALL_CONCURRENCY === undefined ? {} : { SLOWBOAT_CALL_CONCURRENCY: String(config.SLOWBOAT_CALL_CONCURRENCY) }),
     }),

@@ -35,6 +35,7 @@ export {
   type DispatchRow,
   insertDispatches,
   leaseDispatch,
+  leaseFirstDue,
   type NewDispatch,
   readNeighbours,
   releaseDispatch,
@@ -108,6 +109,7 @@ export {
   type Riders,
   readBacklog,
   readPlaced,
+  readPoolLine,
   readRiders,
   readTried,
   requestCancel,
@@ -127,6 +129,7 @@ export {
   readPrefixes,
 } from "./prompt-prefixes.ts";
 export { type KeptAnswer, readAnswer } from "./read-answer.ts";
+export { type ArrivalRow, readArrivals, readBookOf, readPaid } from "./read-arrivals.ts";
 export { readChained } from "./read-chained.ts";
 export { type ChunkRow, placeAttempts, readChunk, readLines, sendAsLines, voidLeftovers } from "./read-chunk.ts";
 export {
@@ -227,6 +230,8 @@ export {
   readSuspended,
   type SuspendedAttempt,
 } from "./suspense.ts";
+export { addShadow, readShadow, type ShadowRow, type ShadowTally } from "./shadow-tally.ts";
+export { listOldBatches, readSlowBatches, type SlowBatchRow } from "./slow-batches.ts";
 export { type ListedTenant, listTenants, setTenant } from "./tenants.ts";
 export {
   announceEvents,

@@ -308,7 +308,24 @@ export const dispatch = pgTable("dispatch", {
   error: text("error"),
   inputTokens: doublePrecision("input_tokens").notNull().default(0),
   hinted: boolean("hinted").notNull().default(false),
+  dueAtMs: instant("due_at_ms"),
+  workTokens: doublePrecision("work_tokens"),
 });
+
+export const shadowTally = pgTable(
+  "shadow_tally",
+  {
+    policy: text("policy").notNull(),
+    lane: text("lane").notNull(),
+    shadowLane: text("shadow_lane").notNull(),
+    decisions: nano("decisions").notNull(),
+    expectedNano: nano("expected_nano").notNull(),
+    shadowExpectedNano: nano("shadow_expected_nano").notNull(),
+    fromMs: instant("from_ms").notNull(),
+    untilMs: instant("until_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.policy, t.lane, t.shadowLane] })],
+);
 
 export const enqueuedQuota = pgTable(
   "enqueued_quota",

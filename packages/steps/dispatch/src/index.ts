@@ -16,5 +16,6 @@ export { createPromptGate, type PromptGate } from "./prompt-cache/gate.ts";
 export { createPromptTraffic, type PromptTraffic } from "./prompt-cache/traffic.ts";
 export { createQuotas, type EnqueuedSettings, type Quotas } from "./quota/quotas.ts";
 export { runBatchDispatch } from "./run-batch.ts";
-export { runCallDispatch } from "./run-call.ts";
+export { runCallDispatch, runPoolDispatch } from "./run-call.ts";
+export { createShadow, type Shadow } from "./shadow.ts";
 export { readSnapshot } from "./snapshot.ts";

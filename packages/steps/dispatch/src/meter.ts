@@ -1,5 +1,6 @@
 import type { LaneId } from "@slowboat/contract";
 import { createLessons, type Lessons } from "./lessons.ts";
+import { createSlowBatchWatch, type SlowBatchWatch } from "./restart-slow.ts";
 
 /** What this machine takes for its own part: measured, since a loaded machine makes every rescue slower than any table says. */
 export interface Meter {
@@ -17,6 +18,8 @@ export interface Meter {
   noteDecision(tookMs: number): void;
   /** What provider batches have taken lately. */
   readonly lessons: Lessons;
+  /** Which batches that are out are asked next whether they had better be sent again. */
+  readonly slowBatches: SlowBatchWatch;
 }
 
 /** Rises with what it sees quickly and falls slowly: a rescue that starts too early costs little. */
@@ -40,5 +43,6 @@ export function createMeter(options: { readonly keepLessons: boolean } = { keepL
     noteClaim: () => undefined,
     noteDecision: () => undefined,
     lessons: createLessons({ keep: options.keepLessons }),
+    slowBatches: createSlowBatchWatch(),
   };
 }

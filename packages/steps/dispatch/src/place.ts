@@ -29,6 +29,9 @@ export interface Placement {
   readonly quotaTokens?: number;
 }
 
+/** Jobs of one deadline share a chunk of the pool, and no more of them than its engine takes together: whoever is due earlier waits for one chunk at most. */
+const POOL_CHUNK = 128;
+
 /** Our own bound on a provider batch: below the provider's on purpose, so that a cancel or an expiry concerns few. Bytes are held in memory once. */
 const BATCH_LINES = 5_000;
 const BATCH_BYTES = 48 * 1024 * 1024;
@@ -64,6 +67,7 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
         model,
         jobs: chunk.members.length,
         inputTokens: laneClass(offer.id) === "batch" ? chunk.members.reduce((sum, { job }) => sum + job.inputTokensEst, 0) : 0,
+        ...(offer.id === "pool" ? poolTurn(chunk.members) : {}),
         emulated: offer.emulated,
         createdAtMs: nowMs,
       });
@@ -99,6 +103,15 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
   const bells = dispatches.map((dispatch): Bell => ({ queue: laneQueue(dispatch.lane as LaneId), payload: { dispatchId: dispatch.id } }));
   return { bells, dispatchOf };
 }
+
+/** What orders the pool's line: the deadline, or for urgent work the instant of its acceptance. */
+export const poolDueAtMs = (job: Pick<DueJob, "deadlineAtMs" | "acceptedAtMs">): number => job.deadlineAtMs ?? job.acceptedAtMs;
+
+/** A chunk's place in the pool's line, and its work. */
+const poolTurn = (members: readonly Placement[]): Pick<NewDispatch, "dueAtMs" | "workTokens"> => ({
+  dueAtMs: Math.min(...members.map(({ job }) => poolDueAtMs(job))),
+  workTokens: members.reduce((sum, { job }) => sum + job.inputTokensEst + job.outputTokensEst, 0),
+});
 
 /** Model and endpoint of an attempt that asks another model than its job does; nothing for any other. */
 export const asksOther = ({ fallback, model }: Decision, asked: string): Pick<NewAttempt, "model" | "endpoint"> =>
@@ -151,7 +164,7 @@ function rideOf(deps: PlanDeps, { job, decision, prime, quotaTokens }: Placement
       offer,
       model,
       endpoint,
-      limits: { lines: LIMITS.chunkJobs, bytes: Number.POSITIVE_INFINITY, inputTokens: Number.POSITIVE_INFINITY },
+      limits: { lines: lane === "pool" ? POOL_CHUNK : LIMITS.chunkJobs, bytes: Number.POSITIVE_INFINITY, inputTokens: Number.POSITIVE_INFINITY },
     };
   const most = maxPack(lane, quotaTokens);
   return { key, offer, model, endpoint, limits: { ...most, lines: Math.min(most.lines, BATCH_LINES), bytes: Math.min(most.bytes, BATCH_BYTES) } };
@@ -188,7 +201,10 @@ function chunks(deps: PlanDeps, placements: readonly Placement[], nowMs: number)
     group.members.push(placement);
     add(group.load, { lines: 1, bytes: job.bodyBytes, tokens: job.inputTokensEst });
   }
-  for (const { ride, groups } of rides.values()) done.push(...fill(ride, [...groups.values()]));
+  for (const { ride, groups } of rides.values()) {
+    if (ride.offer.id === "pool") for (const { members } of groups.values()) members.sort((a, b) => poolDueAtMs(a.job) - poolDueAtMs(b.job));
+    done.push(...fill(ride, [...groups.values()]));
+  }
   return done;
 }
 

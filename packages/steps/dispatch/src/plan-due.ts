@@ -6,6 +6,7 @@ import {
   closePack,
   decide,
   decisionInputs,
+  onModel,
   type PlanJob,
   packKey,
   rescueMs,
@@ -26,11 +27,11 @@ import {
   type Sql,
   type TriedAttempt,
 } from "@slowboat/store";
-import type { Meter } from "./meter.ts";
 import { type Delayed, type DelayReason, deferDelayed, delayedAs, noteRefusals } from "./decisions/delays.ts";
-import { type Bell, type Placement, place } from "./place.ts";
+import { type Bell, type Placement, place, poolDueAtMs } from "./place.ts";
 import { isGivenUp, isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
+import type { PoolLine } from "./pool-line.ts";
 import { holdPrimed } from "./prompt-cache/hold-primed.ts";
 import { planBatches } from "./prompt-cache/plan-batches.ts";
 import { planCalls } from "./prompt-cache/plan-calls.ts";
@@ -38,6 +39,7 @@ import { sharedPrefixes } from "./prompt-cache/rates-of.ts";
 import { openBoard, type QuotaBoard } from "./quota/board.ts";
 import { wakeForRoom } from "./quota/wake.ts";
 import { rescueDue } from "./rescue-due.ts";
+import { restartSlow } from "./restart-slow.ts";
 import { askUntil, closeAsks, readAsks, withReuse } from "./semantic-reuse.ts";
 import { readSnapshot } from "./snapshot.ts";
 
@@ -64,6 +66,7 @@ type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind
 export async function planDue(deps: PlanDeps, signal: AbortSignal): Promise<number> {
   let total = 0;
   await wakeForRoom(deps);
+  await restartSlow(deps);
   while (!signal.aborted) {
     const startedMs = performance.now();
     const { seen, bells, failedBatches, settle } = await deps.store.begin((tx) => planOnce(tx, deps));
@@ -91,7 +94,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const due = await claimDue(tx, { nowMs, limit: CLAIM });
   deps.meter.noteClaim(performance.now() - askedMs);
   if (due.length === 0) return { seen: 0, bells: [], failedBatches: [], settle: false };
-  const snapshot = await readSnapshot(deps, tx, nowMs);
+  const { snapshot, pool } = await readSnapshot(deps, tx, nowMs);
   const waiting = due.filter((job) => job.state === "placed");
   const rescued = waiting.length === 0 ? { hedges: [], free: [] } : await rescueDue(tx, deps, snapshot, waiting, nowMs);
   const fresh = [...due.filter((job) => job.state === "accepted"), ...rescued.free];
@@ -105,7 +108,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const reuse = await readReuse(tx, fresh, nowMs);
   const asks = await readAsks(tx, fresh, nowMs);
   const board = await openBoard(tx, deps, fresh, nowMs);
-  const { placements, refused, deferred } = decideAll({ snapshot, board, meter: deps.meter }, fresh, tried, { exact: reuse, asks }, nowMs);
+  const { placements, refused, deferred } = decideAll({ snapshot, board, pool, deps }, fresh, tried, { exact: reuse, asks }, nowMs);
   const { ready, held } = holdPacks(deps, { snapshot, board }, placements, nowMs);
   const isBatch = ({ decision }: Placement): boolean => laneClass(decision.lane) === "batch";
   const calls = planCalls(deps, [...ready.filter((one) => !isBatch(one)), ...rescued.hedges], nowMs);
@@ -127,6 +130,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
     ],
     nowMs,
   );
+  await deps.shadow?.write(tx, nowMs);
   const failedBatches = await refuse(tx, deps, refused, nowMs);
   const lanes: Record<string, number> = {};
   for (const { decision } of [...calls.ready, ...batches.ready]) lanes[decision.lane] = (lanes[decision.lane] ?? 0) + 1;
@@ -162,7 +166,7 @@ interface Sight {
 }
 
 function decideAll(
-  { snapshot, board, meter }: Sight & { readonly meter: Meter },
+  { snapshot, board, pool, deps }: Sight & { readonly pool: PoolLine | null; readonly deps: PlanDeps },
   jobs: readonly DueJob[],
   triedByJob: ReadonlyMap<string, readonly TriedAttempt[]>,
   reuse: { readonly exact: ReadonlyMap<string, ReuseHit>; readonly asks: ReadonlyMap<string, DecidedAsk> },
@@ -185,12 +189,13 @@ function decideAll(
       refused.push({ job, verdict: GIVEN_UP });
       continue;
     }
-    const view = { ...snapshot, batchLines: (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job) };
-    const facts = { nowMs, cached: source !== null, tried, role: roleAfter(tried, nowMs), shared: sharedBy(job), rooms: board.roomsOf(job) };
+    const view = { ...snapshot, pool: pool?.view() ?? null, batchLines: (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job) };
+    const role = roleAfter(job, tried, view, nowMs);
+    const facts = { nowMs, cached: source !== null, tried, role, shared: sharedBy(job), rooms: board.roomsOf(job) };
     const asked = toPlanJob(job, view, facts);
     const startedMs = performance.now();
     const verdict = withInputs(decide(asked, view, nowMs), asked, view);
-    meter.noteDecision(performance.now() - startedMs);
+    deps.meter.noteDecision(performance.now() - startedMs);
     if (verdict.kind === "refuse") {
       const looked = lookedAt(asked, view, nowMs);
       // A lane that is away may come back: what was accepted waits for it, as long as anybody waits for its answer.
@@ -204,6 +209,7 @@ function decideAll(
       continue;
     }
     const { decision } = verdict;
+    deps.shadow?.look(asked, view, nowMs, decision);
     const leader = key === null ? undefined : (leaders.get(key) ?? (hit?.leaderId === job.id ? undefined : (hit?.leaderId ?? undefined)));
     const untilMs = followUntil(job, decision, nowMs);
     if (leader !== undefined && source === null && decision.role === "try" && untilMs > nowMs) {
@@ -219,8 +225,10 @@ function decideAll(
       continue;
     }
     if (key !== null && source === null) leaders.set(key, job.id);
+    if (decision.lane === "pool") pool?.add(poolDueAtMs(job), job.inputTokensEst + job.outputTokensEst);
     const told = near === null ? decision : withReuse(decision, ask);
-    const kept = decision.lane === "cache" ? { sourceAttemptId: source, sourceEmulated: (near === null ? hit?.emulated : ask?.emulated) ?? false } : { sourceAttemptId: null };
+    const sourceEmulated = (near === null ? hit?.emulated : ask?.emulated) ?? false;
+    const kept = decision.lane === "cache" ? { sourceAttemptId: source, sourceEmulated } : { sourceAttemptId: null };
     placements.push({ job, decision: told, ...kept });
   }
   return { placements, refused, deferred };
@@ -276,8 +284,9 @@ function holdUntil({ snapshot, board }: Sight, pack: readonly Placement[], nowMs
   const first = pack[0] as Placement;
   const { lane } = first.decision;
   const enqueuedTokens = board.limitFor(first);
-  const rescueLane = snapshot.lanes.find((view) => view.id === laneProvider(lane));
-  if (!rescueLane) return null;
+  const rescueView = snapshot.lanes.find((view) => view.id === laneProvider(lane));
+  if (!rescueView) return null;
+  const rescueLane = onModel(rescueView, first.decision.model);
   const slacks = pack.flatMap(({ job }) => (job.deadlineAtMs === null ? [] : [job.deadlineAtMs - nowMs]));
   const minSlackMs = slacks.length === 0 ? null : Math.min(...slacks);
   const outputTokens = Math.max(...pack.map(({ job }) => job.outputTokensEst));

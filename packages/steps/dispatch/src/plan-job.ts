@@ -1,5 +1,5 @@
-import { type Decision, type Endpoint, type LaneId, laneClass, storedFallbacks } from "@slowboat/contract";
-import { chainOf, type PlanJob, type Snapshot, type TriedLane } from "@slowboat/plan";
+import { type Decision, type Endpoint, type LaneId, laneClass, laneProvider, storedFallbacks } from "@slowboat/contract";
+import { chainOf, onModel, type PlanJob, rescueAtMs, type Snapshot, type TriedLane } from "@slowboat/plan";
 import { type ModelRef, resolveModel } from "@slowboat/pricing";
 import type { DueJob, TriedAttempt } from "@slowboat/store";
 
@@ -70,7 +70,7 @@ export function isGivenUp(
   nowMs: number,
 ): boolean {
   const last = tried.at(-1)?.outcome;
-  return job.attempts > 0 && last !== "missed" && last !== "unheard" && isPastPatience(job, nowMs);
+  return job.attempts > 0 && last !== "missed" && last !== "recalled" && last !== "unheard" && isPastPatience(job, nowMs);
 }
 
 type Ended = Pick<TriedAttempt, "lane" | "outcome" | "errorCode" | "latestStartAtMs">;
@@ -83,14 +83,18 @@ const wasCancelled = ({ lane, outcome, errorCode }: Ended): boolean =>
 const wasSpared = (attempt: Ended, nowMs: number): boolean =>
   wasCancelled(attempt) && (attempt.latestStartAtMs === null || attempt.latestStartAtMs > nowMs);
 
-/** The role of the next attempt: a rescue where a batch was cancelled and the job's own latest start has come, a retry after anything else. */
-export function roleAfter(tried: readonly Ended[], nowMs: number): Decision["role"] {
+/** The role of the next attempt: a rescue where a batch was cancelled and no time is left for another one, a retry after anything else. */
+export function roleAfter(job: DueJob, tried: readonly Ended[], snapshot: Snapshot, nowMs: number): Decision["role"] {
   const last = tried.at(-1);
   if (!last) return "try";
-  return wasCancelled(last) && !wasSpared(last, nowMs) ? "rescue" : "retry";
+  if (wasCancelled(last)) return wasSpared(last, nowMs) ? "retry" : "rescue";
+  const view = snapshot.lanes.find(({ id }) => id === laneProvider(last.lane));
+  if (last.outcome !== "recalled" || view === undefined || job.deadlineAtMs === null) return "retry";
+  const facts = { outputTokens: job.outputTokensEst, deadlineAtMs: job.deadlineAtMs, together: snapshot.batchLines };
+  return rescueAtMs(last.lane, "cancel", onModel(view, job.model), facts, snapshot, nowMs) <= nowMs ? "rescue" : "retry";
 }
 
-const OUTCOMES: readonly string[] = ["refused", "rejected", "parked", "missed", "unsent", "unheard"] satisfies TriedLane["outcome"][];
+const OUTCOMES: readonly string[] = ["refused", "rejected", "parked", "missed", "recalled", "unsent", "unheard"] satisfies TriedLane["outcome"][];
 
 /** A row from before outcomes were kept counts as refused: it may go again. */
 const toTried = (attempt: TriedAttempt, nowMs: number): TriedLane => {

@@ -1,5 +1,16 @@
 import { type LaneId, laneClass, laneProvider } from "@slowboat/contract";
-import { cancelPays, candidatesOf, decide, decisionInputs, type LaneView, rescueAtMs, rescueMove, type Snapshot, withInputs } from "@slowboat/plan";
+import {
+  cancelPays,
+  candidatesOf,
+  decide,
+  decisionInputs,
+  type LaneView,
+  onModel,
+  rescueAtMs,
+  rescueMove,
+  type Snapshot,
+  withInputs,
+} from "@slowboat/plan";
 import {
   type DueJob,
   endAttempts,
@@ -97,8 +108,9 @@ function judge(snapshot: Snapshot, late: readonly Late[], nowMs: number): Move[]
   for (const { at } of late) together.set(at.dispatchId ?? "", (together.get(at.dispatchId ?? "") ?? 0) + 1);
   return late.map((one) => {
     const { job, at, deadlineAtMs } = one;
-    const rescueLane: LaneView | undefined = snapshot.lanes.find((view) => view.id === laneProvider(at.lane));
-    if (!rescueLane || laneClass(at.lane) !== "batch") return { late: one, move: "hedge", hedgeAtMs: nowMs };
+    const view = snapshot.lanes.find(({ id }) => id === laneProvider(at.lane));
+    if (!view || laneClass(at.lane) !== "batch") return { late: one, move: "hedge", hedgeAtMs: nowMs };
+    const rescueLane = onModel(view, job.model);
     const facts = { outputTokens: job.outputTokensEst, deadlineAtMs, together: together.get(at.dispatchId ?? "") ?? 1 };
     const hedgeAtMs = rescueAtMs(at.lane, "hedge", rescueLane, facts, snapshot, nowMs);
     const move = at.cancelAtMs === null ? rescueMove(at.lane, rescueLane, facts, snapshot, nowMs) : nowMs < hedgeAtMs ? "wait" : "hedge";
@@ -126,6 +138,7 @@ async function worthCancelling(tx: Sql, snapshot: Snapshot, moves: readonly Move
       cancelPays({
         ageMs: nowMs - (batch.submittedAtMs ?? nowMs),
         lines: batch.lines,
+        done: batch.done ?? undefined,
         urgentNano: urgent.get(batch.dispatchId)?.nano ?? 0n,
         restNano: batch.estimateNano,
         restSlackMs: (batch.deadlineAtMs ?? nowMs) - nowMs,

@@ -2,7 +2,7 @@ import type { LaneId } from "@slowboat/contract";
 import type { LaneAnswer } from "@slowboat/lanes";
 import type { Queue } from "@slowboat/queue";
 import { groupCommit, keepLease, LEASE_MS } from "@slowboat/runtime";
-import { type DispatchRow, leaseDispatch, markSending, readChunk, releaseDispatch, renewLease, voidLeftovers } from "@slowboat/store";
+import { type DispatchRow, leaseDispatch, leaseFirstDue, markSending, readChunk, releaseDispatch, renewLease, voidLeftovers } from "@slowboat/store";
 import { readBodies, toRequest, untranslatable, windows } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { endAll } from "./end-all.ts";
@@ -30,7 +30,18 @@ function settleBell(queue: Queue): ReturnType<typeof debouncedBell> {
  */
 export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => Gate, dispatchId: string, stop: AbortSignal): Promise<void> {
   const dispatch = await leaseDispatch(deps.store.sql, { id: dispatchId, realMs: deps.time.clock.real(), leaseMs: LEASE_MS });
-  if (!dispatch) return;
+  if (dispatch) await runLeased(deps, gateOf, dispatch, stop);
+}
+
+/** The same for the pool, which serves by deadline: a bell for one of its chunks means that of all that wait the one that is due first is run. */
+export async function runPoolDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => Gate, dispatchId: string, stop: AbortSignal): Promise<void> {
+  const lease = { lane: "pool", bellFor: dispatchId, realMs: deps.time.clock.real(), leaseMs: LEASE_MS };
+  const dispatch = await leaseFirstDue(deps.store.sql, lease);
+  if (dispatch) await runLeased(deps, gateOf, dispatch, stop);
+}
+
+async function runLeased(deps: LaneDeps, gateOf: (lane: LaneId) => Gate, dispatch: DispatchRow, stop: AbortSignal): Promise<void> {
+  const dispatchId = dispatch.id;
   const lane = deps.lanes.get(dispatch.lane);
   await suspendOrphans(deps, dispatch);
   if (lane?.shape !== "call") {

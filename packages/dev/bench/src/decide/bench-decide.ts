@@ -43,7 +43,15 @@ export const decideBench: Bench = async (options) => {
   const store = openStore(ground.postgres.url, { max: 4, name: "slowboat-bench-decide", statementTimeoutMs: STATEMENT_MS });
   const queue = await createQueue({ backend: "postgres", url: ground.postgres.url, max: 2 });
   try {
-    const spec: PendingSpec = { rows: size.rows, seed: options.seed, nowMs: Date.now(), tenants: TENANTS, lane: LANE, account: ACCOUNT, models: MODELS };
+    const spec: PendingSpec = {
+      rows: size.rows,
+      seed: options.seed,
+      nowMs: Date.now(),
+      tenants: TENANTS,
+      lane: LANE,
+      account: ACCOUNT,
+      models: MODELS,
+    };
     await seedPending(store.sql, spec, (done) => options.say(`${done.toLocaleString("en-US")} of ${size.rows.toLocaleString("en-US")} rows`));
     const fresh = await claimPlan(store);
     const samples = await run({ options, store, spec, ...size, endMs: startedMs + size.endMs }, (meter) => ({
@@ -141,7 +149,10 @@ async function sizesOf(store: Store): Promise<Sizes> {
   return row ?? { tableMb: 0, indexMb: 0, dead: 0, vacuums: 0 };
 }
 
-function report(samples: Samples, at: { readonly pending: number; readonly sizes: Sizes; readonly plans: { fresh: string[]; used: string[] } }): BenchReport {
+function report(
+  samples: Samples,
+  at: { readonly pending: number; readonly sizes: Sizes; readonly plans: { fresh: string[]; used: string[] } },
+): BenchReport {
   const results = {
     pending: at.pending,
     claim_p99_ms: rounded(percentile(samples.claimMs, 0.99), 2),

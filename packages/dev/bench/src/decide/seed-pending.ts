@@ -32,8 +32,7 @@ export async function insertFresh(tx: Sql, spec: PendingSpec, from: number, coun
  * provider batches until their latest start or waiting for enqueued tokens, a few due now. Indexes are in place, as they are where rows come one after another.
  */
 export async function seedPending(sql: Sql, spec: PendingSpec, say: (done: number) => void): Promise<void> {
-  for (const model of spec.models)
-    await saveQuota(sql, { lane: spec.lane, account: spec.account, model, ...quotaOf(spec), learnedAtMs: spec.nowMs });
+  for (const model of spec.models) await saveQuota(sql, { lane: spec.lane, account: spec.account, model, ...quotaOf(spec), learnedAtMs: spec.nowMs });
   for (let from = 0; from < spec.rows; from += CHUNK) {
     const until = Math.min(spec.rows, from + CHUNK);
     await insertRows(sql, spec, { from, until, all: spec.rows, fresh: false });

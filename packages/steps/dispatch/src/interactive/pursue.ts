@@ -88,7 +88,7 @@ async function fail(house: CallHouse, course: Course, lane: CallLane, answer: Un
   const { job, attempt } = course;
   await house.write({
     kind: "fail",
-    ended: { ...endedAs(answer), attemptId: attempt.id },
+    ended: { ...endedAs(answer, {}), attemptId: attempt.id },
     job: { jobId: job.id, state: "failed", error: JSON.stringify(endingOf(answer, house.time.clock.scale).error) },
   });
   house.logger.warn({ jobId: job.id, attemptId: attempt.id, lane: lane.id, outcome: answer.kind, code: answer.code }, "call-failed");
@@ -111,7 +111,7 @@ async function openNext(
   const following = attemptOf(job, next.decision, attempt.seq + 1, place, clock.job(), rng);
   await house.write({
     kind: "again",
-    ended: { ...endedAs(answer), attemptId: attempt.id },
+    ended: { ...endedAs(answer, {}), attemptId: attempt.id },
     attempt: following,
     placed: { jobId: job.id, lane: onto.id, attemptId: following.id, nextDecisionAtMs: null },
   });

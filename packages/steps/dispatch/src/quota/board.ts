@@ -13,7 +13,6 @@ import {
   type ReplannedJob,
   readHeldTokens,
   readQuotas,
-  readWaitingTokens,
   type Sql,
 } from "@slowboat/store";
 import type { Placement } from "../place.ts";
@@ -71,7 +70,7 @@ export async function openBoard(tx: Sql, deps: PlanDeps, jobs: readonly DueJob[]
     const limit = limitOf(deps.quotas, id, { known: rowOf(known, id), held: holds }, nowMs);
     if (limit === null) continue;
     if (!limit.firm && holds && isNewlyProven(holds, known)) await noteProven(tx, holds);
-    const waiting = rowOf(known, id) === undefined ? [] : without(await readWaitingTokens(tx, id), all, key);
+    const waiting = rowOf(known, id) === undefined ? [] : await deps.quotas.waiting.without(tx, id, all);
     const view = { limitTokens: limit.tokens, heldTokens: holds?.heldTokens ?? 0, waiting };
     const waitingLines = waiting.reduce((sum, row) => sum + row.lines, 0);
     columns.set(key, { id, limit, view, waitingLines, turns: quotaTurns(view, [...asking].filter((job) => !isTooLarge(job, limit)).map(toLine)) });
@@ -130,7 +129,10 @@ function boardOf(tx: Sql, deps: PlanDeps, columns: ReadonlyMap<string, Column>, 
         ready.push(...go.map(({ placement }) => ({ ...placement, ...quotaTokens })));
         if (wait.length > 0) ids.push(column.id);
         const turns = quotaTurns(column.view, lines);
-        for (const { placement } of wait) held.push(heldFor(column, placement, turns.get(placement.job.id) as QuotaTurn, nowMs));
+        for (const { placement } of wait) {
+          held.push(heldFor(column, placement, turns.get(placement.job.id) as QuotaTurn, nowMs));
+          deps.quotas.waiting.putBack(column.id, placement.job);
+        }
       }
       await noteQuotas(tx, ids);
       return { ready, held };
@@ -154,22 +156,6 @@ function quotasOf(deps: PlanDeps, job: DueJob): { readonly id: QuotaId; readonly
 }
 
 const toLine = (job: DueJob): QuotaLine => ({ id: job.id, tokens: job.inputTokensEst, dueAtMs: dueAtMs(job) });
-
-/** What waits besides the jobs of this look, which are in it if they waited before. */
-function without(
-  rows: readonly { minute: number; tokens: number; lines: number }[],
-  jobs: Iterable<DueJob>,
-  key: string,
-): { minute: number; tokens: number; lines: number }[] {
-  const byMinute = new Map(rows.map((row) => [row.minute, { ...row }]));
-  for (const job of jobs) {
-    const row = job.heldFor === key ? byMinute.get(Math.floor(dueAtMs(job) / 60_000)) : undefined;
-    if (row === undefined) continue;
-    row.tokens -= job.inputTokensEst;
-    row.lines -= 1;
-  }
-  return [...byMinute.values()].filter((row) => row.lines > 0);
-}
 
 const count = (tokens: number): string => Math.round(tokens).toLocaleString("en-US");
 

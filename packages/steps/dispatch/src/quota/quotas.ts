@@ -1,5 +1,6 @@
 import { limitNow, unprovenLimit } from "@slowboat/plan";
 import { type HeldTokens, type KnownQuota, type QuotaId, quotaKey } from "@slowboat/store";
+import { createWaitingLines, type WaitingLines } from "./waiting-lines.ts";
 
 /** Limits of enqueued tokens by lane, then by model; `*` stands for every model that is not named. */
 export type EnqueuedSettings = Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -10,12 +11,15 @@ export interface Quotas {
   configured(lane: string, model: string): number | null;
   /** The room that the last look found for work that waits, by `quotaKey`. */
   readonly seenRoom: Map<string, number>;
+  /** What waits for each quota, by `quotaKey`. */
+  readonly waiting: WaitingLines;
 }
 
 /** One process's quotas. */
 export const createQuotas = (settings: EnqueuedSettings = {}): Quotas => ({
   configured: (lane, model) => settings[lane]?.[model] ?? settings[lane]?.["*"] ?? null,
   seenRoom: new Map(),
+  waiting: createWaitingLines(),
 });
 
 /** How many tokens may be enqueued now. `firm`: a refusal or an operator has said so; otherwise the account is only being tried out. */
