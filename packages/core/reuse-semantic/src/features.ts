@@ -71,16 +71,16 @@ export const FEATURES = [
  * Chooses the entry in question and describes it. Neighbours vote for their answers, the near ones louder; the entry is the nearest with the winning answer.
  * `null` without neighbours.
  */
-export function weigh(ask: ReuseAsk): Evidence | null {
-  const known = weighed.get(ask);
-  if (known !== undefined) return known;
-  const evidence = evidenceOf(ask.text, ask.neighbours.slice(0, NEIGHBOURS_MAX));
-  weighed.set(ask, evidence);
+export function weigh({ text, neighbours }: ReuseAsk): Evidence | null {
+  const known = weighed.get(neighbours);
+  if (known?.text === text) return known.evidence;
+  const evidence = evidenceOf(text, neighbours.slice(0, NEIGHBOURS_MAX));
+  weighed.set(neighbours, { text, evidence });
   return evidence;
 }
 
 /** The same question is weighed when it is decided and when its label comes. */
-const weighed = new WeakMap<ReuseAsk, Evidence | null>();
+const weighed = new WeakMap<readonly Neighbour[], { readonly text: string; readonly evidence: Evidence | null }>();
 
 function evidenceOf(text: string, near: readonly Neighbour[]): Evidence | null {
   const first = near[0];

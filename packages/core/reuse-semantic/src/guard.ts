@@ -22,8 +22,8 @@ export type Veto = (typeof VETOES)[number];
 /** How many of them stand for ever. */
 export const HARD_VETOES = 5;
 
-/** Words of time that say only "as things are": whoever says none means the same. */
-const PRESENT = new Set(["now", "latest", "recent"]);
+/** Longer texts name one thing in many ways: there a name on one side alone says little. */
+const NAMES_WORDS_MAX = 16;
 
 /**
  * Why two questions may not share an answer, whatever the verifier believes; empty when nothing speaks against it. It compares identifiers, numbers with
@@ -39,18 +39,16 @@ export function guardReadings(a: Reading, b: Reading): Veto[] {
     left.length !== right.length || left.some((item, at) => item !== right[at]);
   if (differ(a.ids, b.ids)) reasons.push("identifiers differ");
   if (differ(a.numbers, b.numbers)) reasons.push("numbers differ");
-  if (differ(fixed(a.dates), fixed(b.dates))) reasons.push("dates differ");
+  if (differ(a.dates, b.dates)) reasons.push("dates differ");
   if (differ(a.code, b.code)) reasons.push("code differs");
   if (differ(personsOf(a), personsOf(b))) reasons.push("persons differ");
-  if (onlyIn(a.names, b) && onlyIn(b.names, a)) reasons.push("names differ");
+  if (Math.max(a.words.length, b.words.length) <= NAMES_WORDS_MAX && onlyIn(a.names, b) && onlyIn(b.names, a)) reasons.push("names differ");
   if (alternativeSwapped(a, b)) reasons.push("another thing of its kind");
   const { flips, unexplained, explained } = polarity(a, b);
   if (unexplained === 0 && flips % 2 === 1) reasons.push(explained === 0 ? "one denies the other" : "one says the contrary");
   if (unexplained > 0 && unexplained <= 2 && actionSwapped(a, b)) reasons.push("another action");
   return reasons;
 }
-
-const fixed = (dates: readonly string[]): string[] => dates.filter((date) => !PRESENT.has(date));
 
 /** Whether some name of one text does not occur in the other in any spelling. */
 const onlyIn = (names: ReadonlySet<string>, other: Reading): boolean => {

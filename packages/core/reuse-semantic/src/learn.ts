@@ -1,6 +1,6 @@
 import { watch } from "@slowboat/risk";
 import { bitsOf, HARD_BITS, stands } from "./decide.ts";
-import { weigh } from "./features.ts";
+import { FEATURES_REVISION, weigh } from "./features.ts";
 import { VETOES } from "./guard.ts";
 import { digestOf, isUnlike, meet } from "./misuse.ts";
 import { POLICY } from "./policy.ts";
@@ -80,4 +80,21 @@ export function noteReuse(state: ReuseState, ask: ReuseAsk, { id }: ReuseDecisio
 export function complain(state: ReuseState, asked: string, kept: string): ReuseState {
   const blacklist = [...state.blacklist.filter((digest) => digest !== digestOf(asked, kept)), digestOf(asked, kept)].slice(-POLICY.blacklist);
   return { ...state, blacklist, raised: state.raised + (1 - state.raised) * POLICY.complaint };
+}
+
+/** Weights of a verifier taught by lessons, for a prior: features alone decide, vetoes are left aside. Rounded, so that they read well. */
+export function teach(
+  lessons: readonly { readonly ask: ReuseAsk; readonly label: boolean }[],
+  pull: number,
+): { revision: number; weights: number[] } {
+  const rows = lessons.flatMap(({ ask, label }) => {
+    const evidence = weigh(ask);
+    return evidence === null ? [] : [{ x: evidence.x, label, weight: 1 }];
+  });
+  const { weights } = fitVerifier(
+    rows,
+    PRIOR.map(() => 0),
+    pull,
+  );
+  return { revision: FEATURES_REVISION, weights: [...weights].map((weight) => Math.round(weight * 1_000) / 1_000) };
 }

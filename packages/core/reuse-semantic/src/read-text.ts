@@ -55,31 +55,16 @@ gb=gb mb=mb tb=tb kb=kb dollar=usd dollars=usd usd=usd bucks=usd euro=eur euros=
 );
 const DATE_WORDS = new Set(
   `january february march april june july august september october november december jan feb mar apr jun jul aug sep sept oct nov dec
-monday tuesday wednesday thursday friday saturday sunday weekend today tonight tomorrow yesterday now currently current latest recent recently
-last next previous previously former formerly upcoming past future ago christmas easter thanksgiving halloween morning afternoon evening noon midnight
+monday tuesday wednesday thursday friday saturday sunday weekend today tonight tomorrow yesterday
+last next upcoming ago christmas easter thanksgiving halloween morning afternoon evening noon midnight
 spring summer autumn winter annually yearly monthly weekly daily hourly`.split(/\s+/),
 );
-/** Words that are a date only beside another sign of one. */
-const DATE_SPELLED: Readonly<Record<string, string>> = {
-  jan: "january",
-  feb: "february",
-  mar: "march",
-  apr: "april",
-  jun: "june",
-  jul: "july",
-  aug: "august",
-  sep: "september",
-  sept: "september",
-  oct: "october",
-  nov: "november",
-  dec: "december",
-  currently: "now",
-  current: "now",
-  recently: "recent",
-  previously: "previous",
-  formerly: "former",
-  tonight: "today",
-};
+/** Other spellings of a date. */
+const DATE_SPELLED: Readonly<Record<string, string>> = Object.fromEntries(
+  "jan=january feb=february mar=march apr=april jun=june jul=july aug=august sep=september sept=september oct=october nov=november dec=december tonight=today"
+    .split(" ")
+    .map((pair) => pair.split("=") as [string, string]),
+);
 
 const ID = /[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?:\/\/\S+|#\w+|\b(?=\w*\d)(?=\w*[a-z])\w+(?:-\w+)*\b|\b(?=[\w-]*\d)\w+(?:-\w+)+\b|\b\d{5,}\b/gi;
 const CODE =
@@ -163,9 +148,12 @@ function trigramsOf(words: readonly string[]): ReadonlySet<number> {
   return found;
 }
 
+/** The mark of a list's item is no number of the question's. */
+const LIST_MARK = /(?:^|[\s(])\(?\d{1,2}[.)](?=\s)/g;
+
 function numbersOf(lower: string): string[] {
   const found: string[] = [];
-  const tokens = lower.match(/[$€£]|\d+(?:[.,]\d+)*(?=\D|$)|\p{L}+|%/gu) ?? [];
+  const tokens = lower.replace(LIST_MARK, " ").match(/[$€£]|\d+(?:[.,]\d+)*(?=\D|$)|\p{L}+|%/gu) ?? [];
   tokens.forEach((token, at) => {
     const value = /^\d/.test(token) ? token.replace(/,(?=\d{3}(?:\D|$))/g, "").replace(/\.0+$/, "") : NUMBER_WORDS[token];
     if (value === undefined) return;

@@ -1,5 +1,6 @@
 import { type Cusum, openCusum } from "@slowboat/risk";
-import { FEATURES } from "./features.ts";
+import { FEATURES, FEATURES_REVISION } from "./features.ts";
+import prior from "./prior.json" with { type: "json" };
 
 /** A label as it is kept. */
 export interface Kept {
@@ -58,5 +59,5 @@ export const emptyState = (): ReuseState => ({
   meetings: new Map(),
 });
 
-/** Where a verifier begins. */
-export const PRIOR: readonly number[] = FEATURES.map(() => 0);
+/** Where a verifier begins: what was learned from lessons of our own, by `node packages/dev/bench/src/reuse/make-prior.ts`. */
+export const PRIOR: readonly number[] = prior.revision === FEATURES_REVISION ? prior.weights : FEATURES.map(() => 0);

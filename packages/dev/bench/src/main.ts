@@ -7,6 +7,7 @@ import { intakeBench } from "./intake/bench-intake.ts";
 import { machine } from "./machine.ts";
 import { overheadBench } from "./overhead/bench-overhead.ts";
 import { promptCacheBench } from "./prompt-cache/bench-prompt-cache.ts";
+import { reuseBench } from "./reuse/bench-reuse.ts";
 import { scheduleBench } from "./schedule/bench-schedule.ts";
 import { rounded } from "./stats.ts";
 import { throughputBench } from "./throughput/bench-throughput.ts";
@@ -16,6 +17,7 @@ const BENCHES: Readonly<Record<string, { readonly run: Bench; readonly data: str
   intake: { run: intakeBench, data: null },
   overhead: { run: overheadBench, data: null },
   "prompt-cache": { run: promptCacheBench, data: null },
+  reuse: { run: reuseBench, data: "semcache" },
   schedule: { run: scheduleBench, data: "traces" },
   throughput: { run: throughputBench, data: null },
 };
