@@ -60,7 +60,7 @@ function reasonsAgainst(state: ReuseState, ask: ReuseAsk, { candidate, vetoes }:
 const thresholds = new WeakMap<Fit, Map<number, number>>();
 
 /** The threshold for an allowed error, 2 when nothing may be reused. Worked out once for each fit. */
-export function thresholdOf({ fit, raised }: ReuseState, allowedError: number): number {
+function thresholdOf({ fit, raised }: ReuseState, allowedError: number): number {
   const known = thresholds.get(fit) ?? new Map<number, number>();
   thresholds.set(fit, known);
   let threshold = known.get(allowedError);

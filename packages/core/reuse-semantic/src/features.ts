@@ -4,7 +4,7 @@ import { type Reading, readText } from "./read-text.ts";
 import type { Neighbour, ReuseAsk } from "./types.ts";
 
 /** Neighbours that are looked at. */
-export const NEIGHBOURS_MAX = 16;
+const NEIGHBOURS_MAX = 16;
 /** Goes up whenever a feature changes its meaning: weights of another revision are worth nothing. */
 export const FEATURES_REVISION = 1;
 /** How much nearer neighbours count for more: one a tenth nearer counts 3.3 times. */

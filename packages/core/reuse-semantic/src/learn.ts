@@ -37,7 +37,7 @@ function refitted(state: ReuseState): ReuseState {
 }
 
 /** Fits the verifier to the labels where no hard veto spoke, and scores every label without itself. */
-export function fitOf(window: readonly Kept[], start: readonly number[]): Fit {
+function fitOf(window: readonly Kept[], start: readonly number[]): Fit {
   const released = releasedBy(window);
   const rows = window.filter(({ vetoes }) => (vetoes & HARD_BITS) === 0);
   const fitted = fitVerifier(

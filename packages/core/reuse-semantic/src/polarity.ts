@@ -39,7 +39,7 @@ function undenied(word: string): string | null {
 }
 
 /** 0 for the same meaning, 1 for the contrary, `null` when the words are not known to have to do with each other. */
-export function relation(a: string, b: string, depth = 0): 0 | 1 | null {
+function relation(a: string, b: string, depth = 0): 0 | 1 | null {
   if (a === b) return 0;
   const near = bySense(a, b);
   if (near !== null || depth > 1) return near;

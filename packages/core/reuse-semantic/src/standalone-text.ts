@@ -20,8 +20,9 @@ const ANAPHORA = [
   /^(?:why|why not|how so|how come|really|since when|and then|go on|continue|more|again|which one|who else|what else|where else|anything else|tell me more|say more|another one|one more)\s*[?.!]*$/,
   /\b(?:the (?:above|former|latter|previous|last|second|first|other) (?:one|answer|point|example|option|item|part|paragraph|version|question)|as (?:above|before|you said|mentioned)|you (?:just )?(?:said|mentioned|wrote|suggested)|your (?:last|previous|first) (?:answer|reply|message|suggestion)|same (?:thing|question) (?:for|but|again))\b/,
   /^(?:can|could|would|will|please|now)?\s*(?:you\s+)?(?:please\s+)?(?:make|rewrite|rephrase|translate|summari[sz]e|shorten|expand|explain|fix|repeat|continue|redo|say|do|put|change|convert|simplify|elaborate on|expand on) (?:it|this|that|these|those|them)\b/,
-  /^(?:is|was|are|were|does|did|do|can|could|will|would|has|have|had|should) (?:he|she|it|they|this|that|these|those)\b(?! (?:possible|true that|safe to|ok to|okay to|legal to|necessary to|normal to))/,
-  /^(?:who|what|when|where|why|how|which)(?:'s| is| was| are| were| did| does| do| has| had| can| could| will| would| old is| many| much| long| far| tall)* (?:he|she|it|they|him|her|them|his|its|their|this|that|those|these)\b(?! (?:possible|rain|snow))/,
+  /^(?:is|was|are|were|does|did|do|can|could|will|would|has|have|had|should) (?:he|she|it|they|this|that|these|those)\b(?! (?:possible|true that|safe to|ok to|okay to|legal to|necessary to|normal to|(?:take|cost|matter|mean|help|make sense)\b(?: \w+){0,2} (?:to|that|if|when|for)\b))/,
+  /^(?:who|what|when|where|why|how|which)(?:'s| is| was| are| were| did| does| do| has| had| can| could| will| would| old is| many| much| long| far| tall)* (?:he|she|it|they|him|her|them|his|its|their|this|that|those|these)\b(?! (?:possible|rain|snow|(?:take|takes|cost|costs|matter|mean|help|make sense)\b(?: \w+){0,2} (?:to|that|if|when|for)\b))/,
+  /^(?:who|which \w+) \w+ (?:it|them|him|her)\b/,
   /\b(?:his|her|their|its) (?:\w+ )?(?:age|name|wife|husband|birthday|capital|population|height|author|director|job|born|price|cost|size)\b/,
 ];
 const PRONOUN = /\b(?:he|she|they|him|them|his|hers|theirs)\b/i;
@@ -97,7 +98,7 @@ function turnsOf(endpoint: Endpoint, body: Members): Turn[] | null {
   const system = endpoint === "/v1/messages" ? body["system"] : endpoint === "/v1/responses" ? body["instructions"] : undefined;
   if (system !== undefined && system !== null && !add("system", system)) return null;
   const list = endpoint === "/v1/responses" ? body["input"] : body["messages"];
-  if (typeof list === "string") return add("user", list) ? turns : null;
+  if (typeof list === "string" && endpoint === "/v1/responses") return add("user", list) ? turns : null;
   if (!Array.isArray(list)) return null;
   for (const item of list as unknown[]) {
     if (typeof item !== "object" || item === null) return null;

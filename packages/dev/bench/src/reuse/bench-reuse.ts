@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { seededRng } from "@slowboat/kernel";
 import { decideReuse, emptyState, learn, type ReuseState } from "@slowboat/reuse-semantic";
 import type { Bench, BenchOptions } from "../bench.ts";
+import type { Paired, Streamed } from "./findings.ts";
 import { askFollowUps, type FollowUpTally, textsOfFollowUps } from "./follow-ups.ts";
 import { readLessons, readOwnTraps } from "./own/read-own.ts";
-import { crossValidated, nearestWithin, online, type PairTally, questionsOf } from "./pairs.ts";
+import { crossValidated, nearestWithin, online, questionsOf } from "./pairs.ts";
 import { type PairRow, readFollowUps, readPairs, readStream } from "./read-reuse.ts";
 import { report } from "./report.ts";
 import { orderOf, type Run, runOurs, runStatic, type Stream } from "./streams.ts";
@@ -13,7 +14,7 @@ import { runVcache } from "./vcache.ts";
 import { cosine, embedAll, nearTable } from "./vectors.ts";
 
 /** Shares of wrong answers that are allowed. */
-export const LEVELS = [0.005, 0.01, 0.02, 0.05] as const;
+const LEVELS = [0.005, 0.01, 0.02, 0.05] as const;
 const ORDERS = { full: 5, quick: 1 };
 const QUICK_ROWS = 2_500;
 const QUICK_PAIRS = 1_200;
@@ -22,24 +23,6 @@ const GRID = Array.from({ length: 50 }, (_, at) => Math.round((0.5 + at * 0.01) 
 /** GPTCache's thresholds. */
 const PEERS = [0.8, 0.9, 0.95] as const;
 const OWN_TRAPS = "traps.txt (our own)";
-
-export interface Streamed {
-  readonly file: string;
-  readonly rows: number;
-  readonly ours: ReadonlyMap<number, readonly Run[]>;
-  readonly vcache: ReadonlyMap<number, readonly Run[]>;
-  readonly statics: ReadonlyMap<number, readonly Run[]>;
-}
-
-export interface Paired {
-  readonly file: string;
-  readonly rows: number;
-  /** Whether all pairs mean the same, so that the file is one cache; otherwise every pair is one. */
-  readonly oneCache: boolean;
-  readonly ours: ReadonlyMap<number, readonly PairTally[]>;
-  readonly online: ReadonlyMap<number, PairTally>;
-  readonly statics: ReadonlyMap<number, PairTally>;
-}
 
 /** What the semantic cache answers, rightly and wrongly, beside what others do on the same vectors. */
 export const reuseBench: Bench = async (options) => {

@@ -56,7 +56,7 @@ export function questionsOf(rows: readonly PairRow[], vectorOf: VectorOf): Quest
 }
 
 /** Folds that never part two rows with a text in common; sizes are kept even, the largest family first. */
-export function foldsOf(rows: readonly PairRow[], rng: Rng): number[] {
+function foldsOf(rows: readonly PairRow[], rng: Rng): number[] {
   const parent = new Map<string, string>();
   const root = (text: string): string => {
     let at = text;

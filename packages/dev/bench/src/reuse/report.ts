@@ -1,8 +1,7 @@
 import { shareInterval } from "@slowboat/risk";
 import type { BenchReport, Figure } from "../bench.ts";
 import { rounded } from "../stats.ts";
-import type { Paired, Streamed } from "./bench-reuse.ts";
-import type { FollowUpTally } from "./follow-ups.ts";
+import type { Findings, Paired, Streamed } from "./findings.ts";
 import type { PairTally } from "./pairs.ts";
 import type { Run } from "./streams.ts";
 
@@ -13,15 +12,6 @@ const FOUND_LEVEL = 0.05;
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 const share = (part: number, all: number): number => (all === 0 ? 0 : part / all);
 const percent = (value: number): string => `${rounded(100 * value, 2)} %`;
-
-export interface Findings {
-  readonly streams: readonly Streamed[];
-  readonly pairs: readonly Paired[];
-  readonly followUps: FollowUpTally | null;
-  readonly skipped: readonly string[];
-  readonly ran: boolean;
-  readonly seed: number;
-}
 
 /** Findings as JSON and as a table. */
 export function report({ streams, pairs, followUps, skipped, ran, seed }: Findings): BenchReport {
