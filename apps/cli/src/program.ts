@@ -37,6 +37,7 @@ export async function program(argv: readonly string[]): Promise<number> {
   addTenants(cli, later);
   addBooks(cli, later);
   addBudgets(cli, later);
+  addCache(cli, later);
   try {
     await cli.parseAsync([...argv]);
   } catch (error) {
@@ -220,6 +221,31 @@ function addBudgets(cli: Command, later: Later): void {
   budgetOf(budgets.command("remove"))
     .description("take a budget back")
     .action((_flags, command: Command) => later(async (config) => (await import("./commands/budgets.ts")).budgetsRemove(config, all(command))));
+}
+
+function addCache(cli: Command, later: Later): void {
+  const cache = cli.command("cache").description("answers that are kept for questions which mean the same");
+  cache
+    .command("list")
+    .description("list what is kept, newest first")
+    .option("--limit <n>", "at most this many", positive, "20")
+    .option("--job <id>", "only the answer of this job")
+    .option("--namespace <hex>", "only of this namespace")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/cache.ts")).cacheList(config, all(command))));
+  cache
+    .command("evict")
+    .argument("[id]")
+    .description("evict one entry by its id, or all of a job or a namespace")
+    .option("--job <id>", "the answer of this job")
+    .option("--namespace <hex>", "everything of this namespace")
+    .action((id: string | undefined, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/cache.ts")).cacheEvict(config, all(command), id)),
+    );
+  cache
+    .command("report")
+    .description("show hits, and the error that was measured on those asked anew")
+    .option("--days <n>", "over so many days", positive, "7")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/cache.ts")).cacheReport(config, all(command))));
 }
 
 function addTenants(cli: Command, later: Later): void {

@@ -8,6 +8,7 @@ import { JobPanel } from "./job-panel.tsx";
 import { Login, Logo } from "./login.tsx";
 import type { Overview } from "./overview.ts";
 import { Emulated } from "./panel.tsx";
+import { ReuseByMeaning } from "./reuse.tsx";
 import { Batches, Jobs, Lanes } from "./tables.tsx";
 import { Tiles, WindowSwitch } from "./totals.tsx";
 import { Waterfall } from "./waterfall.tsx";
@@ -143,6 +144,7 @@ function Body({ overview, filters, setFilter }: { overview: Overview; filters: U
           <Budgets overview={overview} />
           <Waterfall receipt={overview.receipt} />
           <Lanes overview={overview} chosen={filters.get("lane") ?? ""} choose={chooseLane} />
+          <ReuseByMeaning reuse={overview.reuse} />
           <Batches overview={overview} open={open} />
           <Jobs overview={overview} filters={filters} setFilter={setFilter} open={open} />
         </>

@@ -32,6 +32,21 @@ export interface Overview {
   }[];
   readonly paid_by_lane: readonly { readonly lane: string; readonly nano_usd: string }[];
   readonly receipt: Sums;
+  /** Reuse by meaning in the window; `null` where the tenant never used it. */
+  readonly reuse: {
+    readonly asked: number;
+    readonly reused: number;
+    readonly explored: number;
+    readonly explored_wrong: number;
+    readonly error: { readonly error: number; readonly low: number; readonly high: number } | null;
+    readonly families: readonly {
+      readonly family: string;
+      readonly model: string;
+      readonly entries: number;
+      readonly drifting: boolean;
+      readonly updatedAtMs: number;
+    }[];
+  } | null;
   readonly jobs: readonly Job[];
   readonly batches: readonly Batch[];
 }

@@ -1,14 +1,18 @@
+import { realisedError } from "@slowboat/reuse";
 import type { Clock } from "@slowboat/runtime";
 import {
   type BatchFaults,
   type BatchOverview,
   countLateBatches,
+  countReuse,
   listBudgets,
+  listFamilies,
   type Overview,
   readBatchFaults,
   readJobMoney,
   readNewest,
   readOverview,
+  type Sql,
   type Store,
 } from "@slowboat/store";
 import { receiptObject } from "./receipt.ts";
@@ -44,9 +48,10 @@ export function overviewReader(deps: { readonly store: Store; readonly clock: Cl
     const overview = await deps.store.begin((tx) => readOverview(tx, { tenantId, nowMs, sinceMs: window.sinceMs, rows: ROWS, ...filters }));
     const jobs = overview.jobs.filter((job) => job.acceptedAtMs >= window.sinceMs || job.endedAtMs === null);
     const batches = overview.batches.filter((batch) => batch.createdAtMs >= window.sinceMs || batch.endedAtMs === null);
-    const [money, lateBatches] = await Promise.all([
+    const [money, lateBatches, reuse] = await Promise.all([
       readJobMoney(deps.store.sql, { tenantId, ids: jobs.map((job) => job.id) }),
       countLateBatches(deps.store.sql, { tenantId, sinceMs: window.sinceMs, nowMs }),
+      reuseOf(deps.store.sql, { tenantId, sinceMs: window.sinceMs, nowMs }),
       faultsOf(tenantId, batches),
     ]);
     const paid = new Map(money.map((row) => [row.jobId, row]));
@@ -77,6 +82,7 @@ export function overviewReader(deps: { readonly store: Store; readonly clock: Cl
         soon: overview.soon,
         late_batches: lateBatches,
       },
+      reuse,
       jobs: jobs.map((job) => ({ ...job, ...jobMoney(paid.get(job.id)) })),
       batches: batches.map((batch) => {
         const faults = kept.get(batch.id);
@@ -84,6 +90,14 @@ export function overviewReader(deps: { readonly store: Store; readonly clock: Cl
       }),
     };
   };
+}
+
+/** What reuse by meaning came to in a window; `null` for a tenant that never used it. */
+async function reuseOf(sql: Sql, of: { readonly tenantId: string; readonly sinceMs: number; readonly nowMs: number }) {
+  const [counts, families] = await Promise.all([countReuse(sql, of), listFamilies(sql, of)]);
+  if (counts.asked === 0 && families.length === 0) return null;
+  const { asked, reused, explored, wrong } = counts;
+  return { asked, reused, explored, explored_wrong: wrong, error: realisedError(counts), families };
 }
 
 const totals = (overview: Overview) => ({

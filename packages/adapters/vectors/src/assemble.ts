@@ -1,5 +1,5 @@
 /** A value type of WebAssembly, as its byte. */
-export const TYPE = { i32: 0x7f, v128: 0x7b } as const;
+const TYPE = { i32: 0x7f, v128: 0x7b } as const;
 type ValueType = keyof typeof TYPE;
 
 /** A function of a module: its parameters, its other locals, and its body without the closing `end`. */

@@ -4,6 +4,7 @@
  */
 export { watchLeaks } from "./leaks.ts";
 export { seedTenant, type TestTenant } from "./seed-tenant.ts";
+export { teachReuse } from "./teach-reuse.ts";
 export { type TestClock, testClock, testRng } from "./test-clock.ts";
 export { type TestDatabase, testDatabase } from "./test-database.ts";
 export { testJob } from "./test-job.ts";

@@ -1,16 +1,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hexOf, newId } from "@slowboat/kernel";
+import { newId } from "@slowboat/kernel";
 import type { CallLane, Lane } from "@slowboat/lanes";
 import { loadPriceBook, resolveModel, STANDARD_PRICES } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import { outcomeOf, recordOutcomes } from "@slowboat/results";
 import { questionOf, type ReuseWish } from "@slowboat/reuse";
-import { emptyState, learn, type ReuseState, writeState } from "@slowboat/reuse-semantic";
 import { createLogger } from "@slowboat/runtime";
 import { closeSemantic, learnAnswered, openSemantic, type SemanticParts, semanticCalls, type WaitingAsks, waitingAsks } from "@slowboat/semantic";
-import { claimAnswered, evictEntries, insertJobs, lockFamily, type NewJob, saveFamily } from "@slowboat/store";
+import { claimAnswered, evictEntries, insertJobs, type NewJob } from "@slowboat/store";
 import {
   seedTenant,
   type TestClock,
@@ -163,36 +162,8 @@ async function ask(question: string, more: Parameters<typeof requestOf>[1] = {})
   return reply;
 }
 
-/** A verifier that has learned from five hundred labels: what lies very near has the same answer, what lies further off has not. */
-function learned(): ReuseState {
-  let state = emptyState();
-  const dice = testRng(3);
-  for (let n = 0; n < 500; n++) {
-    const same = n % 2 === 0;
-    const text = `how do the ${n} lamps in hall work`;
-    const neighbour = {
-      id: `e${n}`,
-      text: same ? `how the ${n} lamps in hall do work` : `where can one buy ${n} lamps cheaply`,
-      similarity: same ? 0.8 + 0.2 * dice.float() : 0.6 * dice.float(),
-      answerKey: `k${n}`,
-      ageMs: 1000,
-      hits: 0,
-    };
-    const decision = { kind: "miss", id: null, candidate: neighbour.id, score: 0, threshold: 2, propensity: 1, reasons: [], gray: false } as const;
-    state = learn(state, { ask: { text, neighbours: [neighbour], allowedError: 0.02 }, decision, label: same, nowMs: n });
-  }
-  return state;
-}
-
-async function teach(tenant: TestTenant = who, system?: string): Promise<void> {
-  const question = questionOf({ ...tenant, ...questionParts(system), wish: WISH });
-  if (question === null) throw new Error("the question stands by itself");
-  const id = { tenantId: tenant.tenantId, family: hexOf(question.family) };
-  await database.store.begin(async (tx) => {
-    await lockFamily(tx, { ...id, endpoint: question.endpoint, model: question.model, state: writeState(emptyState()), nowMs: clock.job() });
-    await saveFamily(tx, { ...id, state: writeState(learned()), drifting: false, nowMs: clock.job() });
-  });
-}
+const teach = (tenant: TestTenant = who, system?: string): Promise<void> =>
+  teachReuse(database.store, { ...tenant, ...questionParts(system), wish: WISH }, clock.job());
 const questionParts = (system?: string) => {
   const { endpoint, body, value, model } = requestOf("What is the capital of France?", system === undefined ? {} : { system });
   return { endpoint, body, value, model: model.model };

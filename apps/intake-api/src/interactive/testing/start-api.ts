@@ -9,6 +9,7 @@ import { createKey, createTenant, keyVerifier, openDesk, type PopulateDeps } fro
 import { createLanes, type LaneSettings } from "@slowboat/lanes";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { type Clock, createLogger, systemClock, systemRng } from "@slowboat/runtime";
+import { closeSemantic, openSemantic, type SemanticParts, semanticCalls } from "@slowboat/semantic";
 import type { Store } from "@slowboat/store";
 import { testDatabase, testQueue } from "@slowboat/testkit";
 import OpenAI from "openai";
@@ -24,6 +25,8 @@ export interface TestApi {
   readonly store: Store;
   readonly emulator: Emulator;
   readonly interactive: Interactive;
+  /** Reuse by meaning; nothing of it is loaded before somebody asks for it. */
+  readonly semantic: SemanticParts;
   readonly tenantId: string;
   readonly keyId: string;
   readonly key: string;
@@ -61,7 +64,8 @@ export async function startApi(
   };
   const lanes = createLanes(settings);
   const book = loadPriceBook(STANDARD_PRICES);
-  const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger });
+  const semantic = openSemantic({ store, clock, rng, logger, modelDir: join(folder, "models"), memoryBytes: 16 * 1024 * 1024 });
+  const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger, semantic: semanticCalls(semantic) });
   const desk = openDesk({ store, queue, clock });
   const limiter = keyLimiter(postgresAllowances(store), () => clock.real());
   const verify = keyVerifier({ sql: store.sql, secret: SECRET, clock });
@@ -86,6 +90,7 @@ export async function startApi(
     store,
     emulator,
     interactive,
+    semantic,
     ...mine,
     intake: { store, queue, blob, clock, rng, book, house, logger },
     blobs: async () => (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => entry.name),
@@ -95,6 +100,7 @@ export async function startApi(
     stop: async () => {
       await http.stop();
       await interactive.close();
+      await closeSemantic(semantic);
       await desk.close();
       await limiter.close();
       await queue.close();

@@ -25,5 +25,5 @@ export function plannerSight(deps: {
   const { store, book, clock, rng, offers } = deps;
   const meter = createMeter({ keepLessons: false });
   const time = { clock, rng, tickMs: TICK_MS, poolTokensPerSecond: POOL_TOKENS_PER_SECOND };
-  return () => readSnapshot({ book, lanes: offers, meter, time }, store.sql, clock.job());
+  return async () => (await readSnapshot({ book, lanes: offers, meter, time }, store.sql, clock.job())).snapshot;
 }

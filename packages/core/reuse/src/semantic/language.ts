@@ -8,9 +8,12 @@ const COMMON: Readonly<Record<string, readonly string[]>> = {
   pt: "o os as é e como não um uma meu minha posso quando por qual com para você do da".split(" "),
   nl: "de het een is en hoe ik niet mijn kan wanneer waarom wat welke met voor op van".split(" "),
 };
-const SCRIPTS = ["Latin", "Cyrillic", "Greek", "Han", "Hiragana", "Katakana", "Hangul", "Arabic", "Hebrew", "Devanagari", "Thai"] as const;
+const SCRIPTS = ["Latin", "Cyrillic", "Greek", "Han", "Hangul", "Arabic", "Hebrew", "Devanagari", "Thai"] as const;
 const OF_SCRIPT = SCRIPTS.map((script) => ({ script, letters: new RegExp(`\\p{Script=${script}}`, "gu") }));
+const KANA = /[\p{Script=Hiragana}\p{Script=Katakana}]/u;
 const READ_CHARS = 2_000;
+/** One common word alone may be any language's. */
+const VOTES_LEAST = 2;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant.
 const ASCII = /^[\x00-\x7f]*$/;
 
@@ -20,7 +23,8 @@ const ASCII = /^[\x00-\x7f]*$/;
  */
 export function languageOf(text: string): string {
   const read = text.slice(0, READ_CHARS);
-  let script = "Latin";
+  if (KANA.test(read)) return "Japanese";
+  let script: string = "Latin";
   let most = 0;
   for (const one of ASCII.test(read) ? [] : OF_SCRIPT) {
     const count = read.match(one.letters)?.length ?? 0;
@@ -32,7 +36,7 @@ export function languageOf(text: string): string {
   let votes = votesFor(words, COMMON["en"] ?? []);
   for (const [name, common] of Object.entries(COMMON)) {
     const count = votesFor(words, common);
-    if (count > votes) [language, votes] = [name, count];
+    if (count >= VOTES_LEAST && count > votes) [language, votes] = [name, count];
   }
   return language;
 }

@@ -26,7 +26,7 @@ export interface SemanticSettings {
 }
 
 /** The allowed error where nobody names one. */
-export const MAX_ERROR_USUAL = 0.01;
+const MAX_ERROR_USUAL = 0.01;
 export const MAX_ERROR_MOST = 0.2;
 const TTL_MOST_MS = 3_650 * 86_400_000;
 

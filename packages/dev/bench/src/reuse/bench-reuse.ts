@@ -5,6 +5,8 @@ import { decideReuse, emptyState, learn, type ReuseState } from "@slowboat/reuse
 import type { Bench, BenchOptions } from "../bench.ts";
 import type { Paired, Streamed } from "./findings.ts";
 import { askFollowUps, type FollowUpTally, textsOfFollowUps } from "./follow-ups.ts";
+import { measureHits } from "./hits.ts";
+import { measureLookup } from "./lookup.ts";
 import { readLessons, readOwnTraps } from "./own/read-own.ts";
 import { crossValidated, nearestWithin, online, questionsOf } from "./pairs.ts";
 import { type PairRow, readFollowUps, readPairs, readStream } from "./read-reuse.ts";
@@ -40,7 +42,9 @@ export const reuseBench: Bench = async (options) => {
     ...(names.some((file) => /-traps\.jsonl$/.test(file)) ? [] : ["*-traps.jsonl"]),
     ...(followUps === null ? ["follow-ups.jsonl"] : []),
   ];
-  return report({ streams, pairs, followUps, skipped: [...missing, "lookup", "hit_p99_ms"], ran: missing.length < 4, seed: options.seed });
+  const lookup = measureLookup(options);
+  const hits = await measureHits(options);
+  return report({ streams, pairs, followUps, lookup, hits, skipped: missing, ran: missing.length < 4, seed: options.seed });
 };
 
 async function stream({ seed, quick, say }: BenchOptions, file: string, path: string): Promise<Streamed> {

@@ -1,4 +1,6 @@
 import type { FollowUpTally } from "./follow-ups.ts";
+import type { Hits } from "./hits.ts";
+import type { Lookup } from "./lookup.ts";
 import type { PairTally } from "./pairs.ts";
 import type { Run } from "./streams.ts";
 
@@ -27,6 +29,9 @@ export interface Findings {
   readonly streams: readonly Streamed[];
   readonly pairs: readonly Paired[];
   readonly followUps: FollowUpTally | null;
+  /** Look-ups in a worker's memory, and hits through the running installation. */
+  readonly lookup: readonly Lookup[];
+  readonly hits: Hits;
   /** What could not be run, for want of a file. */
   readonly skipped: readonly string[];
   readonly ran: boolean;
