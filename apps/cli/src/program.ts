@@ -6,8 +6,8 @@ import type { GlobalFlags } from "./commands/place.ts";
 import type { StackFlags } from "./commands/stack-options.ts";
 import type { Config } from "./config.ts";
 import { EXIT, EXIT_HELP } from "./exit.ts";
-import { ROOT } from "./root.ts";
 import { addQuestions } from "./program-questions.ts";
+import { ROOT } from "./root.ts";
 
 /** Every command loads its code when it runs: help and completion stay quick. */
 type Run = (config: Config) => Promise<number>;

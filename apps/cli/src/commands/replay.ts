@@ -7,8 +7,9 @@ import { promisify } from "node:util";
 import { formatUsd, idFloor, nano } from "@slowboat/kernel";
 import { jobClock } from "@slowboat/runtime";
 import { readArrivals, readBookOf, readClock, readPaid, type Store } from "@slowboat/store";
-import { type Config, plainEnvironment, ROOT } from "../config.ts";
+import { type Config, plainEnvironment } from "../config.ts";
 import { Ended, EXIT, type ExitCode } from "../exit.ts";
+import { ROOT } from "../root.ts";
 import { data } from "../terminal.ts";
 import { type GlobalFlags, withStore } from "./place.ts";
 

@@ -220,6 +220,8 @@ export {
 export { countReuse, type GivenAnswer, listFamilies, type ReuseCounts, readGiven, type ShownFamily } from "./semantic-report.ts";
 export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
 export { type PaidAttempt, releaseEnded, settleHolds } from "./settle-holds.ts";
+export { addShadow, readShadow, type ShadowRow, type ShadowTally } from "./shadow-tally.ts";
+export { listOldBatches, readSlowBatches, type SlowBatchRow } from "./slow-batches.ts";
 export {
   type BookedAttempt,
   type ClearedAttempt,
@@ -230,8 +232,6 @@ export {
   readSuspended,
   type SuspendedAttempt,
 } from "./suspense.ts";
-export { addShadow, readShadow, type ShadowRow, type ShadowTally } from "./shadow-tally.ts";
-export { listOldBatches, readSlowBatches, type SlowBatchRow } from "./slow-batches.ts";
 export { type ListedTenant, listTenants, setTenant } from "./tenants.ts";
 export {
   announceEvents,

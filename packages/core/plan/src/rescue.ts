@@ -78,9 +78,10 @@ export function rescueMs(
 export function rescueCdf(ms: number, lane: LaneId, how: "cancel" | "hedge", rescueLane: LaneView, job: RescueJob, snapshot: RescueSnapshot): number {
   const { outputTokens } = job;
   const herd = (Math.max(0, job.together - 1) / Math.max(1e-9, callsPerSecond(rescueLane, outputTokens, snapshot.scale))) * 1000;
-  const lag = how === "cancel" ? cancelLagMs(lane) : 0;
-  const poll = laneClass(lane) === "batch" ? POLICY.pollMs : 0;
-  const before = lag + poll + queueMs(rescueLane, outputTokens, snapshot.scale) + herd + POLICY.callOverheadRealMs * snapshot.scale;
+  const policy = policyOf(snapshot);
+  const lag = how === "cancel" ? cancelLagMs(lane, policy) : 0;
+  const poll = laneClass(lane) === "batch" ? policy.pollMs : 0;
+  const before = lag + poll + queueMs(rescueLane, outputTokens, snapshot.scale) + herd + policy.callOverheadRealMs * snapshot.scale;
   // Where calls take longer here than is published, all of them do.
   const stretch = Math.max(1, (rescueLane.callMs ?? 0) / realtimeMeanMs(outputTokens));
   return realtimeCdf((ms - before) / stretch, outputTokens);

@@ -200,8 +200,7 @@ function decideAll(
       const looked = lookedAt(asked, view, nowMs);
       // A lane that is away may come back: what was accepted waits for it, as long as anybody waits for its answer.
       if (verdict.code !== "lane-unavailable") refused.push({ job, verdict, looked });
-      else if (isPastPatience(job, nowMs))
-        refused.push({ job, verdict: { ...verdict, message: `${GIVEN_UP.message} ${verdict.message}` }, looked });
+      else if (isPastPatience(job, nowMs)) refused.push({ job, verdict: { ...verdict, message: `${GIVEN_UP.message} ${verdict.message}` }, looked });
       else {
         const why: DelayReason = { kind: "away", reason: verdict.message, looked };
         deferred.push({ jobId: job.id, atMs: nowMs + AWAY_MS, waitReason: verdict.message, why });

@@ -1,16 +1,5 @@
 import { type LaneId, laneClass, laneProvider } from "@slowboat/contract";
-import {
-  cancelPays,
-  candidatesOf,
-  decide,
-  decisionInputs,
-  type LaneView,
-  onModel,
-  rescueAtMs,
-  rescueMove,
-  type Snapshot,
-  withInputs,
-} from "@slowboat/plan";
+import { cancelPays, candidatesOf, decide, decisionInputs, onModel, rescueAtMs, rescueMove, type Snapshot, withInputs } from "@slowboat/plan";
 import {
   type DueJob,
   endAttempts,
@@ -83,7 +72,7 @@ export async function rescueDue(
 function delayReason(snapshot: Snapshot, { job, at }: Late, cancelled: boolean, nowMs: number): DelayReason {
   const rescue = laneProvider(at.lane);
   const looked = () => {
-    const asked = toPlanJob(job, snapshot, { cached: false, tried: [], role: "rescue" });
+    const asked = toPlanJob(job, snapshot, { nowMs, cached: false, tried: [], role: "rescue" });
     const candidates = candidatesOf(asked, snapshot, nowMs).filter(({ lane }) => lane === at.lane || lane === rescue);
     return { candidates, inputs: decisionInputs(asked, snapshot, candidates) };
   };
