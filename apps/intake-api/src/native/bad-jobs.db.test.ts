@@ -38,7 +38,10 @@ describe("bad input leaves nothing behind and says how to mend it", () => {
 
   test("a cache mode that is none is refused, a likeness that would do among them: what counts as the same is not the caller's to loosen", async () => {
     for (const cache of ["maybe", "0.5", "similar", ""])
-      await refused({ body: chat, cache }, 400, { param: "cache", message: expect.stringContaining("known: auto, exact (or always), off (or never)") });
+      await refused({ body: chat, cache }, 400, {
+        param: "cache",
+        message: expect.stringContaining("known: auto, exact (or always), off (or never)"),
+      });
     await refused({ body: chat, cache: 0.5 }, 400, { param: "cache" });
     await refused({ body: chat, cache_threshold: 0.5 }, 400, { message: expect.stringContaining("Unknown field 'cache_threshold'") });
   });

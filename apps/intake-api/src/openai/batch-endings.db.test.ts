@@ -36,7 +36,7 @@ describe("cancelling, deleting, and running twice", () => {
   });
 
   test("a batch is in the list from its creation until after its end, with its deadline, and its window as it was written", async () => {
-    const { id } = await create((await upload(chatLine("a"))).id, { completion_window: "4h" });
+    const { id } = await create((await upload(chatLine("a"))).id, { completion_window: "4h" as never });
     const listed = async (which = id) => (await me.openai.batches.list()).data.find((one) => one.id === which);
     const same = { id, completion_window: "4h", expires_at: expect.any(Number) };
     expect(await listed()).toMatchObject({ ...same, status: "validating" });
