@@ -215,7 +215,7 @@ test("a job that another model answered says which, why, and what that changed o
   await page.getByTitle(chain.answered, { exact: true }).click();
   const shown = panel(page);
   await shown.getByText("stands in: gpt-5-mini cannot answer (openai: its provider is failing").waitFor();
-  expect(await shown.locator(".note li").allTextContents()).toEqual(["seed: is left out", "max_tokens: 8192 is added"]);
+  expect(await shown.locator(".aside li").allTextContents()).toEqual(["seed: is left out", "max_tokens: 8192 is added"]);
   expect(await shown.getByRole("definition").filter({ hasText: "claude-haiku-4-5" }).count()).toBe(1);
   expect(await shown.getByRole("cell", { name: "anthropic claude-haiku-4-5" }).count()).toBe(1);
   expect(await hasSidewaysScroll(page)).toBe(false);
@@ -227,7 +227,7 @@ test("a job that is held says what it waits for and when it is looked at again, 
   for (const width of [1440, 390]) {
     const page = await openAs(chained, { width });
     await page.getByTitle(chain.waits, { exact: true }).click();
-    const note = panel(page).locator(".note");
+    const note = panel(page).locator(".aside");
     await note.waitFor();
     expect(await note.textContent()).toMatch(
       /^waits openai-batch: .*900,000 tokens that may be enqueued.*; the scheduler looks again at .* at the latest$/,

@@ -58,7 +58,7 @@ function JobFacts({ job, nowMs, open }: { job: JobDetail; nowMs: number; open: (
         </p>
       )}
       {job.waiting === null ? null : (
-        <p className="note" role="note">
+        <p className="aside" role="note">
           <strong>waits</strong> {job.waiting}
           {job.nextDecisionAtMs === null ? "" : `; the scheduler looks again at ${exact(job.nextDecisionAtMs)} at the latest`}
         </p>
@@ -160,7 +160,7 @@ function DecisionPart({ decision, nowMs }: { decision: Decision | null; nowMs: n
 
 /** Which model answers in the asked one's place, why, and what that changes of the request. */
 const StandIn = ({ fallback }: { fallback: NonNullable<Decision["fallback"]> }) => (
-  <div className="note" role="note">
+  <div className="aside" role="note">
     <p>
       <strong>{fallback.name}</strong> stands in: {fallback.why}.
     </p>
