@@ -10,14 +10,14 @@ afterEach(() => world.close());
 test("a shadow policy decides everything as well, is counted beside the live one, and changes nothing that runs", async () => {
   world = await openWorld();
   // A policy to which any waste is ruinous leaves the batches.
-  const shadow = createShadow({ ...POLICY, wasteCancelled: 30, wasteHedged: 30, wasteCall: 30 }, '{"wasteCancelled":30}');
+  const shadow = createShadow({ ...POLICY, wasteCancelled: 30, wasteHedged: 30, wasteCall: 30 }, '{"wasteCancelled":30}', () => 0);
   await world.accept(12, { lanesAllow: ["openai-batch", "openai"], deadlineAtMs: EVENING + HOUR });
   await planDue({ ...world.planDeps, shadow }, new AbortController().signal);
   const rows = await readShadow(world.database.store.sql);
   expect(rows.map(({ lane, shadowLane, decisions }) => ({ lane, shadowLane, decisions }))).toEqual([
     { lane: "openai-batch", shadowLane: "openai", decisions: 12 },
   ]);
-  expect(rows[0]?.policy).toBe('{"wasteCancelled":30}');
+  expect(rows[0]?.policy).toBe('{"wasteCancelled":30}', () => 0);
   expect(rows[0]?.expectedNano).toBeGreaterThan(0n);
   expect(rows[0]?.shadowExpectedNano).toBeGreaterThan(rows[0]?.expectedNano ?? 0n);
   const placed = await world.rows<{ lane: string }>("attempt", "lane");
