@@ -93,5 +93,10 @@ test("the shadow's counts are shown with what both expected", async () => {
   await addShadow(database.store.sql, { policy: '{"batchPatience":0.5}', nowMs: NOW, tallies: [tally] });
   const { code, out } = await slowboat("--json", "shadow");
   expect(code).toBe(0);
-  expect(JSON.parse(out)).toMatchObject({ policy: { batchPatience: 0.5 }, decisions: 4, agreed: 0, differ: [{ lane: "openai", shadow_lane: "openai-batch" }] });
+  expect(JSON.parse(out)).toMatchObject({
+    policy: { batchPatience: 0.5 },
+    decisions: 4,
+    agreed: 0,
+    differ: [{ lane: "openai", shadow_lane: "openai-batch" }],
+  });
 });
