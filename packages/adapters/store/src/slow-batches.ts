@@ -18,6 +18,9 @@ export interface SlowBatchRow {
   readonly latestStartAtMs: number | null;
 }
 
+/** A batch with a line that was tried more often than this is left to its end, whatever the odds: nothing goes round for ever. */
+const TRIES_MAX = 8;
+
 /** Provider batches that were submitted before an instant and that nobody has cancelled, oldest first; a few hundred rows at most. */
 export async function listOldBatches(tx: Sql, beforeMs: number): Promise<{ id: string; submittedAtMs: number }[]> {
   return await tx<{ id: string; submittedAtMs: number }[]>`
@@ -34,5 +37,6 @@ export async function readSlowBatches(tx: Sql, ids: readonly string[]): Promise<
       coalesce(sum(a.estimate_nano), 0)::int8 as "estimateNano", avg(j.input_tokens_est)::float8 as "inputTokens", avg(j.output_tokens_est)::float8 as "outputTokens",
       case when bool_or(j.next_decision_at_ms is null) then null else min(j.next_decision_at_ms) end as "latestStartAtMs"
     from dispatch d join attempt a on a.dispatch_id = d.id join job j on j.id = a.job_id and j.attempt_id = a.id
-    where d.id = any(${ids as string[]}::text[]) and a.state = 'placed' and j.state = ${"placed"} group by d.id`;
+    where d.id = any(${ids as string[]}::text[]) and a.state = 'placed' and j.state = ${"placed"}
+    group by d.id having max(j.attempts) <= ${TRIES_MAX}`;
 }

@@ -1,6 +1,6 @@
 import type { LaneId } from "@slowboat/contract";
 import { createLessons, type Lessons } from "./lessons.ts";
-import { createSlowBatchWatch, type SlowBatchWatch } from "./restart-slow.ts";
+import { createSlowBatchWatch, type SlowBatchWatch } from "./slow-batch-watch.ts";
 
 /** What this machine takes for its own part: measured, since a loaded machine makes every rescue slower than any table says. */
 export interface Meter {

@@ -144,8 +144,8 @@ interface Sizes {
 
 async function sizesOf(store: Store): Promise<Sizes> {
   const [row] = await store.sql<Sizes[]>`
-    select round(pg_relation_size('job') / 1048576)::int as "tableMb", round(pg_relation_size('job_due') / 1048576)::int as "indexMb",
-      n_dead_tup::int as dead, autovacuum_count::int as vacuums from pg_stat_user_tables where relname = 'job'`;
+    select round(pg_relation_size('public.job') / 1048576)::int as "tableMb", round(pg_relation_size('public.job_due') / 1048576)::int as "indexMb",
+      n_dead_tup::int as dead, autovacuum_count::int as vacuums from pg_stat_user_tables where schemaname = 'public' and relname = 'job'`;
   return row ?? { tableMb: 0, indexMb: 0, dead: 0, vacuums: 0 };
 }
 

@@ -1,4 +1,4 @@
-import { laneProvider, totalInput, type Usage } from "@slowboat/contract";
+import { type Endpoint, laneProvider, totalInput, type Usage } from "@slowboat/contract";
 import { CALM, drawPlan, slotDice } from "@slowboat/emulator";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { inTime, OURS, runWorld, type SimJob } from "@slowboat/sim";
@@ -36,6 +36,7 @@ export async function liveBill(store: Store): Promise<Bill> {
 }
 
 interface AnsweredJob {
+  readonly endpoint: Endpoint;
   readonly model: string;
   readonly acceptedAtMs: number;
   readonly deadlineAtMs: number;
@@ -48,15 +49,16 @@ const WIDE = 1e9;
 /** The simulator's bill for the same arrivals, deadlines, tokens, prices and luck: the provider's queue is drawn from the emulator's own dice. */
 export async function twinBill(store: Store, live: LiveWorld): Promise<Bill> {
   const rows = await store.sql<AnsweredJob[]>`
-    select j.model, j.accepted_at_ms as "acceptedAtMs", j.deadline_at_ms as "deadlineAtMs", a.usage
+    select j.model, j.endpoint, j.accepted_at_ms as "acceptedAtMs", j.deadline_at_ms as "deadlineAtMs", a.usage
     from job j join result r on r.job_id = j.id join attempt a on a.id = r.attempt_id where a.usage is not null order by j.accepted_at_ms, j.id`;
-  const jobs = rows.map(({ model, acceptedAtMs, deadlineAtMs, usage }, no): SimJob => {
+  const jobs = rows.map(({ model, endpoint, acceptedAtMs, deadlineAtMs, usage }, no): SimJob => {
     const used = JSON.parse(usage) as Usage;
     const slackMs = deadlineAtMs - acceptedAtMs;
     return {
       no,
       tenant: "live",
       model,
+      endpoint,
       arrivedAtMs: acceptedAtMs,
       deadlineAtMs,
       inputTokens: totalInput(used),

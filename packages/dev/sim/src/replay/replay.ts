@@ -29,7 +29,7 @@ export interface ReplayReport {
 const WIDE = 1e9;
 
 /** The house's policy with other numbers. */
-export const withValues = (name: string, values: PolicyValues): Policy => ({
+const withValues = (name: string, values: PolicyValues): Policy => ({
   ...OURS,
   name,
   values,
