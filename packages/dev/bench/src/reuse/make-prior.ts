@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type Neighbour, type ReuseAsk, teach } from "@slowboat/reuse-semantic";
+import { seededRng } from "@slowboat/kernel";
+import { decideReuse, emptyState, type Neighbour, type ReuseAsk, teach } from "@slowboat/reuse-semantic";
 import { readLessons } from "./own/read-own.ts";
 import { cosine, embedAll, type VectorOf } from "./vectors.ts";
 
@@ -39,11 +40,26 @@ function lessonsOf(vectorOf: VectorOf): { ask: ReuseAsk; label: boolean }[] {
       .slice(0, NEIGHBOURS);
     return { ask: { text, allowedError: 0.01, neighbours }, answer };
   });
-  // The entry in question is the one that the neighbours elect; the nearest stands for it here, being the same in nearly all.
-  return [...alone, ...amidst.map(({ ask, answer }) => ({ ask, label: ask.neighbours[0]?.answerKey === answer }))];
+  // A label is about the entry that the neighbours elect.
+  const electedOf = ({ text, neighbours, allowedError }: ReuseAsk): string | null =>
+    decideReuse(emptyState(), { text, neighbours, allowedError }, seededRng(1)).candidate;
+  return [...alone, ...amidst.map(({ ask, answer }) => ({ ask, label: answers.get(electedOf(ask) ?? "") === answer }))];
+}
+
+/** JSON as the formatter of the house leaves it: numbers fill their lines. */
+function written({ revision, weights }: ReturnType<typeof teach>): string {
+  const WIDTH = 150;
+  const lines: string[] = [];
+  for (const [at, weight] of weights.entries()) {
+    const word = `${weight}${at < weights.length - 1 ? "," : ""}`;
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= WIDTH) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(`    ${word}`);
+  }
+  return `{\n  "revision": ${revision},\n  "weights": [\n${lines.join("\n")}\n  ]\n}\n`;
 }
 
 const texts = readLessons().flatMap((pairs) => pairs.flatMap(({ a, b }) => [a, b]));
 const lessons = lessonsOf(await embedAll(texts));
-writeFileSync(TARGET, `${JSON.stringify(teach(lessons, PULL))}\n`);
+writeFileSync(TARGET, written(teach(lessons, PULL)));
 process.stdout.write(`${lessons.length} lessons, ${lessons.filter(({ label }) => label).length} of them right: ${TARGET}\n`);
