@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type Neighbour, type ReuseAsk, teach } from "@slowboat/reuse-semantic";
+import { seededRng } from "@slowboat/kernel";
+import { decideReuse, emptyState, type Neighbour, type ReuseAsk, teach } from "@slowboat/reuse-semantic";
 import { readLessons } from "./own/read-own.ts";
 import { cosine, embedAll, type VectorOf } from "./vectors.ts";
 
@@ -39,8 +40,10 @@ function lessonsOf(vectorOf: VectorOf): { ask: ReuseAsk; label: boolean }[] {
       .slice(0, NEIGHBOURS);
     return { ask: { text, allowedError: 0.01, neighbours }, answer };
   });
-  // The entry in question is the one that the neighbours elect; the nearest stands for it here, being the same in nearly all.
-  return [...alone, ...amidst.map(({ ask, answer }) => ({ ask, label: ask.neighbours[0]?.answerKey === answer }))];
+  // A label is about the entry that the neighbours elect.
+  const electedOf = ({ text, neighbours, allowedError }: ReuseAsk): string | null =>
+    decideReuse(emptyState(), { text, neighbours, allowedError }, seededRng(1)).candidate;
+  return [...alone, ...amidst.map(({ ask, answer }) => ({ ask, label: answers.get(electedOf(ask) ?? "") === answer }))];
 }
 
 const texts = readLessons().flatMap((pairs) => pairs.flatMap(({ a, b }) => [a, b]));
