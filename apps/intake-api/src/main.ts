@@ -5,7 +5,7 @@ import { keyVerifier, openDesk } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { createQueue, redisAllowances } from "@slowboat/queue";
 import { crash, createLogger, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
-import { closeSemantic, openSemantic, semanticCalls } from "@slowboat/semantic";
+import { closeSemantic, openSemantic, semanticCalls, warmSemantic } from "@slowboat/semantic";
 import { openStore, readClock } from "@slowboat/store";
 import { anthropicRoutes } from "./anthropic/routes.ts";
 import { createApp } from "./app.ts";
@@ -96,7 +96,7 @@ await runServices(
     stopping(() => queue.close()),
     stopping(() => redis?.close() ?? Promise.resolve()),
     stopping(() => limiter.close()),
-    stopping(() => closeSemantic(semantic)),
+    { start: async () => void warmSemantic(semantic), stop: () => closeSemantic(semantic) },
     stopping(() => desk.close()),
     stopping(() => interactive.close()),
     httpService(app, { host: config.SLOWBOAT_HOST, port: config.SLOWBOAT_PORT, logger }),

@@ -22,7 +22,7 @@ import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { crash, createLogger, loop, readEnqueuedTokens, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
-import { closeSemantic, learnAnswered, noteForgotten, openSemantic, waitingAsks } from "@slowboat/semantic";
+import { closeSemantic, learnAnswered, noteForgotten, openSemantic, waitingAsks, warmSemantic } from "@slowboat/semantic";
 import { cancelOrphanedBatches, forgetEntries, forgetLessons, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
 import { readConfig, readMarket, readShadowPolicy } from "./config.ts";
 
@@ -107,14 +107,22 @@ const semantic = openSemantic({
   memoryBytes: config.SLOWBOAT_CACHE_MEMORY_MB * 1024 * 1024,
 });
 const asks = waitingAsks(semantic);
-/** Looks up queued questions, then learns from those that were answered. A look that finds none costs a tenth of a millisecond. */
+/** While nobody asks so, only every fifth tick looks whether somebody does. */
+const IDLE_TICKS = 5;
+let idleTicks = 0;
+/** Learns from questions that were answered, then looks up those that wait, for whom that may have brought an answer. */
 const meet = async (signal: AbortSignal): Promise<void> => {
-  await asks.decide(signal);
-  await learnAnswered(semantic, signal);
+  if (idleTicks % IDLE_TICKS !== 0) {
+    idleTicks++;
+    return;
+  }
+  const seen = (await learnAnswered(semantic, signal)) + (await asks.decide(signal));
+  idleTicks = seen > 0 ? 0 : idleTicks + 1;
 };
 /** Evicted entries stay so long (job ms) for workers to hear of them. */
 const HEARD_MS = 3_600_000;
 const FORGET_ROWS = 1_000;
+const SEMANTIC_SWEEP_MS = 20_000;
 /** How long (job ms) a decision can be taken again that rests on learned batch times. */
 const LESSONS_KEPT_MS = 30 * 86_400_000;
 
@@ -173,13 +181,15 @@ const sweep = async (): Promise<void> => {
   });
   for (const dispatch of due) await queue.ring(laneQueue(dispatch.lane), [{ dispatchId: dispatch.id }], { once: true });
 };
+const semanticSweep = async (): Promise<void> => {
+  await noteForgotten(semantic);
+  await forgetEntries(store.sql, { nowMs: clock.job(), heardMs: HEARD_MS, limit: FORGET_ROWS });
+};
 const slowSweep = async (): Promise<void> => {
   await sweepIntake({ store, queue, blob, clock });
   await cancelOrphanedBatches(store.sql, clock.job());
   await sweepLostCalls(store, clock);
   await forgetPrefixes(store.sql, clock.job() - 86_400_000);
-  await noteForgotten(semantic);
-  await forgetEntries(store.sql, { nowMs: clock.job(), heardMs: HEARD_MS, limit: FORGET_ROWS });
   await forgetLessons(store.sql, clock.job() - LESSONS_KEPT_MS);
 };
 
@@ -197,7 +207,9 @@ await runServices(
     connections,
     bells,
     loop("plan-tick", TICK_MS, plan, logger),
+    { start: async () => void warmSemantic(semantic), stop: async () => undefined },
     loop("semantic", TICK_MS, meet, logger),
+    loop("semantic-sweep", SEMANTIC_SWEEP_MS, semanticSweep, logger),
     loop("dispatch-sweep", TICK_MS, sweep, logger),
     loop("slow-sweep", 2_000, slowSweep, logger),
   ],

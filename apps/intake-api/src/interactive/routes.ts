@@ -133,7 +133,7 @@ function tellWho(c: Context<AppEnv>, reply: InteractiveReply): void {
   c.header("slowboat-job-id", reply.jobId);
   c.header("slowboat-lane", reply.lane);
   if (reply.fallback !== null) c.header("slowboat-model", reply.fallback);
-  if (reply.kind === "answer" && reply.cachedFrom !== null) tellCache(c, reply.cachedFrom, reply.semantic);
+  if (reply.kind !== "failed" && reply.cachedFrom != null) tellCache(c, reply.cachedFrom, reply.semantic);
   if (reply.requestId !== null) c.header("slowboat-provider-request-id", reply.requestId);
   if (reply.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
   tellLimits(c, reply.limits);

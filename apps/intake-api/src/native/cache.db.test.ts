@@ -77,6 +77,34 @@ test("a hit names itself, its source and its score in headers and in the job, an
   expect(job.json).toMatchObject({ lane: "cache", decision: { reuse: { kind: "semantic", source } }, result: { source: "reuse" } });
 });
 
+test("a stream is given the kept answer in events that the official client takes for a whole answer", async () => {
+  const { again } = await hitFor("Be calm.");
+  const wanted = again.json.choices[0].message.content;
+  for (let tries = 1; tries < 8; tries++) {
+    const body = {
+      ...bodyOf(`What's the capital city of France?${" ".repeat(tries)}`, "Be calm."),
+      stream: true,
+      stream_options: { include_usage: true },
+    };
+    const { data, response } = await api.openai.chat.completions.create(body as never, { headers: SEMANTIC }).withResponse();
+    let text = "";
+    let tokens = 0;
+    for await (const chunk of data as unknown as AsyncIterable<{
+      choices: { delta: { content?: string } }[];
+      usage?: { total_tokens: number } | null;
+    }>) {
+      text += chunk.choices[0]?.delta.content ?? "";
+      tokens = chunk.usage?.total_tokens ?? tokens;
+    }
+    await settle(response.headers.get("slowboat-job-id") ?? "");
+    if (response.headers.get("slowboat-cache") !== "semantic") continue;
+    expect(text).toBe(wanted);
+    expect(tokens).toBe(again.json.usage.total_tokens);
+    return;
+  }
+  throw new Error("seven streams in a row were asked anew");
+});
+
 test("entries are listed for their tenant alone, and one of another's cannot be evicted", async () => {
   const { again } = await hitFor("Be thorough.");
   const source = again.headers.get("slowboat-cache-source");

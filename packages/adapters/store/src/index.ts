@@ -179,6 +179,7 @@ export { readSeenBatches, type SeenBatchRow } from "./seen-batches.ts";
 export {
   type AnsweredAsk,
   type AskDecision,
+  anySemantic,
   claimAnsweredAsks,
   closeAsks,
   closeReused,

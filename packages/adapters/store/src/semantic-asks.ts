@@ -233,7 +233,10 @@ export async function claimAnsweredAsks(tx: Sql, limit: number): Promise<Answere
     order by a.created_at_ms`;
 }
 
-/** Closes questions with what was learned; the texts of their neighbours go. Jobs that waited for one of them are due again. */
+/**
+ * Closes questions with what was learned; the texts of their neighbours go. Those of jobs that waited for one of them are decided anew, which makes the jobs due;
+ * returns how many.
+ */
 export async function closeAsks(
   tx: Sql,
   rows: readonly { readonly jobId: string; readonly label: boolean | null; readonly judgedBy: string | null }[],
@@ -246,8 +249,13 @@ export async function closeAsks(
     from unnest(${ids}::text[], ${rows.map((x) => (x.label === null ? null : String(x.label)))}::text[]::boolean[],
       ${rows.map((x) => x.judgedBy)}::text[]) as t (job_id, label, judged_by)
     where a.job_id = t.job_id`;
-  const woken = await tx`
-    with freed as (update semantic_ask set kind = null, follows = null, followed = true where follows = any(${ids}::text[]) and closed_at_ms is null returning job_id)
-    update job j set next_decision_at_ms = ${nowMs}::float8 from freed where j.id = freed.job_id and j.state = 'accepted'`;
-  return woken.count;
+  const freed = await tx`
+    update semantic_ask a set kind = null, follows = null, followed = true
+    where a.follows = any(${ids}::text[]) and a.closed_at_ms is null and exists (select from job j where j.id = a.job_id and j.state = 'accepted')`;
+  return freed.count;
+}
+
+/** Whether some tenant has reuse by meaning on for all its requests. */
+export async function anySemantic(tx: Sql): Promise<boolean> {
+  return (await tx`select from tenant where semantic_cache like '%"on":true%' limit 1`).count > 0;
 }

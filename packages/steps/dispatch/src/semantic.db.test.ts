@@ -15,6 +15,7 @@ import {
   type TestClock,
   type TestDatabase,
   type TestTenant,
+  teachReuse,
   testClock,
   testDatabase,
   testJob,

@@ -1,7 +1,7 @@
 import type { Rng } from "@slowboat/kernel";
 import type { Question } from "@slowboat/reuse";
 import { type Clock, groupCommit, type Logger } from "@slowboat/runtime";
-import { type AskDecision, type LoggedAsk, logAsks, type Store } from "@slowboat/store";
+import { type AskDecision, anySemantic, type LoggedAsk, logAsks, type Store } from "@slowboat/store";
 import { type Codes, createVectorIndex } from "@slowboat/vectors";
 import { createEncoder, type Encoder } from "./encoder.ts";
 import { createFamilies } from "./families.ts";
@@ -56,6 +56,15 @@ export function openSemantic({ store, clock, rng, logger, modelDir, memoryBytes 
   const spaces = createSpaces({ store, index, clock, logger });
   const encoder = createEncoder({ cacheDir: modelDir, logger });
   return { store, sql: store.sql, clock, rng, logger, encoder, spaces, families: createFamilies(store.sql) };
+}
+
+/** Loads the encoder at a start where some tenant will need it, so that its first questions do not find it missing. */
+export async function warmSemantic({ sql, encoder, logger }: SemanticParts): Promise<void> {
+  try {
+    if (await anySemantic(sql)) await encoder.start();
+  } catch (err) {
+    logger.warn({ err }, "encoder-not-warmed");
+  }
 }
 
 /** Ends what was begun. */

@@ -12,6 +12,7 @@ export {
   type SemanticParts,
   type SemanticSettings,
   semanticCalls,
+  warmSemantic,
 } from "./create-semantic.ts";
 export { type WaitingAsks, waitingAsks } from "./decide-waiting.ts";
 export { learnAnswered, noteForgotten } from "./learn.ts";

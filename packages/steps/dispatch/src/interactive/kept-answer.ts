@@ -1,11 +1,12 @@
 import type { LaneId } from "@slowboat/contract";
 import { mayReuse, questionOf, reuseKey } from "@slowboat/reuse";
 import { findReusable, type KeptAnswer, readAnswer, type Sql } from "@slowboat/store";
+import { replayEvents } from "./replay-events.ts";
 import type { InteractiveRequest } from "./request.ts";
 import type { SemanticAsked, SemanticCalls, SemanticHit } from "./semantic-calls.ts";
 
-/** A kept answer and the attempt that holds it; `semantic` where it is one to another question that means the same. */
-export type Hit = KeptAnswer & { readonly attemptId: string; readonly semantic: SemanticHit | null };
+/** A kept answer and the attempt that holds it; `semantic` where it is one to another question that means the same, `events` where the caller wants a stream. */
+export type Hit = KeptAnswer & { readonly attemptId: string; readonly semantic: SemanticHit | null; readonly events: readonly string[] | null };
 
 /** What is known of a request before anything is decided: its key where its answer may be shared, and an answer that is kept. */
 export interface Kept {
@@ -17,21 +18,24 @@ export interface Kept {
 
 /**
  * Looks for an answer to the very same request of the same tenant, then, on the caller's terms, for one to a question that means the same. A stream
- * never takes a kept answer, which has no events, but its own answer may be kept; a beta header may change what the body means, so such calls stand alone.
+ * takes no exact repetition, but its own answer may be kept, and that to other words is told again in events; a beta header may change what the body means, so such calls stand alone.
  */
 export async function keptAnswer(sql: Sql, semantic: SemanticCalls | undefined, request: InteractiveRequest, nowMs: number): Promise<Kept> {
   const beta = request.headers?.["anthropic-beta"] !== undefined;
   const nothing: Kept = { key: null, hit: null, asked: null };
   if (beta) return nothing;
   const exact = await exactAnswer(sql, request, nowMs);
-  if (exact.hit !== null || request.stream || semantic === undefined || !mayCache(request)) return exact;
+  const mute = request.stream && request.endpoint === "/v1/responses";
+  if (exact.hit !== null || mute || semantic === undefined || !mayCache(request)) return exact;
   const { tenantId, keyId, endpoint, body, value, model, cache } = request;
   const question = questionOf({ tenantId, keyId, endpoint, model: model.model, body, value, wish: cache });
   if (question === null) return exact;
   const asked = await semantic.ask(question);
   const found = asked.hit === null ? null : await readAnswer(sql, { tenantId, attemptId: asked.hit.attemptId });
   if (found === null || asked.hit === null) return { ...exact, asked };
-  return { ...exact, hit: { ...found, attemptId: asked.hit.attemptId, semantic: asked.hit }, asked };
+  const events = request.stream ? replayEvents(endpoint, found.answer, value) : null;
+  if (request.stream && events === null) return { ...exact, asked };
+  return { ...exact, hit: { ...found, attemptId: asked.hit.attemptId, semantic: asked.hit, events }, asked };
 }
 
 async function exactAnswer(sql: Sql, request: InteractiveRequest, nowMs: number): Promise<Kept> {
@@ -42,7 +46,7 @@ async function exactAnswer(sql: Sql, request: InteractiveRequest, nowMs: number)
   const [found] = await findReusable(sql, [{ tenantId, reuseKey: key }], nowMs);
   const attemptId = found?.attemptId ?? null;
   const answer = attemptId === null ? null : await readAnswer(sql, { tenantId, attemptId });
-  return { key, hit: answer === null || attemptId === null ? null : { ...answer, attemptId, semantic: null }, asked: null };
+  return { key, hit: answer === null || attemptId === null ? null : { ...answer, attemptId, semantic: null, events: null }, asked: null };
 }
 
 /** Whether the caller's lanes include the cache at all. */

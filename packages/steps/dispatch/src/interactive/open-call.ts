@@ -39,6 +39,10 @@ export async function openCall(house: CallHouse, request: InteractiveRequest): P
   return { course: { request, job, tried: [], attempt, decision } };
 }
 
+async function* told(events: readonly string[]): AsyncGenerator<string, void, undefined> {
+  yield* events;
+}
+
 /** The log of a question follows its job: the caller does not wait for it, and what a crash takes of it is one lesson. */
 function logAsked(house: CallHouse, { asked }: Kept, jobId: string, given: boolean): void {
   if (asked !== null) house.track(asked.log(jobId, given));
@@ -64,19 +68,9 @@ async function giveAgain(house: CallHouse, job: NewJob, chosen: Course["decision
   const attempt = attemptOf(job, decision, 1, place, nowMs, house.time.rng);
   await house.write({ kind: "open", job: { ...job, lane: "cache", attemptId: attempt.id }, attempt });
   house.settleSoon();
-  const { answer: body, statusCode, requestId, emulated } = hit;
-  return {
-    kind: "answer",
-    jobId: job.id,
-    lane: "cache",
-    emulated,
-    fallback: null,
-    requestId,
-    statusCode,
-    body,
-    cachedFrom: hit.jobId,
-    ...(hit.semantic === null ? {} : { semantic: { entry: hit.semantic.entryId, score: hit.semantic.score } }),
-    retryAfterMs: null,
-    limits: {},
-  };
+  const { answer: body, statusCode, requestId, emulated, events } = hit;
+  const who = { jobId: job.id, lane: "cache" as const, emulated, fallback: null, requestId, limits: {}, cachedFrom: hit.jobId };
+  const said = hit.semantic === null ? who : { ...who, semantic: { entry: hit.semantic.entryId, score: hit.semantic.score } };
+  if (events !== null) return { kind: "stream", ...said, events: told(events) };
+  return { kind: "answer", ...said, statusCode, body, retryAfterMs: null };
 }

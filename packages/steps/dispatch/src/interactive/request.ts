@@ -65,4 +65,9 @@ export type InteractiveReply =
       readonly retryAfterMs: number | null;
     })
   | (Answered & { readonly kind: "failed"; readonly fault: Fault })
-  | (Answered & { readonly kind: "stream"; readonly events: AsyncGenerator<string, void, undefined> });
+  | (Answered & {
+      readonly kind: "stream";
+      readonly events: AsyncGenerator<string, void, undefined>;
+      readonly cachedFrom?: string;
+      readonly semantic?: { readonly entry: string; readonly score: number };
+    });
