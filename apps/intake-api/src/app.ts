@@ -7,6 +7,7 @@ import { EMULATED_LABEL } from "./http/env.ts";
 import { errorReply } from "./http/errors.ts";
 import { refuseTheRest } from "./http/paths.ts";
 import { speaksAnthropic } from "./http/surface.ts";
+import { quoteRoutes } from "./native/quote/routes.ts";
 import { nativeRoutes } from "./native/routes.ts";
 import { openaiRoutes } from "./openai/routes.ts";
 
@@ -39,7 +40,7 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
     await next();
   });
   app.use("/v1/*", bodyRules(bodyBudget()));
-  for (const mount of [nativeRoutes, openaiRoutes, ...mounts]) mount(app, deps);
+  for (const mount of [nativeRoutes, quoteRoutes, openaiRoutes, ...mounts]) mount(app, deps);
   refuseTheRest(app);
   return app;
 }

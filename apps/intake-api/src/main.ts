@@ -12,7 +12,6 @@ import { readConfig, readMarket } from "./config.ts";
 import { httpService } from "./http/serve.ts";
 import { interactiveRoutes } from "./interactive/routes.ts";
 import { concurrencyOf, plannerSight } from "./native/quote/planner-sight.ts";
-import { quoteRoutes } from "./native/quote/routes.ts";
 import { openaiWebhooks } from "./webhooks/routes.ts";
 
 const config = readConfig();
@@ -64,11 +63,11 @@ const app = createApp(
     house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED, callbackAllow: config.SLOWBOAT_CALLBACK_ALLOW },
     book,
     desk,
+    sight,
     verify: keyVerifier({ sql: store.sql, secret: config.SLOWBOAT_SECRET, clock }),
   },
   [
     interactiveRoutes(interactive),
-    quoteRoutes(sight),
     anthropicRoutes,
     ...(config.OPENAI_WEBHOOK_SECRET === undefined ? [] : [openaiWebhooks(config.OPENAI_WEBHOOK_SECRET)]),
   ],

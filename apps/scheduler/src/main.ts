@@ -13,6 +13,7 @@ import {
   laneQueue,
   type PlanDeps,
   planDue,
+  readSnapshot,
   runBatchDispatch,
   runCallDispatch,
   sweepLostCalls,
@@ -21,7 +22,7 @@ import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { crash, createLogger, loop, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
-import { cancelOrphanedBatches, forgetLessons, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
+import { cancelOrphanedBatches, forgetLessons, forgetPrefixes, forgetPromises, openStore, readClock, sweepDispatches } from "@slowboat/store";
 import { readConfig, readMarket } from "./config.ts";
 
 /** Machine ms between two looks at what is due; the rescue's guard counts in it. */
@@ -89,6 +90,7 @@ const populateDeps = {
   clock,
   rng,
   logger,
+  sight: () => readSnapshot(planDeps, store.sql, clock.job()),
   house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED === "1" },
 };
 
@@ -155,6 +157,7 @@ const slowSweep = async (): Promise<void> => {
   await cancelOrphanedBatches(store.sql, clock.job());
   await sweepLostCalls(store, clock);
   await forgetPrefixes(store.sql, clock.job() - 86_400_000);
+  await forgetPromises(store.sql, { nowMs: clock.job(), limit: 1_000 });
   await forgetLessons(store.sql, clock.job() - LESSONS_KEPT_MS);
 };
 

@@ -1,5 +1,5 @@
 import { type LaneId, type Metadata, readNames } from "@slowboat/contract";
-import { knownFallbacks, readCacheMode, readCallback, readDeadline, readMaxCost, readWindow, tierWishes } from "@slowboat/intake";
+import { knownFallbacks, readAdmission, readCacheMode, readCallback, readDeadline, readMaxCost, readWindow, tierWishes } from "@slowboat/intake";
 import { fault } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import type { BatchRow } from "@slowboat/store";
@@ -13,7 +13,10 @@ export interface BatchWishes {
   readonly metadata: Metadata | null;
 }
 
-export type BatchTerms = Pick<BatchRow, "deadlineAtMs" | "completionWindow" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl" | "fallbacks">;
+export type BatchTerms = Pick<
+  BatchRow,
+  "deadlineAtMs" | "completionWindow" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl" | "fallbacks" | "admission"
+>;
 
 const DAY_MS = 86_400_000;
 /** Tiers that ask for nothing which a batch would not do anyway. */
@@ -37,6 +40,7 @@ export function batchTerms(
   const tier = batchTier(wishes.tier, at.lanes);
   const cache = word("cache");
   const fallbacks = asked.fallbacks ?? (word("fallbacks") === undefined ? null : readNames(word("fallbacks") ?? "", "metadata.fallbacks"));
+  const admission = asked.admission ?? (word("admission") === undefined ? null : readAdmission(word("admission") ?? "", "metadata.admission"));
   readMaxCost(word("max_cost_usd"), "metadata.max_cost_usd");
   return {
     deadlineAtMs: deadline === undefined ? windowAtMs : readDeadline(deadline, at.nowMs, asked.deadline?.name ?? "metadata.deadline"),
@@ -44,6 +48,7 @@ export function batchTerms(
     lanesAllow: copied(asked.allow ?? laneWords(word("allow"), "metadata.allow", at.lanes) ?? tier),
     lanesDeny: copied(asked.deny ?? laneWords(word("deny"), "metadata.deny", at.lanes)),
     reuseMode: asked.cacheMode ?? (cache === undefined ? "auto" : readCacheMode(cache, "metadata.cache")),
+    admission: admission === "best_effort" ? null : (admission ?? null),
     callbackUrl: readCallback(word("callback_url"), at.callbackAllow, "metadata.callback_url"),
     fallbacks:
       fallbacks === null

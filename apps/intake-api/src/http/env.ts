@@ -2,6 +2,7 @@ import type { HttpBindings } from "@hono/node-server";
 import type { BlobStore } from "@slowboat/blob";
 import type { Caller, House, JobDesk } from "@slowboat/intake";
 import type { Rng } from "@slowboat/kernel";
+import type { Snapshot } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import type { Clock, Logger } from "@slowboat/runtime";
@@ -28,6 +29,8 @@ export interface AppDeps {
   readonly house: House;
   readonly book: PriceBook;
   readonly desk: JobDesk;
+  /** The lanes as the planner sees them, for quotes and promises. */
+  readonly sight: () => Promise<Snapshot>;
   /** Checks a presented API key. */
   readonly verify: (presented: string | undefined) => Promise<Caller>;
 }

@@ -1,5 +1,5 @@
 import { expandLanes, type LaneId, readNames } from "@slowboat/contract";
-import { type HeaderTerms, readCacheMode } from "@slowboat/intake";
+import { type HeaderTerms, readAdmission, readCacheMode } from "@slowboat/intake";
 
 const DEADLINE_HEADERS = ["slowboat-deadline", "offpeak-deadline"] as const;
 
@@ -16,12 +16,14 @@ export function deadlineHeader(headers: Headers): HeaderTerms["deadline"] {
 export function headerTerms(headers: Headers, known: readonly LaneId[]): HeaderTerms {
   const cache = headers.get("slowboat-cache");
   const fallbacks = headers.get("slowboat-fallbacks");
+  const admission = headers.get("slowboat-admission");
   return {
     deadline: deadlineHeader(headers),
     allow: laneWords(headers.get("slowboat-allow"), "slowboat-allow", known),
     deny: laneWords(headers.get("slowboat-deny"), "slowboat-deny", known),
     cacheMode: cache === null ? null : readCacheMode(cache, "slowboat-cache"),
     fallbacks: fallbacks === null ? null : readNames(fallbacks, "slowboat-fallbacks"),
+    admission: admission === null ? null : readAdmission(admission, "slowboat-admission"),
   };
 }
 

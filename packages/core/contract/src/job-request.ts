@@ -18,6 +18,7 @@ const envelope = z.strictObject({
   allow: words.nullish(),
   deny: words.nullish(),
   cache: z.string().max(32).nullish(),
+  admission: z.string().max(32).nullish(),
   fallbacks: z.array(z.string().max(200)).max(16).nullish(),
 });
 

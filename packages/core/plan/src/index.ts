@@ -13,6 +13,18 @@ export { learnTurnaround, type SeenBatch } from "./learn.ts";
 export { learnOutputs, type OutputModel, type OutputTokens, outputTokens, PUBLISHED_OUTPUTS } from "./outputs.ts";
 export { closePack, maxPack, type OpenPack, type PackLimits, packKey } from "./pack.ts";
 export { hasRoomForTwo, holdLookMs, markedShare, type PrimeQuestion, type PrimeVerdict, primeVerdict, readChance, twoBatchesCdf } from "./prime.ts";
+export {
+  type AdmissionClass,
+  classOf,
+  type Demand,
+  fits,
+  judgePromise,
+  type Piece,
+  type PromiseAsk,
+  type Promised,
+  type PromiseVerdict,
+  promisedOf,
+} from "./promise.ts";
 export { type LearnedQuota, learnQuota, limitNow, unprovenLimit } from "./quota.ts";
 export { dueAtMs, fitQuota, type QuotaLine, type QuotaTurn, type QuotaView, quotaLookMs, quotaTurns } from "./quota-turns.ts";
 export { type LaneQuote, type QuoteGroup, quoteWork, type WorkQuote } from "./quote.ts";

@@ -105,7 +105,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const calls = planCalls(deps, [...ready.filter((one) => !isBatch(one)), ...rescued.hedges], nowMs);
   const fitting = await board.fit(ready.filter(isBatch));
   const batches = await planBatches(tx, deps, fitting.ready, nowMs);
-  const { bells, dispatchOf } = await place(tx, deps, [...calls.ready, ...batches.ready]);
+  const { bells, dispatchOf } = await place(tx, deps, promisedFirst([...calls.ready, ...batches.ready]));
   const primed = await holdPrimed(tx, batches.held, dispatchOf, nowMs);
   const decisionOf = new Map(placements.map(({ job, decision }) => [job.id, decision]));
   await deferDelayed(
@@ -200,6 +200,14 @@ function decideAll(
     placements.push({ job, decision, sourceAttemptId: decision.lane === "cache" ? source : null });
   }
   return { placements, refused, deferred };
+}
+
+const CLASSES: readonly (string | null)[] = ["guaranteed", "likely", null];
+
+/** What was promised goes first where lanes are short; for everybody else the order stays. */
+function promisedFirst(placements: readonly Placement[]): readonly Placement[] {
+  if (placements.every(({ job }) => job.admission === null)) return placements;
+  return [...placements].sort((a, b) => CLASSES.indexOf(a.job.admission) - CLASSES.indexOf(b.job.admission));
 }
 
 /** What was looked at where no lane was found. */

@@ -1,12 +1,16 @@
 import { fault, LIMITS } from "@slowboat/kernel";
+import type { PromiseAsk } from "@slowboat/plan";
 import type { Queue } from "@slowboat/queue";
 import { type Clock, groupCommit } from "@slowboat/runtime";
-import { claimIdempotency, type IdempotencyClaim, insertJobs, type NewJob, type Store } from "@slowboat/store";
+import { claimIdempotency, type IdempotencyClaim, insertJobs, type NewJob, type Sql, type Store } from "@slowboat/store";
+import { keepPromises, withPromises } from "./admission/promise.ts";
 
 /** One job at the door, with the claim of its Idempotency-Key where the caller sent one. */
 export interface Arrival {
   readonly job: NewJob;
   readonly claim: Pick<IdempotencyClaim, "route" | "key" | "fingerprint"> | null;
+  /** The class that it asks for, where that is more than best effort. */
+  readonly promise?: PromiseAsk | null;
 }
 
 /** Which job the caller gets: the new one, or the one that the same key made before. */
@@ -35,6 +39,8 @@ export function openDesk(deps: { readonly store: Store; readonly queue: Queue; r
     maxItems: LIMITS.chunkJobs,
     maxInFlight: 2,
   });
+  // What asks for a promise is judged one group after the other, under the book's lock; nobody else waits for it.
+  const acceptPromised = groupCommit<Arrival, Outcome>((arrivals) => commitPromised(deps, arrivals), { maxItems: LIMITS.chunkJobs, maxInFlight: 1 });
   let timer: NodeJS.Timeout | null = null;
   let ringing: Promise<void> | null = null;
   let again = false;
@@ -62,8 +68,9 @@ export function openDesk(deps: { readonly store: Store; readonly queue: Queue; r
   return {
     wakePlanner,
     accept: async (arrival) => {
-      const owner = await accept(arrival);
+      const owner = await (arrival.promise == null ? accept(arrival) : acceptPromised(arrival));
       if (owner === "mismatch") throw fault("idempotency-mismatch");
+      if (owner instanceof Error) throw owner;
       if (!owner.replayed) wakePlanner();
       return owner;
     },
@@ -77,24 +84,57 @@ export function openDesk(deps: { readonly store: Store; readonly queue: Queue; r
   };
 }
 
+/** What became of an arrival; a refusal is its own caller's alone. */
+type Outcome = Acceptance | "mismatch" | Error;
+
+/** Judges what asks for a promise beside what is promised, and commits job and promise together; what is refused leaves nothing behind. */
+async function commitPromised(deps: { readonly store: Store; readonly clock: Clock }, arrivals: readonly Arrival[]): Promise<Outcome[]> {
+  return await deps.store.begin(async (tx) => {
+    const judged = await withPromises(
+      tx,
+      arrivals.map(({ promise }) => promise ?? null),
+      deps.clock.job(),
+    );
+    const kept = arrivals.filter((_, index) => !(judged[index] instanceof Error));
+    const accepted = await commitWithin(tx, kept);
+    const outcomes: Outcome[] = [];
+    const made: Parameters<typeof keepPromises>[1][number][] = [];
+    for (const [index, arrival] of arrivals.entries()) {
+      const verdict = judged[index];
+      if (verdict instanceof Error) {
+        outcomes.push(verdict);
+        continue;
+      }
+      const outcome = accepted[kept.indexOf(arrival)] ?? "mismatch";
+      outcomes.push(outcome);
+      if (outcome !== "mismatch" && !outcome.replayed && verdict && arrival.promise)
+        made.push({ subjectId: arrival.job.id, class: arrival.promise.class, demand: verdict });
+    }
+    await keepPromises(tx, made);
+    return outcomes;
+  });
+}
+
 async function commitArrivals(store: Store, arrivals: readonly Arrival[]): Promise<(Acceptance | "mismatch")[]> {
+  return await store.begin((tx) => commitWithin(tx, arrivals));
+}
+
+async function commitWithin(tx: Sql, arrivals: readonly Arrival[]): Promise<(Acceptance | "mismatch")[]> {
   const claims = arrivals.flatMap(({ job, claim }) =>
     claim ? [{ ...claim, tenantId: job.tenantId, responseId: job.id, nowMs: job.acceptedAtMs }] : [],
   );
-  return await store.begin(async (tx) => {
-    const owners = await claimIdempotency(tx, claims, LIMITS.idempotencyTtlMs);
-    const byJob = new Map(claims.map((claim, index) => [claim.responseId, { claim, owner: owners[index] }]));
-    const jobs: NewJob[] = [];
-    const outcomes = arrivals.map(({ job }): Acceptance | "mismatch" => {
-      const claimed = byJob.get(job.id);
-      if (claimed?.owner && claimed.owner.responseId !== job.id) {
-        // Said to its own caller only: the others of the group go on.
-        return claimed.owner.fingerprint === claimed.claim.fingerprint ? { jobId: claimed.owner.responseId, replayed: true } : "mismatch";
-      }
-      jobs.push(job);
-      return { jobId: job.id, replayed: false };
-    });
-    await insertJobs(tx, jobs);
-    return outcomes;
+  const owners = await claimIdempotency(tx, claims, LIMITS.idempotencyTtlMs);
+  const byJob = new Map(claims.map((claim, index) => [claim.responseId, { claim, owner: owners[index] }]));
+  const jobs: NewJob[] = [];
+  const outcomes = arrivals.map(({ job }): Acceptance | "mismatch" => {
+    const claimed = byJob.get(job.id);
+    if (claimed?.owner && claimed.owner.responseId !== job.id) {
+      // Said to its own caller only: the others of the group go on.
+      return claimed.owner.fingerprint === claimed.claim.fingerprint ? { jobId: claimed.owner.responseId, replayed: true } : "mismatch";
+    }
+    jobs.push(job);
+    return { jobId: job.id, replayed: false };
   });
+  await insertJobs(tx, jobs);
+  return outcomes;
 }

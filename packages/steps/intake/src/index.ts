@@ -3,6 +3,7 @@
  * jobs together, and the turning of a batch's input into jobs. Accepted means committed.
  */
 
+export { readAdmission } from "./admission/read-admission.ts";
 export { createMessageBatch, MESSAGE_BATCH_ROUTE, type MessageBatchTerms } from "./create-message-batch.ts";
 export { readDeadline, readWindow } from "./deadline.ts";
 export { type Acceptance, type JobDesk, openDesk } from "./desk.ts";
@@ -16,4 +17,14 @@ export { createQuote, QUOTE_REQUESTS_MAX, type QuoteDeps, type Quoted, type Quot
 export { lineRequests, listRequests, oneRequest, type QuoteTerms } from "./quote/quoted-requests.ts";
 export { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 export { type RequestsScanner, requestsScanner } from "./scan-requests.ts";
-export { type HeaderTerms, type House, type IntakeTerms, nativeJob, readCacheMode, readCallback, readMaxCost } from "./submit.ts";
+export {
+  draftJob,
+  type HeaderTerms,
+  type House,
+  type IntakeTerms,
+  nativeJob,
+  promiseAsk,
+  readCacheMode,
+  readCallback,
+  readMaxCost,
+} from "./submit.ts";

@@ -7,6 +7,7 @@ import {
   oneRequest,
   type QuotedRequest,
   type QuoteTerms,
+  readAdmission,
   readCacheMode,
   readDeadline,
   readMaxCost,
@@ -123,6 +124,9 @@ function commonTerms(deps: AppDeps, c: Context<AppEnv>, value: Members, nowMs: n
         : tier === null
           ? null
           : nowMs + tier.windowMs;
+  const admission = value["admission"] ?? word("admission");
+  if (admission !== undefined && typeof admission !== "string")
+    throw fault("invalid-request", { param: "admission", message: "'admission' must be guaranteed, likely or best_effort." });
   const cache = value["cache"] ?? word("cache");
   const names = value["fallbacks"] ?? word("fallbacks");
   if (names !== undefined && typeof names !== "string" && !isNameList(names))
@@ -141,6 +145,7 @@ function commonTerms(deps: AppDeps, c: Context<AppEnv>, value: Members, nowMs: n
     reuseMode: asked.cacheMode ?? (typeof cache === "string" ? readCacheMode(cache, "cache") : "auto"),
     fallbacks: asked.fallbacks ?? (names === undefined ? null : readNames(names, "fallbacks")),
     model,
+    admission: asked.admission ?? (admission === undefined ? null : readAdmission(admission, "admission")),
   };
 }
 
