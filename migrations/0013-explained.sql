@@ -18,6 +18,7 @@ create table lesson (
 
 -- The class that a job was admitted in; null is best effort.
 alter table job add column admission text;
+alter table batch add column admission text;
 -- Rescue capacity promised to work that is not best effort: who may need how much of which real-time lane by when, and how likely it needs none.
 create table promise (
   subject_id text primary key,

@@ -18,6 +18,7 @@ export function addQuestions(cli: Command, later: Later): void {
     .option("--allow <lanes>", "comma list: cache, pool, batch, flex, realtime, or single lanes")
     .option("--deny <lanes>", "comma list, as --allow")
     .option("--max-cost <usd>", "what one request may cost at most")
+    .option("--admission <class>", "guaranteed, likely or best_effort: whether it would be given")
     .action((file: string, _flags, command: Command) =>
       later(async (config) => (await import("./commands/quote.ts")).quote(config, all(command), file)),
     );

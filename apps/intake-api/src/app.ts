@@ -8,6 +8,7 @@ import { refuseTheRest } from "./http/paths.ts";
 import { speaksAnthropic } from "./http/surface.ts";
 import { budgetRoutes } from "./native/budgets.ts";
 import { cacheRoutes } from "./native/cache-routes.ts";
+import { quoteRoutes } from "./native/quote/routes.ts";
 import { nativeRoutes } from "./native/routes.ts";
 import { openaiRoutes } from "./openai/routes.ts";
 
@@ -40,7 +41,7 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
     for (const [name, value] of Object.entries(c.get("limits") ?? {})) c.header(name, value);
   });
   app.use("/v1/*", bodyRules(bodyBudget()));
-  for (const mount of [nativeRoutes, budgetRoutes, cacheRoutes, openaiRoutes, ...mounts]) mount(app, deps);
+  for (const mount of [nativeRoutes, quoteRoutes, budgetRoutes, cacheRoutes, openaiRoutes, ...mounts]) mount(app, deps);
   refuseTheRest(app);
   return app;
 }

@@ -14,7 +14,6 @@ import { keyLimiter, postgresAllowances } from "./http/key-limits.ts";
 import { httpService } from "./http/serve.ts";
 import { interactiveRoutes } from "./interactive/routes.ts";
 import { concurrencyOf, plannerSight } from "./native/quote/planner-sight.ts";
-import { quoteRoutes } from "./native/quote/routes.ts";
 import { openaiWebhooks } from "./webhooks/routes.ts";
 
 const config = readConfig();
@@ -78,11 +77,11 @@ const app = createApp(
     book,
     desk,
     limiter,
+    sight,
     verify: keyVerifier({ sql: store.sql, secret: config.SLOWBOAT_SECRET, clock }),
   },
   [
     interactiveRoutes(interactive),
-    quoteRoutes(sight),
     anthropicRoutes,
     ...(config.OPENAI_WEBHOOK_SECRET === undefined ? [] : [openaiWebhooks(config.OPENAI_WEBHOOK_SECRET)]),
   ],

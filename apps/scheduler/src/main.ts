@@ -14,6 +14,7 @@ import {
   laneQueue,
   type PlanDeps,
   planDue,
+  readSnapshot,
   runBatchDispatch,
   runCallDispatch,
   sweepLostCalls,
@@ -23,7 +24,16 @@ import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { crash, createLogger, loop, readEnqueuedTokens, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { closeSemantic, learnAnswered, noteForgotten, openSemantic, waitingAsks, warmSemantic } from "@slowboat/semantic";
-import { cancelOrphanedBatches, forgetEntries, forgetLessons, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
+import {
+  cancelOrphanedBatches,
+  forgetEntries,
+  forgetLessons,
+  forgetPrefixes,
+  forgetPromises,
+  openStore,
+  readClock,
+  sweepDispatches,
+} from "@slowboat/store";
 import { readConfig, readMarket, readShadowPolicy } from "./config.ts";
 
 /** Machine ms between two looks at what is due; the rescue's guard counts in it. */
@@ -95,6 +105,7 @@ const populateDeps = {
   clock,
   rng,
   logger,
+  sight: () => readSnapshot(planDeps, store.sql, clock.job()),
   house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED === "1" },
 };
 
@@ -190,6 +201,7 @@ const slowSweep = async (): Promise<void> => {
   await cancelOrphanedBatches(store.sql, clock.job());
   await sweepLostCalls(store, clock);
   await forgetPrefixes(store.sql, clock.job() - 86_400_000);
+  await forgetPromises(store.sql, { nowMs: clock.job(), limit: 1_000 });
   await forgetLessons(store.sql, clock.job() - LESSONS_KEPT_MS);
 };
 

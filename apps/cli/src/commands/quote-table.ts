@@ -11,6 +11,7 @@ export interface QuoteShown {
   readonly quoted_at: string;
   readonly deadline: string | null;
   readonly requests: number;
+  readonly feasible: boolean;
   readonly cached: { readonly known: number; readonly repeated: number };
   readonly lanes: readonly {
     readonly lane: string;

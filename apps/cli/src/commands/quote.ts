@@ -38,11 +38,12 @@ export async function quote(config: Config, flags: QuoteFlags, file: string): Pr
 }
 
 /** A quote that says no ends as a submit would. */
-function codeOf({ errors, refusals }: QuoteShown): ExitCode {
+function codeOf({ errors, refusals, feasible }: QuoteShown): ExitCode {
   if (errors.count > 0) return EXIT.batchRefused;
   if (refusals.some((one) => one.code === "over-max-cost")) return EXIT.budgetRefused;
   if (refusals.some((one) => one.code === "deadline-infeasible" || one.code === "admission-infeasible")) return EXIT.deadlineMissed;
-  return refusals.length > 0 ? EXIT.error : EXIT.ok;
+  if (refusals.length > 0) return EXIT.error;
+  return feasible ? EXIT.ok : EXIT.deadlineMissed;
 }
 
 function queryOf(flags: QuoteFlags): URLSearchParams {

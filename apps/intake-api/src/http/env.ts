@@ -2,6 +2,7 @@ import type { HttpBindings } from "@hono/node-server";
 import type { BlobStore } from "@slowboat/blob";
 import type { Caller, House, JobDesk } from "@slowboat/intake";
 import type { Rng } from "@slowboat/kernel";
+import type { Snapshot } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import type { Clock, Logger } from "@slowboat/runtime";
@@ -31,6 +32,8 @@ export interface AppDeps {
   readonly book: PriceBook;
   readonly desk: JobDesk;
   readonly limiter: KeyLimiter;
+  /** The lanes as the planner sees them, for quotes and promises. */
+  readonly sight: () => Promise<Snapshot>;
   /** Checks a presented API key. */
   readonly verify: (presented: string | undefined) => Promise<Caller>;
 }

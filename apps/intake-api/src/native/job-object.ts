@@ -35,7 +35,7 @@ type Fixed = Pick<
   | "maxCostNano"
   | "lanesAllow"
   | "lanesDeny"
-> & { readonly fallbacks?: string | null | undefined };
+> & { readonly fallbacks?: string | null | undefined; readonly admission?: string | null | undefined };
 
 const fixedMembers = (job: Fixed): Record<string, unknown> => ({
   endpoint: job.endpoint,
@@ -47,6 +47,7 @@ const fixedMembers = (job: Fixed): Record<string, unknown> => ({
   allow: job.lanesAllow,
   deny: job.lanesDeny,
   fallbacks: storedFallbacks(job.fallbacks ?? null).map(({ model }) => model),
+  admission: job.admission ?? "best_effort",
   max_cost_usd: job.maxCostNano === null ? null : formatUsd(nano(job.maxCostNano)),
   callback_url: job.callbackUrl,
   metadata: stored(job.metadata),

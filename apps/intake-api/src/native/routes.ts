@@ -1,5 +1,5 @@
 import { readJobRequest } from "@slowboat/contract";
-import { holdOf, type IntakeTerms, nativeJob } from "@slowboat/intake";
+import { holdOf, type IntakeTerms, nativeJob, promiseAsk } from "@slowboat/intake";
 import { type JobState, jobMay } from "@slowboat/job";
 import { fault, isId, LIMITS } from "@slowboat/kernel";
 import { listAttempts, listDelays, listJobs, readJob, readJobReceipt, readResult, type ShownJob } from "@slowboat/store";
@@ -43,13 +43,15 @@ export const nativeRoutes: Mount = (app, deps) => {
     };
     const earlier = await earlierId(deps, c, ROUTE, claim);
     if (earlier !== null) return await replay(earlier);
-    const job = nativeJob(terms, caller, {
+    const { job, hope } = nativeJob(terms, caller, {
       envelopeText: body.text,
       envelope: readJobRequest(body.value),
       asked: headerTerms(c.req.raw.headers, deps.house.lanes, caller.semanticCache),
     });
     await deps.limiter.admit(c, { tokens: job.inputTokensEst + job.outputTokensEst, call: false });
-    const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null, hold: holdOf(terms, caller, job) });
+    const promise = job.admission == null ? null : promiseAsk(deps.book, hope, job.admission, await deps.sight());
+    const hold = holdOf(terms, caller, job);
+    const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null, hold, promise });
     if (accepted.replayed) return await replay(accepted.jobId);
     deps.logger.info(
       { jobId: job.id, tenantId: caller.tenantId, endpoint: job.endpoint, model: job.model, deadlineAtMs: job.deadlineAtMs },

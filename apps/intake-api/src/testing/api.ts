@@ -14,6 +14,7 @@ import { createApp } from "../app.ts";
 import type { Mount } from "../http/env.ts";
 import { keyLimiter, postgresAllowances } from "../http/key-limits.ts";
 import { httpService } from "../http/serve.ts";
+import { concurrencyOf, plannerSight } from "../native/quote/planner-sight.ts";
 
 /** The intake API behind a real socket on a database of its own, without the interactive calls: nothing here leaves the machine. */
 export interface TestIntake {
@@ -60,6 +61,8 @@ export async function startIntake(
     readonly emulated?: boolean;
     readonly mounts?: readonly Mount[];
     readonly startMs?: number;
+    /** Calls at a time on a real-time lane. */
+    readonly calls?: number;
   } = {},
 ): Promise<TestIntake> {
   const database = await testDatabase();
@@ -75,11 +78,13 @@ export async function startIntake(
   const limiter = keyLimiter(postgresAllowances(store), () => clock.real());
   const house = { lanes: options.lanes ?? LANES, emulated: options.emulated ?? false, callbackAllow: options.callbackAllow ?? [] };
   const verify = keyVerifier({ sql: store.sql, secret: TEST_SECRET, clock });
-  const app = createApp({ store, queue, blob, clock, rng, logger, house, book, desk, limiter, verify }, options.mounts);
+  const offers = house.lanes.map((id) => ({ id, account: "test", emulated: house.emulated, concurrency: concurrencyOf(id, options.calls ?? 240) }));
+  const sight = plannerSight({ store, book, clock, rng, offers });
+  const app = createApp({ store, queue, blob, clock, rng, logger, house, book, desk, limiter, sight, verify }, options.mounts);
   const http = httpService(app, { host: "127.0.0.1", port: 0, logger });
   await http.start();
   const url = `http://127.0.0.1:${http.address().port}`;
-  const populate: PopulateDeps = { store, queue, blob, clock, rng, book, house, logger };
+  const populate: PopulateDeps = { store, queue, blob, clock, rng, book, house, logger, sight };
   const newTenant = async (name: string, terms: { allowUnpriced?: boolean } = {}): Promise<TestCaller> => {
     const nowMs = clock.job();
     const tenantId = await createTenant(store.sql, { name, nowMs, rng, ...terms });

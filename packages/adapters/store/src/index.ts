@@ -118,6 +118,7 @@ export {
 export { beginProgress, failBatch, findUnpopulated, holdPopulate, leasePopulate, type PopulatingBatch, releasePopulate } from "./populate-batch.ts";
 export { type LedgerPosting, postLedger } from "./post-ledger.ts";
 export { recordPriceBook } from "./price-books.ts";
+export { forgetPromises, insertPromises, lockPromises, type PromisedRow, type PromiseRow, readPromise, readPromised } from "./promises.ts";
 export {
   beginPriming,
   endPriming,

@@ -26,7 +26,7 @@ export async function leasePopulate(
       b.errors, b.model, b.total, b.output_file_id as "outputFileId", b.error_file_id as "errorFileId", b.lease_gen as "leaseGen",
       b.lease_until_real_ms as "leaseUntilRealMs", b.created_at_ms as "createdAtMs", b.in_progress_at_ms as "inProgressAtMs",
       b.finalizing_at_ms as "finalizingAtMs", b.cancelling_at_ms as "cancellingAtMs", b.ended_at_ms as "endedAtMs",
-      b.deleted_at_ms as "deletedAtMs", b.version, b.output_life_ms as "outputLifeMs", b.fallbacks, t.fallbacks as "tenantFallbacks", t.allow_unpriced as "allowUnpriced",
+      b.deleted_at_ms as "deletedAtMs", b.version, b.output_life_ms as "outputLifeMs", b.fallbacks, b.admission, t.fallbacks as "tenantFallbacks", t.allow_unpriced as "allowUnpriced",
       t.budgeted`;
   return rows[0] ?? null;
 }

@@ -193,6 +193,7 @@ export const batch = pgTable("batch", {
   forgottenAtMs: instant("forgotten_at_ms"),
   outputLifeMs: instant("output_life_ms"),
   fallbacks: text("fallbacks"),
+  admission: text("admission"),
 });
 
 export const job = pgTable("job", {

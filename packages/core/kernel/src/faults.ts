@@ -15,6 +15,7 @@ export const FAULTS = {
     text: "A synchronous call may wait at most 10 minutes; use POST /v1/jobs or POST /v1/batches.",
   },
   "deadline-infeasible": { status: 409, retryable: false, text: "No allowed lane can make this deadline." },
+  "admission-infeasible": { status: 409, retryable: false, text: "The work cannot be taken in with the class that it asks for." },
   "unknown-model": { status: 404, retryable: false, text: "The model does not exist." },
   "model-unpriced": { status: 400, retryable: false, text: "The model has no price and this tenant does not allow unpriced models." },
   "callback-refused": { status: 400, retryable: false, text: "The callback address is refused." },

@@ -14,6 +14,18 @@ export { learnOutputs, type OutputModel, type OutputTokens, outputTokens, PUBLIS
 export { closePack, maxPack, type OpenPack, type PackLimits, packKey } from "./pack.ts";
 export { POLICY, type Policy, readPolicy } from "./policy.ts";
 export { hasRoomForTwo, holdLookMs, markedShare, type PrimeQuestion, type PrimeVerdict, primeVerdict, readChance, twoBatchesCdf } from "./prime.ts";
+export {
+  type AdmissionClass,
+  classOf,
+  type Demand,
+  fits,
+  judgePromise,
+  type Piece,
+  type PromiseAsk,
+  type Promised,
+  type PromiseVerdict,
+  promisedOf,
+} from "./promise.ts";
 export { type LearnedQuota, learnQuota, limitNow, unprovenLimit } from "./quota.ts";
 export { dueAtMs, fitQuota, type QuotaLine, type QuotaTurn, type QuotaView, quotaLookMs, quotaTurns } from "./quota-turns.ts";
 export { type LaneQuote, type QuoteGroup, quoteWork, type WorkQuote } from "./quote.ts";

@@ -53,6 +53,12 @@ export const POLICY = {
   flexRefusal: 0.35,
   flexTries: 6,
   laneTries: 4,
+  /** Of the real-time time until a deadline, the share that promised rescues may be expected to take, and how many standard deviations count as expected. */
+  promiseShare: 0.8,
+  promiseSigmas: 3,
+  /** The most likely a guaranteed, and a likely, piece of work may be late. */
+  guaranteedMiss: 0.01,
+  likelyMiss: 0.1,
   /** Refusals in real time after which a job that names other models goes on to the next: one may be chance, two are an answer. */
   chainTries: 2,
 } as const satisfies Record<string, number>;

@@ -1,6 +1,7 @@
 import { type LaneId, laneClass } from "@slowboat/contract";
 import { judgeChain, type Level } from "./chain.ts";
 import { mendedCost, type Option } from "./options.ts";
+import { demandOf, type Piece } from "./promise.ts";
 import { type LineRefusal, lineQuoter, NO_MONEY, type QuotedLine, type QuoteKind, type QuoteLine, type Spread } from "./quote-line.ts";
 import type { LaneView, PlanJob, Snapshot } from "./snapshot.ts";
 
@@ -55,6 +56,8 @@ export interface WorkQuote {
   readonly p90Ms: number | null;
   /** Probability that some line misses the deadline. */
   readonly missed: number | null;
+  /** The mix as far as promises go: what may be late, and what it may need of real time. */
+  readonly pieces: readonly Piece[];
 }
 
 const add = (a: Spread, b: Spread): Spread => ({ low: a.low + b.low, expected: a.expected + b.expected, high: a.high + b.high });
@@ -279,17 +282,22 @@ function firstMs(p: number, doneBy: (ms: number) => number): number | null {
 }
 
 /** When the whole mix is done: each lane with the lines that go there. */
-function mixFinish(groups: readonly QuoteGroup[], { snapshot, nowMs, sums }: Sight): Pick<LaneQuote, "p50Ms" | "p90Ms" | "missed"> {
-  const pieces: Finish[] = [];
+function mixFinish(groups: readonly QuoteGroup[], { snapshot, nowMs, sums }: Sight): Pick<WorkQuote, "p50Ms" | "p90Ms" | "missed" | "pieces"> {
+  const ends: Finish[] = [];
+  const pieces: Piece[] = [];
   for (const { id } of snapshot.lanes) {
     const lines = sums.chosenOn(id);
     if (lines === 0) continue;
     for (const group of groups) {
       if (sums.of(group.kind, id).chosen === 0) continue;
       const option = lastOn(group, id, { snapshot, nowMs }, lines, false);
-      if (option !== null) pieces.push({ doneBy: option.doneBy, missed: option.missed });
+      const last = lastOf(group);
+      if (option === null || last === undefined) continue;
+      ends.push({ doneBy: option.doneBy, missed: option.missed });
+      const job: PlanJob = { ...group.kind.job, inputTokens: last.inputTokens, outputTokens: last.outputTokens, cached: false };
+      pieces.push({ missed: option.missed, demand: demandOf(option, job, snapshot, sums.of(group.kind, id).chosen) });
     }
   }
-  if (pieces.length === 0 && sums.cached > 0) return { p50Ms: 0, p90Ms: 0, missed: 0 };
-  return together(pieces);
+  if (ends.length === 0 && sums.cached > 0) return { p50Ms: 0, p90Ms: 0, missed: 0, pieces };
+  return { ...together(ends), pieces };
 }

@@ -114,8 +114,9 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const calls = planCalls(deps, [...ready.filter((one) => !isBatch(one)), ...rescued.hedges], nowMs);
   const fitting = await board.fit(ready.filter(isBatch));
   const batches = await planBatches(tx, deps, fitting.ready, nowMs);
-  const { bells, dispatchOf } = await place(tx, deps, [...calls.ready, ...batches.ready]);
-  await closeAsks(tx, asks, [...calls.ready, ...batches.ready], nowMs);
+  const placing = promisedFirst([...calls.ready, ...batches.ready]);
+  const { bells, dispatchOf } = await place(tx, deps, placing);
+  await closeAsks(tx, asks, placing, nowMs);
   const primed = await holdPrimed(tx, batches.held, dispatchOf, nowMs);
   const decisionOf = new Map(placements.map(({ job, decision }) => [job.id, decision]));
   await deferDelayed(
@@ -231,6 +232,14 @@ function decideAll(
     placements.push({ job, decision: told, ...kept });
   }
   return { placements, refused, deferred };
+}
+
+const CLASSES: readonly (string | null)[] = ["guaranteed", "likely", null];
+
+/** What was promised goes first where lanes are short; for everybody else the order stays. */
+function promisedFirst(placements: readonly Placement[]): readonly Placement[] {
+  if (placements.every(({ job }) => job.admission === null)) return placements;
+  return [...placements].sort((a, b) => CLASSES.indexOf(a.job.admission) - CLASSES.indexOf(b.job.admission));
 }
 
 /** What was looked at where no lane was found. */

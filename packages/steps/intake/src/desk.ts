@@ -1,4 +1,5 @@
-import { type Fault, fault, isFault, LIMITS } from "@slowboat/kernel";
+import { type Fault, fault, LIMITS } from "@slowboat/kernel";
+import type { PromiseAsk } from "@slowboat/plan";
 import type { Queue } from "@slowboat/queue";
 import { type Clock, groupCommit } from "@slowboat/runtime";
 import {
@@ -11,6 +12,7 @@ import {
   type Sql,
   type Store,
 } from "@slowboat/store";
+import { keepPromises, withPromises } from "./admission/promise.ts";
 
 /** One job at the door, with the claim of its Idempotency-Key where the caller sent one. */
 export interface Arrival {
@@ -18,6 +20,8 @@ export interface Arrival {
   readonly claim: Pick<IdempotencyClaim, "route" | "key" | "fingerprint"> | null;
   /** What the budgets of its tenant must hold for it, `null` where that has no price; absent where no budget counts it. */
   readonly hold?: { readonly amountNano: bigint | null } | undefined;
+  /** The class that it asks for, where that is more than best effort. */
+  readonly promise?: PromiseAsk | null;
 }
 
 /** Which job the caller gets: the new one, or the one that the same key made before. */
@@ -46,6 +50,8 @@ export function openDesk(deps: { readonly store: Store; readonly queue: Queue; r
     maxItems: LIMITS.chunkJobs,
     maxInFlight: 2,
   });
+  // What asks for a promise is judged one group after the other, under the book's lock; nobody else waits for it.
+  const acceptPromised = groupCommit<Arrival, Outcome>((arrivals) => commitPromised(deps, arrivals), { maxItems: LIMITS.chunkJobs, maxInFlight: 1 });
   let timer: NodeJS.Timeout | null = null;
   let ringing: Promise<void> | null = null;
   let again = false;
@@ -73,9 +79,9 @@ export function openDesk(deps: { readonly store: Store; readonly queue: Queue; r
   return {
     wakePlanner,
     accept: async (arrival) => {
-      const owner = await accept(arrival);
+      const owner = await (arrival.promise == null ? accept(arrival) : acceptPromised(arrival));
       if (owner === "mismatch") throw fault("idempotency-mismatch");
-      if (isFault(owner)) throw owner;
+      if (owner instanceof Error) throw owner;
       if (!owner.replayed) wakePlanner();
       return owner;
     },
@@ -89,37 +95,67 @@ export function openDesk(deps: { readonly store: Store; readonly queue: Queue; r
   };
 }
 
-/** A refusal of one arrival is said to its own caller only: the others of the group go on. */
-type Outcome = Acceptance | "mismatch" | Fault;
+/** What became of an arrival; a refusal is its own caller's alone: the others of the group go on. */
+type Outcome = Acceptance | "mismatch" | Error;
+
+/** Judges what asks for a promise beside what is promised, and commits job and promise together; what is refused leaves nothing behind. */
+async function commitPromised(deps: { readonly store: Store; readonly clock: Clock }, arrivals: readonly Arrival[]): Promise<Outcome[]> {
+  return await deps.store.begin(async (tx) => {
+    const judged = await withPromises(
+      tx,
+      arrivals.map(({ promise }) => promise ?? null),
+      deps.clock.job(),
+    );
+    const kept = arrivals.filter((_, index) => !(judged[index] instanceof Error));
+    const accepted = await commitWithin(tx, deps.clock, kept);
+    const outcomes: Outcome[] = [];
+    const made: Parameters<typeof keepPromises>[1][number][] = [];
+    for (const [index, arrival] of arrivals.entries()) {
+      const verdict = judged[index];
+      if (verdict instanceof Error) {
+        outcomes.push(verdict);
+        continue;
+      }
+      const outcome = accepted[kept.indexOf(arrival)] ?? "mismatch";
+      outcomes.push(outcome);
+      if (outcome !== "mismatch" && !(outcome instanceof Error) && !outcome.replayed && verdict && arrival.promise)
+        made.push({ subjectId: arrival.job.id, class: arrival.promise.class, demand: verdict });
+    }
+    await keepPromises(tx, made);
+    return outcomes;
+  });
+}
 
 async function commitArrivals({ store, clock }: { readonly store: Store; readonly clock: Clock }, arrivals: readonly Arrival[]): Promise<Outcome[]> {
+  return await store.begin((tx) => commitWithin(tx, clock, arrivals));
+}
+
+async function commitWithin(tx: Sql, clock: Clock, arrivals: readonly Arrival[]): Promise<Outcome[]> {
   const claims = arrivals.flatMap(({ job, claim }) =>
     claim ? [{ ...claim, tenantId: job.tenantId, responseId: job.id, nowMs: job.acceptedAtMs }] : [],
   );
-  return await store.begin(async (tx) => {
-    const owners = await claimIdempotency(tx, claims, LIMITS.idempotencyTtlMs);
-    const byJob = new Map(claims.map((claim, index) => [claim.responseId, { claim, owner: owners[index] }]));
-    const fresh: Arrival[] = [];
-    const outcomes = arrivals.map((arrival): Outcome => {
-      const { job } = arrival;
-      const claimed = byJob.get(job.id);
-      if (claimed?.owner && claimed.owner.responseId !== job.id)
-        return claimed.owner.fingerprint === claimed.claim.fingerprint ? { jobId: claimed.owner.responseId, replayed: true } : "mismatch";
-      fresh.push(arrival);
-      return { jobId: job.id, replayed: false };
-    });
-    const refused = await reserve(tx, fresh, clock);
-    await dropIdempotency(
-      tx,
-      claims.filter((claim) => refused.has(claim.responseId)),
-    );
-    await insertJobs(
-      tx,
-      fresh.flatMap(({ job }) => (refused.has(job.id) ? [] : [job])),
-    );
-    // Who came with the same key at the same moment is refused with the one that it repeats.
-    return outcomes.map((outcome) => (outcome === "mismatch" || isFault(outcome) ? outcome : (refused.get(outcome.jobId) ?? outcome)));
+  const owners = await claimIdempotency(tx, claims, LIMITS.idempotencyTtlMs);
+  const byJob = new Map(claims.map((claim, index) => [claim.responseId, { claim, owner: owners[index] }]));
+  const fresh: Arrival[] = [];
+  const outcomes = arrivals.map((arrival): Outcome => {
+    const { job } = arrival;
+    const claimed = byJob.get(job.id);
+    if (claimed?.owner && claimed.owner.responseId !== job.id)
+      return claimed.owner.fingerprint === claimed.claim.fingerprint ? { jobId: claimed.owner.responseId, replayed: true } : "mismatch";
+    fresh.push(arrival);
+    return { jobId: job.id, replayed: false };
   });
+  const refused = await reserve(tx, fresh, clock);
+  await dropIdempotency(
+    tx,
+    claims.filter((claim) => refused.has(claim.responseId)),
+  );
+  await insertJobs(
+    tx,
+    fresh.flatMap(({ job }) => (refused.has(job.id) ? [] : [job])),
+  );
+  // Who came with the same key at the same moment is refused with the one that it repeats.
+  return outcomes.map((outcome) => (outcome === "mismatch" || outcome instanceof Error ? outcome : (refused.get(outcome.jobId) ?? outcome)));
 }
 
 /** Holds what budgets must hold for these arrivals; returns the refusals by job. */

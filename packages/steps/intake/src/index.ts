@@ -4,6 +4,7 @@
  */
 
 export { estimateTokens } from "@slowboat/plan";
+export { readAdmission } from "./admission/read-admission.ts";
 export { budgetObject, setBudget } from "./budgets.ts";
 export { createMessageBatch, MESSAGE_BATCH_ROUTE, type MessageBatchTerms } from "./create-message-batch.ts";
 export { readDeadline, readWindow } from "./deadline.ts";
@@ -19,4 +20,14 @@ export { createQuote, QUOTE_REQUESTS_MAX, type QuoteDeps, type Quoted, type Quot
 export { lineRequests, listRequests, oneRequest, type QuoteTerms } from "./quote/quoted-requests.ts";
 export { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 export { type RequestsScanner, requestsScanner } from "./scan-requests.ts";
-export { type HeaderTerms, type House, type IntakeTerms, nativeJob, readCacheWish, readCallback, readMaxCost } from "./submit.ts";
+export {
+  draftJob,
+  type HeaderTerms,
+  type House,
+  type IntakeTerms,
+  nativeJob,
+  promiseAsk,
+  readCacheWish,
+  readCallback,
+  readMaxCost,
+} from "./submit.ts";

@@ -1,7 +1,7 @@
 import type { BlobStore } from "@slowboat/blob";
 import { eventPayload } from "@slowboat/contract";
 import { type Fault, isFault, LIMITS, newId, type Rng } from "@slowboat/kernel";
-import { holdNano } from "@slowboat/plan";
+import { holdNano, type Snapshot } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import { type Clock, keepLease, LEASE_MS, type Logger } from "@slowboat/runtime";
@@ -24,11 +24,12 @@ import {
   sweepIdempotency,
   sweepKeyCalls,
 } from "@slowboat/store";
+import { keepPromises, withPromises } from "./admission/promise.ts";
 import { type CheckedInput, type CheckedLine, checkInput, metadataOf } from "./batch-input.ts";
 import { type InputError, inputError } from "./batch-line.ts";
 import { takeOwn } from "./own-members.ts";
 import { askOf } from "./request.ts";
-import { type House, readMaxCost, refuseHopeless } from "./submit.ts";
+import { type House, promiseAsk, readMaxCost, refuseHopeless } from "./submit.ts";
 
 /** What populating stands on. */
 export interface PopulateDeps {
@@ -39,6 +40,8 @@ export interface PopulateDeps {
   readonly rng: Rng;
   readonly book: PriceBook;
   readonly house: Pick<House, "lanes" | "emulated">;
+  /** The lanes as the planner sees them, for batches that ask for a promise. */
+  readonly sight: () => Promise<Snapshot>;
   readonly logger: Logger;
 }
 
@@ -57,7 +60,8 @@ export async function populateBatch(deps: PopulateDeps, batchId: string, signal:
   const lease = { batchId, leaseGen: batch.leaseGen };
   const kept = keepLease(() => holdPopulate(store.sql, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }), signal);
   try {
-    const input = judgeHopes(deps, batch, await checkInput(blob, { book: deps.book, lanes: deps.house.lanes }, batch, kept.signal));
+    const judged = judgeHopes(deps, batch, await checkInput(blob, { book: deps.book, lanes: deps.house.lanes }, batch, kept.signal));
+    const input = await promiseBatch(deps, batch, judged);
     if ("errors" in input) await fail(deps, batch, input.errors);
     else await insertAll(deps, batch, input, kept.signal);
   } catch (error) {
@@ -109,6 +113,35 @@ function judgeHopes(deps: PopulateDeps, batch: PopulatingBatch, input: CheckedIn
     }
   }
   return { lines, model: input.model };
+}
+
+/** A batch that asks for a promise has one for all its lines, by the longest of them; what cannot be promised fails the whole. Safe to run again. */
+async function promiseBatch(deps: PopulateDeps, batch: PopulatingBatch, input: CheckedInput): Promise<CheckedInput> {
+  if (batch.admission === null || "errors" in input) return input;
+  const lines = input.lines.filter((line) => line.judged !== null && line.error === null);
+  const longest = lines.reduce<CheckedLine | null>(
+    (a, b) => (a !== null && (a.judged?.outputTokens ?? 0) >= (b.judged?.outputTokens ?? 0) ? a : b),
+    null,
+  );
+  if (longest === null || longest.judged === null) return input;
+  const { lanesDeny, allowUnpriced, deadlineAtMs } = batch;
+  const hope = {
+    judged: longest.judged,
+    deadlineAtMs,
+    lanesAllow: lanesOf(batch, longest),
+    lanesDeny,
+    maxCostNano: maxCostOf(batch),
+    allowUnpriced,
+    lines: lines.length,
+  };
+  const ask = promiseAsk(deps.book, hope, batch.admission, await deps.sight());
+  if (ask === null) return input;
+  return await deps.store.begin(async (tx) => {
+    const [verdict] = await withPromises(tx, [ask], deps.clock.job(), batch.id);
+    if (verdict instanceof Error) return { errors: [inputError(verdict, null)] };
+    if (verdict) await keepPromises(tx, [{ subjectId: batch.id, class: ask.class, demand: verdict }]);
+    return input;
+  });
 }
 
 /** The most that one line of the batch may cost; it was checked when the batch was made. */
@@ -264,6 +297,7 @@ function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rn
     fallbacks: judged === null || judged.fallbacks.length === 0 ? null : JSON.stringify(judged.fallbacks),
     nextDecisionAtMs: error === null ? nowMs : null,
     acceptedAtMs: batch.createdAtMs,
+    admission: batch.admission,
     error: error === null ? null : JSON.stringify(error),
     endedAtMs: error === null ? null : nowMs,
     ask: judged === null || error !== null ? null : askOf(judged, { jobId: id, lanesAllow, lanesDeny: batch.lanesDeny }, nowMs),

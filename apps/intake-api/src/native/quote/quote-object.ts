@@ -1,17 +1,25 @@
 import { laneClass } from "@slowboat/contract";
 import type { Quoted } from "@slowboat/intake";
 import { formatUsd, nano } from "@slowboat/kernel";
-import type { LaneQuote, Spread } from "@slowboat/plan";
+import type { AdmissionClass, LaneQuote, Spread } from "@slowboat/plan";
 import { EMULATED_LABEL } from "../../http/env.ts";
 
 const share = (p: number | null): number | null => (p === null ? null : Number(Math.min(1, Math.max(0, p)).toPrecision(4)));
+
+const RANK: readonly AdmissionClass[] = ["best_effort", "likely", "guaranteed"];
 
 /** Money as strings of nano-USD. */
 const spreadObject = (spread: Spread | null): Record<string, string> | null =>
   spread === null ? null : { low_nano: spread.low.toString(), expected_nano: spread.expected.toString(), high_nano: spread.high.toString() };
 
 /** A quote as the API shows it. */
-export function quoteObject(quoted: Quoted, emulated: boolean): Record<string, unknown> {
+export function quoteObject(
+  quoted: Quoted,
+  { emulated, asked }: { readonly emulated: boolean; readonly asked: AdmissionClass | null },
+): Record<string, unknown> {
+  const { admission } = quoted;
+  const given = admission === null ? -1 : RANK.indexOf(admission.class);
+  const promised = asked === null || given >= RANK.indexOf(asked);
   const { quotedAtMs, total, naive, errors, moreErrors } = quoted;
   const at = (ms: number | null): string | null => (ms === null ? null : new Date(quotedAtMs + ms).toISOString());
   const lane = (one: LaneQuote): Record<string, unknown> => ({
@@ -34,7 +42,8 @@ export function quoteObject(quoted: Quoted, emulated: boolean): Record<string, u
     deadline: quoted.deadlineAtMs === null ? null : new Date(quoted.deadlineAtMs).toISOString(),
     requests: quoted.lines,
     cached: { known: quoted.known, repeated: quoted.repeated },
-    feasible: refused === 0 && errors.length === 0,
+    feasible: refused === 0 && errors.length === 0 && promised,
+    admission: admission === null ? null : { asked, class: admission.class, reason: admission.why },
     lanes: quoted.lanes.map(lane),
     plan: {
       requests: quoted.lines - refused,

@@ -1,30 +1,13 @@
 import type { LaneId } from "@slowboat/contract";
-import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
-import { testRng } from "@slowboat/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Mount } from "../../http/env.ts";
 import { startIntake, type TestIntake } from "../../testing/api.ts";
-import { plannerSight } from "./planner-sight.ts";
-import { quoteRoutes } from "./routes.ts";
 
 const START = Date.parse("2026-11-25T22:00:00Z");
 const LANES: readonly LaneId[] = ["pool", "openai-batch", "openai-flex", "openai", "anthropic-batch", "anthropic"];
 
-/** The routes with the planner's view of lanes at rest. */
-const quoting: Mount = (app, deps) =>
-  quoteRoutes(
-    plannerSight({
-      store: deps.store,
-      book: loadPriceBook(STANDARD_PRICES),
-      clock: deps.clock,
-      rng: testRng(3),
-      offers: LANES.map((id) => ({ id, account: "a", emulated: false, concurrency: id.endsWith("batch") ? 4 : 240 })),
-    }),
-  )(app, deps);
-
 let api: TestIntake;
 beforeAll(async () => {
-  api = await startIntake({ lanes: LANES, mounts: [quoting], startMs: START });
+  api = await startIntake({ lanes: LANES, startMs: START });
 });
 afterAll(async () => await api.stop());
 

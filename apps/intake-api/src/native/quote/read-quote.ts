@@ -7,6 +7,7 @@ import {
   oneRequest,
   type QuotedRequest,
   type QuoteTerms,
+  readAdmission,
   readCacheWish,
   readDeadline,
   readMaxCost,
@@ -125,6 +126,9 @@ function commonTerms(deps: AppDeps, c: Context<AppEnv>, value: Members, nowMs: n
           ? null
           : nowMs + tier.windowMs;
   const settings = storedSemantic(c.var.caller.semanticCache);
+  const admission = value["admission"] ?? word("admission");
+  if (admission !== undefined && typeof admission !== "string")
+    throw fault("invalid-request", { param: "admission", message: "'admission' must be guaranteed, likely or best_effort." });
   const cache = value["cache"] ?? word("cache");
   const names = value["fallbacks"] ?? word("fallbacks");
   if (names !== undefined && typeof names !== "string" && !isNameList(names))
@@ -143,6 +147,7 @@ function commonTerms(deps: AppDeps, c: Context<AppEnv>, value: Members, nowMs: n
     reuseMode: writeWish(asked.cache ?? (typeof cache === "string" ? readCacheWish(cache, "cache", settings) : usualWish(settings))),
     fallbacks: asked.fallbacks ?? (names === undefined ? null : readNames(names, "fallbacks")),
     model,
+    admission: asked.admission ?? (admission === undefined ? null : readAdmission(admission, "admission")),
   };
 }
 

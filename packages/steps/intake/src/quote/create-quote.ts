@@ -1,7 +1,9 @@
 import type { LaneId } from "@slowboat/contract";
 import { fault, LIMITS } from "@slowboat/kernel";
 import {
+  type AdmissionClass,
   chainOf,
+  classOf,
   learnOutputs,
   type OutputModel,
   PUBLISHED_OUTPUTS,
@@ -13,7 +15,7 @@ import {
   type WorkQuote,
 } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
-import { findReusable, readOutputTokens, type Store } from "@slowboat/store";
+import { findReusable, readOutputTokens, readPromised, type Store } from "@slowboat/store";
 import type { InputError } from "../batch-line.ts";
 import type { Caller } from "../keys.ts";
 import type { JudgedRequest } from "../request.ts";
@@ -51,6 +53,8 @@ export interface Quoted extends WorkQuote {
   /** By model: what its answers are taken to be like. */
   readonly outputs: ReadonlyMap<string, OutputModel>;
   readonly snapshot: Snapshot;
+  /** The best class that the work would be given now, and why none better; `null` where some of it is turned away. */
+  readonly admission: { readonly class: AdmissionClass; readonly why: string } | null;
 }
 
 /** Keys looked up in one statement. */
@@ -88,7 +92,9 @@ export async function createQuote(
       const step = steps.next();
       if (step.done) {
         const { groups: _groups, lines: _lines, ...facts } = collected;
-        return { ...step.value, ...facts, quotedAtMs: nowMs, snapshot };
+        const turnedAway = step.value.refusals.length > 0;
+        const admission = turnedAway ? null : classOf(step.value.pieces, await readPromised(deps.store.sql, nowMs), nowMs);
+        return { ...step.value, ...facts, quotedAtMs: nowMs, snapshot, admission };
       }
       signal.throwIfAborted();
       await new Promise(setImmediate);

@@ -1,5 +1,6 @@
 import { type Endpoint, type LaneId, readJobRequest } from "@slowboat/contract";
 import { isFault, memberSpans, replaceSpans } from "@slowboat/kernel";
+import type { AdmissionClass } from "@slowboat/plan";
 import { type CheckedLine, lineJudge } from "../batch-input.ts";
 import { type InputError, inputError } from "../batch-line.ts";
 import type { Caller } from "../keys.ts";
@@ -25,6 +26,8 @@ export interface QuoteTerms {
   /** Whether lines may name several models, as a batch of messages may. */
   readonly mixed: boolean;
   readonly nowMs: number;
+  /** The class that is asked for; `null` for none. */
+  readonly admission: AdmissionClass | null;
 }
 
 /** Judges the lines of a file, of either API. */
