@@ -199,6 +199,7 @@ function addTenants(cli: Command, later: Later): void {
     .option("--no-allow-unpriced", "only models with a price may run")
     .option("--retention-days <n>", "keep results this many days, 0 to 3650")
     .option("--fallbacks <models>", "models, separated by commas, that answer where a request's own cannot; '' for none")
+    .option("--weight <n>", "its share where a lane is scarce, beside the others' 1")
     .action((name: string, _flags, command: Command) =>
       later(async (config) => (await import("./commands/tenants.ts")).tenantsSet(config, all(command), name)),
     );

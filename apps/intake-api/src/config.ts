@@ -37,6 +37,8 @@ const schema = z.object({
   SLOWBOAT_PROVIDERS: optional,
   /** Path of a module of the operator's own lanes. */
   SLOWBOAT_LANES: optional,
+  /** Jobs that may be due and not planned yet, before more work for later is refused. */
+  SLOWBOAT_BACKLOG_MAX: z.coerce.number().int().min(1).max(1e8).optional(),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
 import { type LaneId, laneClass } from "@slowboat/contract";
 import {
+  createChunkSlots,
   createGate,
   createMeter,
   createPromptGate,
@@ -33,6 +34,8 @@ const BATCHES_AT_ONCE = 4;
 const TURN_WAIT_MS = 30_000;
 /** Chunks of calls in hand, over all lanes: enough that a slow lane never keeps another waiting. */
 const CHUNKS_AT_ONCE = 16;
+/** Chunks taken off the queue that wait for their turn among those: what stands behind them in the queue is not seen. */
+const CHUNKS_WAITING = 256;
 /** Texts of a hundred tokens on two cores, as `npm run bench -- throughput` sees the pool; a cautious figure, since it only delays rescue. */
 const POOL_TOKENS_PER_SECOND = 8_000;
 
@@ -43,6 +46,7 @@ const clockRow = await readClock(store.sql);
 if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
 const clock = supervisedClock(clockRow);
 const rng = systemRng();
+const weight = tenantWeights(store, () => clock.real());
 const { book, compatible } = readMarket(config.SLOWBOAT_PROVIDERS);
 const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
 const queue = await createQueue({
@@ -55,7 +59,7 @@ const builtIn = createLanes({
   compatible,
   poolUrl: config.SLOWBOAT_POOL_URL,
   clock,
-  pace: { rng, waitMsMax: TURN_WAIT_MS },
+  pace: { rng, waitMsMax: TURN_WAIT_MS, weight },
   emulated: config.SLOWBOAT_EMULATED === "1",
 });
 const lanes = await withOwnLanes(builtIn, config.SLOWBOAT_LANES, { emulated: config.SLOWBOAT_EMULATED === "1", clock });
@@ -112,9 +116,10 @@ const plan = async (signal: AbortSignal): Promise<void> => {
   return planning;
 };
 
+const slots = createChunkSlots(store, CHUNKS_AT_ONCE, weight);
 const gates = new Map<LaneId, Gate>();
 const gateOf = (lane: LaneId): Gate => {
-  const gate = gates.get(lane) ?? createGate(concurrency(lane));
+  const gate = gates.get(lane) ?? createGate(concurrency(lane), weight);
   gates.set(lane, gate);
   return gate;
 };
@@ -125,7 +130,9 @@ const bells: Service = (() => {
       consumers = [
         await queue.consume("plan", 1, (_payload, signal) => plan(signal)),
         await queue.consume("populate", 1, ({ batchId }, signal) => populateBatch(populateDeps, batchId, signal)),
-        await queue.consume("lane-call", CHUNKS_AT_ONCE, ({ dispatchId }, signal) => runCallDispatch(laneDeps, gateOf, dispatchId, signal)),
+        await queue.consume("lane-call", CHUNKS_AT_ONCE + CHUNKS_WAITING, ({ dispatchId }, signal) =>
+          slots.run(dispatchId, () => runCallDispatch(laneDeps, gateOf, dispatchId, signal), signal),
+        ),
         await queue.consume("lane-batch", BATCHES_AT_ONCE, ({ dispatchId }, signal) => runBatchDispatch(laneDeps, dispatchId, signal)),
       ];
     },

@@ -12,6 +12,7 @@ export interface TenantFlags extends GlobalFlags {
   readonly allowUnpriced?: boolean;
   readonly retentionDays?: string;
   readonly fallbacks?: string;
+  readonly weight?: string;
 }
 
 const RETENTION_DAYS_MAX = 3650;
@@ -19,8 +20,8 @@ const RETENTION_DAYS_MAX = 3650;
 /** Sets what a tenant may do, for how long its results are kept and which models stand in for others; what is not named stays as it was. */
 export async function tenantsSet(config: Config, flags: TenantFlags, name: string): Promise<ExitCode> {
   const { allowUnpriced, retentionDays } = flags;
-  if (allowUnpriced === undefined && retentionDays === undefined && flags.fallbacks === undefined)
-    throw new Ended(EXIT.usage, "Nothing to set: give --allow-unpriced, --no-allow-unpriced, --retention-days or --fallbacks.");
+  if (allowUnpriced === undefined && retentionDays === undefined && flags.fallbacks === undefined && flags.weight === undefined)
+    throw new Ended(EXIT.usage, "Nothing to set: give --allow-unpriced, --no-allow-unpriced, --retention-days, --fallbacks or --weight.");
   const fallbacks = flags.fallbacks === undefined ? undefined : readChain(config, flags.fallbacks);
   const days = retentionDays === undefined ? undefined : readDays(retentionDays);
   return await withStore(config, flags, async (store) => {
@@ -28,6 +29,7 @@ export async function tenantsSet(config: Config, flags: TenantFlags, name: strin
       ...(allowUnpriced === undefined ? {} : { allowUnpriced }),
       ...(days === undefined ? {} : { retentionDays: days }),
       ...(fallbacks === undefined ? {} : { fallbacks }),
+      ...(flags.weight === undefined ? {} : { weight: readWeight(flags.weight) }),
     };
     const tenant = await store.begin((tx) => setTenant(tx, { name, ...terms }));
     if (tenant === null) throw new Ended(EXIT.error, `There is no tenant '${name.slice(0, 64)}'; see: npx slowboat tenants list`);
@@ -46,12 +48,12 @@ export async function tenantsList(config: Config, flags: GlobalFlags): Promise<E
 }
 
 async function show(flags: GlobalFlags, tenant: ListedTenant): Promise<void> {
-  const { tenantId, name, allowUnpriced, retentionDays } = tenant;
+  const { tenantId, name, allowUnpriced, retentionDays, weight } = tenant;
   const fallbacks = storedNames(tenant.fallbacks) ?? [];
   await data(
     flags.json
-      ? JSON.stringify({ tenant_id: tenantId, name, allow_unpriced: allowUnpriced, retention_days: retentionDays, fallbacks })
-      : `${tenantId}  ${allowUnpriced ? "unpriced allowed" : "priced models only"}  results kept ${retentionDays} days  ${fallbacks.length === 0 ? "" : `falls back on ${fallbacks.join(", ")}  `}${name}`,
+      ? JSON.stringify({ tenant_id: tenantId, name, allow_unpriced: allowUnpriced, retention_days: retentionDays, fallbacks, weight })
+      : `${tenantId}  ${allowUnpriced ? "unpriced allowed" : "priced models only"}  results kept ${retentionDays} days  ${weight === 1 ? "" : `weight ${weight}  `}${fallbacks.length === 0 ? "" : `falls back on ${fallbacks.join(", ")}  `}${name}`,
   );
 }
 
@@ -64,6 +66,13 @@ function readChain(config: Config, text: string): string {
     if (isFault(error)) throw new Ended(EXIT.usage, `--fallbacks ${text.slice(0, 64)} is not possible: ${error.message}`);
     throw error;
   }
+}
+
+function readWeight(text: string): number {
+  const weight = /^\d{1,4}(?:\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(weight > 0 && weight <= 1000))
+    throw new Ended(EXIT.usage, `--weight ${text.slice(0, 32)} is not possible: give a number above 0, up to 1000.`);
+  return weight;
 }
 
 function readDays(text: string): number {

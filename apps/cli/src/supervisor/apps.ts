@@ -67,6 +67,7 @@ export function appSpecs(layout: Layout, config: Config, plain: Readonly<Record<
       SLOWBOAT_PORT: String(ports.intake),
       ...providers,
       ...(config.OPENAI_WEBHOOK_SECRET === undefined ? {} : { OPENAI_WEBHOOK_SECRET: config.OPENAI_WEBHOOK_SECRET }),
+      ...(config.SLOWBOAT_BACKLOG_MAX === undefined ? {} : { SLOWBOAT_BACKLOG_MAX: String(config.SLOWBOAT_BACKLOG_MAX) }),
     }),
     app("scheduler", "apps/scheduler/src/main.ts", {
       ...providers,

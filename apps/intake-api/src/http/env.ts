@@ -37,6 +37,8 @@ export interface AppDeps {
   readonly book: PriceBook;
   readonly desk: JobDesk;
   readonly limiter: KeyLimiter;
+  /** Jobs that may be due and not planned yet, before work for later is refused; `LIMITS.dueBacklog` where it is absent. */
+  readonly backlogMax?: number | undefined;
   /** Checks a presented API key. */
   readonly verify: (presented: string | undefined) => Promise<Caller>;
 }

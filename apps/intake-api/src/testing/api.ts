@@ -60,6 +60,7 @@ export async function startIntake(
     readonly emulated?: boolean;
     readonly mounts?: readonly Mount[];
     readonly startMs?: number;
+    readonly backlogMax?: number;
   } = {},
 ): Promise<TestIntake> {
   const database = await testDatabase();
@@ -75,7 +76,10 @@ export async function startIntake(
   const limiter = keyLimiter(postgresAllowances(store), () => clock.real());
   const house = { lanes: options.lanes ?? LANES, emulated: options.emulated ?? false, callbackAllow: options.callbackAllow ?? [] };
   const verify = keyVerifier({ sql: store.sql, secret: TEST_SECRET, clock });
-  const app = createApp({ store, queue, blob, clock, rng, logger, house, book, desk, limiter, verify }, options.mounts);
+  const app = createApp(
+    { store, queue, blob, clock, rng, logger, house, book, desk, limiter, verify, backlogMax: options.backlogMax },
+    options.mounts,
+  );
   const http = httpService(app, { host: "127.0.0.1", port: 0, logger });
   await http.start();
   const url = `http://127.0.0.1:${http.address().port}`;

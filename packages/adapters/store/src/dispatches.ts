@@ -113,3 +113,15 @@ export async function sweepDispatches(
       order by enqueued_real_ms limit ${input.limit} for update skip locked)
     returning id, lane`;
 }
+
+/** Whose a dispatch is, by its first attempt, and how much it holds; `null` when it has none. */
+export async function readDispatchTenant(
+  tx: Sql,
+  id: string,
+): Promise<{ readonly tenantId: string; readonly lane: string; readonly jobs: number; readonly createdAtMs: number } | null> {
+  const rows = await tx<{ tenantId: string; lane: string; jobs: number; createdAtMs: number }[]>`
+    select a.tenant_id as "tenantId", d.lane, d.jobs, d.created_at_ms as "createdAtMs" from dispatch d
+      cross join lateral (select tenant_id from attempt where dispatch_id = d.id and dispatch_id is not null limit 1) a
+    where d.id = ${id}`;
+  return rows[0] ?? null;
+}

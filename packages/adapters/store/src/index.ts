@@ -35,6 +35,7 @@ export {
   insertDispatches,
   leaseDispatch,
   type NewDispatch,
+  readDispatchTenant,
   readNeighbours,
   releaseDispatch,
   renewLease,
@@ -136,6 +137,7 @@ export {
   readJobMoney,
   readNewest,
 } from "./read-console.ts";
+export { readDueBacklog } from "./read-due-backlog.ts";
 export { countLiveJobs, readHealth, type StoreHealth } from "./read-health.ts";
 export {
   type JobRow,
@@ -170,7 +172,7 @@ export * as table from "./schema.ts";
 export { readSeenBatches, type SeenBatchRow } from "./seen-batches.ts";
 export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
 export { type PaidAttempt, releaseEnded, settleHolds } from "./settle-holds.ts";
-export { type ListedTenant, listTenants, setTenant } from "./tenants.ts";
+export { type ListedTenant, listTenants, readWeights, setTenant } from "./tenants.ts";
 export {
   announceEvents,
   claimEvents,

@@ -9,22 +9,31 @@ export interface ListedTenant {
   /** JSON list of model names; `null` for none. */
   readonly fallbacks: string | null;
   readonly createdAtMs: number;
+  /** Its share where something is scarce, beside the others'. */
+  readonly weight: number;
 }
 
 const columns = (tx: Sql) => tx`
-  id as "tenantId", name, allow_unpriced as "allowUnpriced", retention_days as "retentionDays", fallbacks, created_at_ms as "createdAtMs"`;
+  id as "tenantId", name, allow_unpriced as "allowUnpriced", retention_days as "retentionDays", fallbacks, created_at_ms as "createdAtMs", weight`;
 
 /**
  * Sets what a tenant may do: whether models without a price run, for how many days (0 to 3650) its results are kept, and which models stand
- * in for others (a JSON list of names; an empty text for none). What is left out stays. `null` when there is no tenant of this name.
+ * in for others (a JSON list of names; an empty text for none), and its weight. What is left out stays. `null` when there is no tenant of this name.
  */
 export async function setTenant(
   tx: Sql,
-  input: { readonly name: string; readonly allowUnpriced?: boolean; readonly retentionDays?: number; readonly fallbacks?: string },
+  input: {
+    readonly name: string;
+    readonly allowUnpriced?: boolean;
+    readonly retentionDays?: number;
+    readonly fallbacks?: string;
+    readonly weight?: number;
+  },
 ): Promise<ListedTenant | null> {
   const rows = await tx<ListedTenant[]>`
     update tenant set allow_unpriced = coalesce(${input.allowUnpriced ?? null}::boolean, allow_unpriced),
       retention_days = coalesce(${input.retentionDays ?? null}::int, retention_days),
+      weight = coalesce(${input.weight ?? null}::float8, weight),
       fallbacks = nullif(coalesce(${input.fallbacks ?? null}::text, fallbacks), '')
     where name = ${input.name} returning ${columns(tx)}`;
   return rows[0] ?? null;
@@ -35,4 +44,10 @@ const PAGE = 1000;
 /** The tenants of the installation by name; for its operator. */
 export async function listTenants(tx: Sql): Promise<ListedTenant[]> {
   return await tx<ListedTenant[]>`select ${columns(tx)} from tenant order by name limit ${PAGE}`;
+}
+
+/** Weights that are not 1, by tenant. */
+export async function readWeights(tx: Sql): Promise<Map<string, number>> {
+  const rows = await tx<{ id: string; weight: number }[]>`select id, weight from tenant where weight <> 1`;
+  return new Map(rows.map(({ id, weight }) => [id, weight]));
 }

@@ -7,6 +7,7 @@ export { chainOf } from "./chain.ts";
 export { admit, decide } from "./decide.ts";
 export { estimateTokens } from "./estimate.ts";
 export { createFairShares, type FairShares } from "./fair.ts";
+export { createFairLine, type FairLine, type FairTurn } from "./fair-line.ts";
 export type { PoolAhead, PoolView } from "./latency.ts";
 export { learnTurnaround, type SeenBatch } from "./learn.ts";
 export { closePack, maxPack, type OpenPack, type PackLimits, packKey } from "./pack.ts";
