@@ -17,6 +17,7 @@ import {
   runBatchDispatch,
   runCallDispatch,
   sweepLostCalls,
+  tenantWeights,
 } from "@slowboat/dispatch";
 import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
