@@ -44,6 +44,8 @@ const schema = z.object({
   SLOWBOAT_SHADOW_POLICY: text.transform((path) => (path === undefined ? undefined : resolve(path))),
   /** Requests in flight at a time on each real-time lane; the scheduler's own default without it. */
   SLOWBOAT_CALL_CONCURRENCY: z.coerce.number().int().min(1).max(1024).optional(),
+  /** Jobs that may be due and not planned yet, before work for later is refused; the intake API's own default without it. */
+  SLOWBOAT_BACKLOG_MAX: z.coerce.number().int().min(1).max(1e8).optional(),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   SLOWBOAT_RETENTION_DAYS: z.coerce.number().int().min(0).max(3650).optional(),
   NO_COLOR: z.string().optional(),

@@ -261,6 +261,7 @@ function addTenants(cli: Command, later: Later): void {
     .option("--semantic-cache <on|off>", "whether answers are given again to questions that only mean the same")
     .option("--max-error <share>", "share of all requests that such reuse may answer wrongly, above 0 and at most 0.2; 0.01 unless set")
     .option("--cache-ttl <length>", "how long an answer may be given so, such as 12h or 1d; '' for as long as it is kept")
+    .option("--weight <n>", "its share where a lane is scarce, beside the others' 1")
     .action((name: string, _flags, command: Command) =>
       later(async (config) => (await import("./commands/tenants.ts")).tenantsSet(config, all(command), name)),
     );

@@ -1,5 +1,6 @@
 import { newId } from "@slowboat/kernel";
 import { Hono } from "hono";
+import { backlogWatch } from "./http/backlog.ts";
 import { bodyBudget } from "./http/body-budget.ts";
 import { bodyRules } from "./http/body-rules.ts";
 import type { App, AppDeps, AppEnv, Mount } from "./http/env.ts";
@@ -39,6 +40,11 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
     c.set("caller", await deps.verify(bearer ?? c.req.header("x-api-key")));
     await next();
     for (const [name, value] of Object.entries(c.get("limits") ?? {})) c.header(name, value);
+  });
+  const backlog = backlogWatch({ sql: deps.store.sql, clock: deps.clock }, deps.backlogMax);
+  app.on("POST", ["/v1/jobs", "/v1/batches", "/v1/messages/batches"], async (_c, next) => {
+    backlog.check();
+    await next();
   });
   app.use("/v1/*", bodyRules(bodyBudget()));
   for (const mount of [nativeRoutes, quoteRoutes, budgetRoutes, cacheRoutes, openaiRoutes, ...mounts]) mount(app, deps);

@@ -41,6 +41,8 @@ const schema = z.object({
   SLOWBOAT_CALL_CONCURRENCY: z.coerce.number().int().min(1).max(1024).default(240),
   /** Memory for the vectors of kept questions; what does not fit is read anew when it is asked. */
   SLOWBOAT_CACHE_MEMORY_MB: z.coerce.number().int().min(8).max(3_000).default(256),
+  /** Jobs that may be due and not planned yet, before more work for later is refused. */
+  SLOWBOAT_BACKLOG_MAX: z.coerce.number().int().min(1).max(1e8).optional(),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 

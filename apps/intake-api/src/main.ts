@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
-import { createInteractive } from "@slowboat/dispatch";
+import { createInteractive, tenantWeights } from "@slowboat/dispatch";
 import { keyVerifier, openDesk } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { createQueue, redisAllowances } from "@slowboat/queue";
@@ -34,7 +34,7 @@ const builtIn = createLanes({
   compatible,
   poolUrl: config.SLOWBOAT_POOL_URL,
   clock,
-  pace: { rng },
+  pace: { rng, weight: tenantWeights(store, () => clock.real()) },
   emulated: config.SLOWBOAT_EMULATED,
 });
 const lanes = await withOwnLanes(builtIn, config.SLOWBOAT_LANES, { emulated: config.SLOWBOAT_EMULATED, clock });
@@ -78,6 +78,7 @@ const app = createApp(
     desk,
     limiter,
     sight,
+    backlogMax: config.SLOWBOAT_BACKLOG_MAX,
     verify: keyVerifier({ sql: store.sql, secret: config.SLOWBOAT_SECRET, clock }),
   },
   [

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
 import { type LaneId, laneClass } from "@slowboat/contract";
 import {
+  createChunkSlots,
   createGate,
   createMeter,
   createPromptGate,
@@ -18,6 +19,7 @@ import {
   runBatchDispatch,
   runCallDispatch,
   sweepLostCalls,
+  tenantWeights,
 } from "@slowboat/dispatch";
 import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
@@ -45,6 +47,8 @@ const BATCHES_AT_ONCE = 4;
 const TURN_WAIT_MS = 30_000;
 /** Chunks of calls in hand, over all lanes: enough that a slow lane never keeps another waiting. */
 const CHUNKS_AT_ONCE = 16;
+/** Chunks taken off the queue that wait for their turn among those: what stands behind them in the queue is not seen. */
+const CHUNKS_WAITING = 256;
 /** Texts of a hundred tokens on two cores, as `npm run bench -- throughput` sees the pool; a cautious figure, since it only delays rescue. */
 const POOL_TOKENS_PER_SECOND = 8_000;
 
@@ -58,6 +62,7 @@ const rng = systemRng();
 const market = readMarket(config.SLOWBOAT_PROVIDERS);
 const { book, compatible } = market;
 const quotas = createQuotas(readEnqueuedTokens(config.SLOWBOAT_ENQUEUED_TOKENS, market));
+const weight = tenantWeights(store, () => clock.real());
 const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
 const queue = await createQueue({
   ...(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 }),
@@ -69,7 +74,7 @@ const builtIn = createLanes({
   compatible,
   poolUrl: config.SLOWBOAT_POOL_URL,
   clock,
-  pace: { rng, waitMsMax: TURN_WAIT_MS },
+  pace: { rng, waitMsMax: TURN_WAIT_MS, weight },
   emulated: config.SLOWBOAT_EMULATED === "1",
 });
 const lanes = await withOwnLanes(builtIn, config.SLOWBOAT_LANES, { emulated: config.SLOWBOAT_EMULATED === "1", clock });
@@ -157,9 +162,10 @@ const plan = async (signal: AbortSignal): Promise<void> => {
   return planning;
 };
 
+const slots = createChunkSlots(store, CHUNKS_AT_ONCE, weight);
 const gates = new Map<LaneId, Gate>();
 const gateOf = (lane: LaneId): Gate => {
-  const gate = gates.get(lane) ?? createGate(concurrency(lane));
+  const gate = gates.get(lane) ?? createGate(concurrency(lane), weight);
   gates.set(lane, gate);
   return gate;
 };
@@ -170,7 +176,9 @@ const bells: Service = (() => {
       consumers = [
         await queue.consume("plan", 1, (_payload, signal) => plan(signal)),
         await queue.consume("populate", 1, ({ batchId }, signal) => populateBatch(populateDeps, batchId, signal)),
-        await queue.consume("lane-call", CHUNKS_AT_ONCE, ({ dispatchId }, signal) => runCallDispatch(laneDeps, gateOf, dispatchId, signal)),
+        await queue.consume("lane-call", CHUNKS_AT_ONCE + CHUNKS_WAITING, ({ dispatchId }, signal) =>
+          slots.run(dispatchId, () => runCallDispatch(laneDeps, gateOf, dispatchId, signal), signal),
+        ),
         await queue.consume("lane-batch", BATCHES_AT_ONCE, ({ dispatchId }, signal) => runBatchDispatch(laneDeps, dispatchId, signal)),
       ];
     },

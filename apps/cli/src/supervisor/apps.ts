@@ -69,6 +69,7 @@ export function appSpecs(layout: Layout, config: Config, plain: Readonly<Record<
       ...providers,
       ...(config.OPENAI_WEBHOOK_SECRET === undefined ? {} : { OPENAI_WEBHOOK_SECRET: config.OPENAI_WEBHOOK_SECRET }),
       ...(config.SLOWBOAT_CALL_CONCURRENCY === undefined ? {} : { SLOWBOAT_CALL_CONCURRENCY: String(config.SLOWBOAT_CALL_CONCURRENCY) }),
+      ...(config.SLOWBOAT_BACKLOG_MAX === undefined ? {} : { SLOWBOAT_BACKLOG_MAX: String(config.SLOWBOAT_BACKLOG_MAX) }),
     }),
     app("scheduler", "apps/scheduler/src/main.ts", {
       ...providers,

@@ -115,7 +115,7 @@ test("calls at once are counted until their answers have left, and the seats com
   );
   expect(outcomes.filter((status) => status === 200).length).toBeGreaterThanOrEqual(2);
   expect(outcomes.filter((status) => status === 429).length).toBeGreaterThan(0);
-  await until(async () => (await api.store.sql`select 1 from key_call where key_id = ${keyId}`).length === 0, "the seats are free again");
+  await until(async () => (await api.store.sql`select 1 from key_call where key_id = ${keyId}`).length === 0, "every seat is given back");
   await openai(key).chat.completions.create(chat("after"));
 });
 
@@ -125,5 +125,5 @@ test("a stream holds its seat until it ends", async () => {
   let seen = 0;
   for await (const _ of stream) seen++;
   expect(seen).toBeGreaterThan(0);
-  await until(async () => (await api.store.sql`select 1 from key_call where key_id = ${keyId}`).length === 0, "the seats are free again");
+  await until(async () => (await api.store.sql`select 1 from key_call where key_id = ${keyId}`).length === 0, "every seat is given back");
 });

@@ -3,7 +3,7 @@ import { type AllowanceKind, type AllowanceStanding, allowedAfterMs, fillMs, goD
 import { groupCommit, LEASE_MS } from "@slowboat/runtime";
 import { endKeyCalls, type KeyAsk, type KeyGrant, renewKeyCalls, type Store, takeAllowances } from "@slowboat/store";
 import type { Context } from "hono";
-import type { AppEnv } from "./env.ts";
+import type { AppEnv, KeyLimiter } from "./env.ts";
 import { speaksAnthropic } from "./surface.ts";
 
 /** Where the limits of keys are counted, over all processes: in Postgres, or in Redis where there is one. */
@@ -12,13 +12,6 @@ export interface AllowanceBook {
   take(asks: readonly KeyAsk[], at: { readonly realMs: number; readonly untilRealMs: number }): Promise<readonly KeyGrant[]>;
   end(ids: readonly string[]): Promise<void>;
   renew(ids: readonly string[], untilRealMs: number): Promise<void>;
-}
-
-/** Lets requests in within the limits of their keys. */
-export interface KeyLimiter {
-  /** Counts a request, and a call until its answer has left; throws `rate-limited` with the time after which it may come. Without limits it is nothing. */
-  admit(c: Context<AppEnv>, ask: { readonly tokens: number; readonly call: boolean }): Promise<void>;
-  close(): Promise<void>;
 }
 
 /** The book in Postgres. */

@@ -63,6 +63,7 @@ export async function startIntake(
     readonly startMs?: number;
     /** Calls at a time on a real-time lane. */
     readonly calls?: number;
+    readonly backlogMax?: number;
   } = {},
 ): Promise<TestIntake> {
   const database = await testDatabase();
@@ -80,7 +81,10 @@ export async function startIntake(
   const verify = keyVerifier({ sql: store.sql, secret: TEST_SECRET, clock });
   const offers = house.lanes.map((id) => ({ id, account: "test", emulated: house.emulated, concurrency: concurrencyOf(id, options.calls ?? 240) }));
   const sight = plannerSight({ store, book, clock, rng, offers });
-  const app = createApp({ store, queue, blob, clock, rng, logger, house, book, desk, limiter, sight, verify }, options.mounts);
+  const app = createApp(
+    { store, queue, blob, clock, rng, logger, house, book, desk, limiter, sight, verify, backlogMax: options.backlogMax },
+    options.mounts,
+  );
   const http = httpService(app, { host: "127.0.0.1", port: 0, logger });
   await http.start();
   const url = `http://127.0.0.1:${http.address().port}`;

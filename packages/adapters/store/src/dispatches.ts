@@ -52,6 +52,8 @@ export async function leaseFirstDue(
       select id from dispatch
       where state in ('queued', 'running', 'submitted') and lane = ${input.lane} and (lease_until_real_ms is null or lease_until_real_ms < ${input.realMs}::float8)
         and (state = 'queued' or (state = 'running' and id = ${input.bellFor}))
+        and (select a.tenant_id from attempt a where a.dispatch_id = dispatch.id and a.dispatch_id is not null limit 1)
+          = (select a.tenant_id from attempt a where a.dispatch_id = ${input.bellFor} and a.dispatch_id is not null limit 1)
       order by (state = 'running') desc, due_at_ms nulls first, id limit 1 for update skip locked)
     returning ${tx.unsafe(COLUMNS)}`;
   return rows[0] ?? null;
@@ -133,4 +135,16 @@ export async function sweepDispatches(
           or (state <> 'submitted' and enqueued_real_ms < ${input.realMs - input.lostAfterMs}::float8))
       order by enqueued_real_ms limit ${input.limit} for update skip locked)
     returning id, lane`;
+}
+
+/** Whose a dispatch is, by its first attempt, and how much it holds; `null` when it has none. */
+export async function readDispatchTenant(
+  tx: Sql,
+  id: string,
+): Promise<{ readonly tenantId: string; readonly lane: string; readonly jobs: number; readonly dueAtMs: number } | null> {
+  const rows = await tx<{ tenantId: string; lane: string; jobs: number; dueAtMs: number }[]>`
+    select a.tenant_id as "tenantId", d.lane, d.jobs, coalesce(d.due_at_ms, d.created_at_ms) as "dueAtMs" from dispatch d
+      cross join lateral (select tenant_id from attempt where dispatch_id = d.id and dispatch_id is not null limit 1) a
+    where d.id = ${id}`;
+  return rows[0] ?? null;
 }

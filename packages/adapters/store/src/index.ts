@@ -37,6 +37,7 @@ export {
   leaseDispatch,
   leaseFirstDue,
   type NewDispatch,
+  readDispatchTenant,
   readNeighbours,
   releaseDispatch,
   renewLease,
@@ -145,6 +146,7 @@ export {
   readJobMoney,
   readNewest,
 } from "./read-console.ts";
+export { readDueBacklog } from "./read-due-backlog.ts";
 export { countLiveJobs, readHealth, type StoreHealth } from "./read-health.ts";
 export {
   type JobRow,
@@ -234,7 +236,7 @@ export {
   readSuspended,
   type SuspendedAttempt,
 } from "./suspense.ts";
-export { type ListedTenant, listTenants, setTenant } from "./tenants.ts";
+export { type ListedTenant, listTenants, readWeights, setTenant } from "./tenants.ts";
 export {
   announceEvents,
   claimEvents,

@@ -38,8 +38,10 @@ export async function settleHolds(
   const subjects = [...new Set([...input.subjects, ...input.paid.map((row) => row.jobId)])];
   if (subjects.length === 0) return;
   const ids = await tx<{ id: string }[]>`select distinct budget_id as id from budget_entry where subject_id = any(${subjects}::text[])`;
+  if (ids.length === 0) return;
+  // First the marks, then the budgets, as the sweep takes them: two that settle and release the same never wait for each other.
+  await tx`select from budget_open where subject_id = any(${subjects}::text[]) order by subject_id for update`;
   const budgets = await lockBudgets(tx, ids.map(({ id }) => id).sort());
-  if (budgets.length === 0) return;
   // All that follows is read under the lock: what another transaction has settled meanwhile is seen.
   const held = await readHeld(tx, subjects);
   const standings = await readStandings(tx, subjects);

@@ -7,6 +7,7 @@ export { candidatesOf, chainOf } from "./chain.ts";
 export { admit, decide } from "./decide.ts";
 export { estimateTokens } from "./estimate.ts";
 export { createFairShares, type FairShares } from "./fair.ts";
+export { createFairLine, type FairLine, type FairTurn } from "./fair-line.ts";
 export { decisionInputs, type ReplayFacts, restoreInputs, withInputs } from "./inputs.ts";
 export { type PoolAhead, type PoolView, poolBefore } from "./latency.ts";
 export { learnTurnaround, type SeenBatch } from "./learn.ts";

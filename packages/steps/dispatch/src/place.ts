@@ -185,6 +185,7 @@ const fits = (limits: PackLimits, a: Load, b: Load): boolean =>
  */
 function chunks(deps: PlanDeps, placements: readonly Placement[], nowMs: number): Chunk[] {
   const done: Chunk[] = [];
+  const floods = floodsOf(placements);
   const rides = new Map<string, { ride: Ride; groups: Map<string, { members: Placement[]; load: Load }> }>();
   for (const placement of placements) {
     const { job, decision } = placement;
@@ -192,7 +193,9 @@ function chunks(deps: PlanDeps, placements: readonly Placement[], nowMs: number)
       done.push({ offer: null, model: job.model, endpoint: job.endpoint, members: [placement] });
       continue;
     }
-    const ride = rideOf(deps, placement, nowMs);
+    const found = rideOf(deps, placement, nowMs);
+    const own = laneClass(decision.lane) !== "batch" && floods.has(job.tenantId);
+    const ride = own ? { ...found, key: `${found.key} ${job.tenantId}` } : found;
     const known = rides.get(ride.key) ?? { ride, groups: new Map() };
     rides.set(ride.key, known);
     const name = decision.promptCache?.group ?? "";
@@ -206,6 +209,15 @@ function chunks(deps: PlanDeps, placements: readonly Placement[], nowMs: number)
     done.push(...fill(ride, [...groups.values()]));
   }
   return done;
+}
+
+/** From so many calls in one look on, a tenant's go in chunks of their own, so that others' wait behind none of them; few tenants have as many. */
+const FLOOD = 100;
+
+function floodsOf(placements: readonly Placement[]): ReadonlySet<string> {
+  const counts = new Map<string, number>();
+  for (const { job, decision } of placements) if (laneClass(decision.lane) !== "batch") counts.set(job.tenantId, (counts.get(job.tenantId) ?? 0) + 1);
+  return new Set([...counts].filter(([, count]) => count >= FLOOD).map(([tenant]) => tenant));
 }
 
 const add = (to: Load, more: Load): void => {

@@ -8,7 +8,7 @@ import type { LaneDeps } from "./deps.ts";
 import { endAll } from "./end-all.ts";
 import type { Gate } from "./gate.ts";
 import { debouncedBell } from "./interactive/bell.ts";
-import { eachInTurn } from "./prompt-cache/in-turn.ts";
+import { eachInTurn, turnOf, workOf } from "./prompt-cache/in-turn.ts";
 import { takeAnswers } from "./take-answers.ts";
 
 const WINDOW_ROWS = 500;
@@ -33,7 +33,7 @@ export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => 
   if (dispatch) await runLeased(deps, gateOf, dispatch, stop);
 }
 
-/** The same for the pool, which serves by deadline: a bell for one of its chunks means that of all that wait the one that is due first is run. */
+/** The same for the pool, which serves by deadline: a bell for one of its chunks means that of its tenant's that wait the one that is due first is run. */
 export async function runPoolDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => Gate, dispatchId: string, stop: AbortSignal): Promise<void> {
   const lease = { lane: "pool", bellFor: dispatchId, realMs: deps.time.clock.real(), leaseMs: LEASE_MS };
   const dispatch = await leaseFirstDue(deps.store.sql, lease);
@@ -75,19 +75,24 @@ async function runLeased(deps: LaneDeps, gateOf: (lane: LaneId) => Gate, dispatc
       },
       { maxItems: 250, maxInFlight: 2 },
     );
+    const gate = gateOf(lane.id);
     for (const window of windows(rows, WINDOW_ROWS)) {
       const bodies = await readBodies(deps.blob, window);
-      await eachInTurn(deps, { dispatch, rows: window, gate: gateOf(lane.id), signal: sending }, async (row, index, pass) => {
+      await eachInTurn(deps, { dispatch, rows: window, gate, signal: sending }, async (row, index, pass) => {
         let answer: LaneAnswer | null = null;
         const startedMs = performance.now();
         try {
           if (!(await mark(row.attemptId))) return;
           const request = toRequest(dispatch, row, bodies[index] ?? "");
-          answer = request === null ? untranslatable(row.attemptId) : await lane.call(request, signal);
+          answer = request === null ? untranslatable(row.attemptId) : await lane.call({ ...request, turn: turnOf(row) }, signal);
         } finally {
           pass?.answered(answer);
         }
-        if (answer.kind === "answered") deps.meter.noteCall(lane.id, performance.now() - startedMs);
+        if (answer.kind === "answered") {
+          deps.meter.noteCall(lane.id, performance.now() - startedMs);
+          // Charged was an estimate, with all the output that was allowed for.
+          gate.correct(row.tenantId, (tokensOf(answer.body) ?? workOf(row)) - workOf(row));
+        }
         if (answer.kind === "refused" && answer.retry === "park") refusing.abort();
         await save(answer);
       });
@@ -107,6 +112,18 @@ async function runLeased(deps: LaneDeps, gateOf: (lane: LaneId) => Gate, dispatc
   });
   if (totals.replan > 0) await deps.queue.ring("plan", [{}]);
   deps.logger.info({ dispatchId, lane: dispatch.lane, jobs: dispatch.jobs, ...totals }, "dispatch-ended");
+}
+
+/** Where an answer's usage stands: at its end. */
+const USAGE_CHARS = 1_500;
+const INPUT = /"(?:prompt|input)_tokens"\s*:\s*(\d{1,9})/;
+const OUTPUT = /"(?:completion|output)_tokens"\s*:\s*(\d{1,9})/;
+
+/** The tokens that an answer says it took, near enough for fair shares and without reading it whole; `null` where it says none there. */
+function tokensOf(body: string): number | null {
+  const end = body.slice(-USAGE_CHARS);
+  const input = INPUT.exec(end)?.[1];
+  return input === undefined ? null : Number(input) + Number(OUTPUT.exec(end)?.[1] ?? 0);
 }
 
 /** Attempts that an earlier run marked as sending and never heard of: the request may have been served and charged. */

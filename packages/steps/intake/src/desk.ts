@@ -76,10 +76,26 @@ export function openDesk(deps: { readonly store: Store; readonly queue: Queue; r
   const wakePlanner = (): void => {
     timer ??= setTimeout(ring, RING_EVERY_MS);
   };
+  let inFlight = 0;
+  let startedMs = 0;
   return {
     wakePlanner,
     accept: async (arrival) => {
-      const owner = await (arrival.promise == null ? accept(arrival) : acceptPromised(arrival));
+      // Postgres is slow: who comes now would wait behind all of these, and be cut off by its own patience.
+      if (inFlight >= LIMITS.arrivalsInFlight)
+        throw fault("overloaded", {
+          message: "Too many jobs wait to be written down; try again shortly. This one was not accepted.",
+          retryAfterMs: Math.min(60_000, Math.max(1_000, performance.now() - startedMs)),
+        });
+      if (inFlight === 0) startedMs = performance.now();
+      inFlight++;
+      const owner = await (arrival.promise == null ? accept(arrival) : acceptPromised(arrival))
+        .catch((error: unknown) => {
+          throw slowDatabase(error) ?? error;
+        })
+        .finally(() => {
+          inFlight--;
+        });
       if (owner === "mismatch") throw fault("idempotency-mismatch");
       if (owner instanceof Error) throw owner;
       if (!owner.replayed) wakePlanner();
@@ -93,6 +109,16 @@ export function openDesk(deps: { readonly store: Store; readonly queue: Queue; r
       await ringing;
     },
   };
+}
+
+/** A statement that ran out of time, or a server without a free connection: the same job may do better shortly. */
+const SLOW = ["57014", "55P03", "53300", "CONNECT_TIMEOUT"];
+
+function slowDatabase(error: unknown): Fault | null {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (!SLOW.includes(code)) return null;
+  const message = "The database is slow just now, and the job was not accepted as far as is known; try again shortly, under an Idempotency-Key.";
+  return fault("overloaded", { message, retryAfterMs: 5_000, cause: error, inside: code });
 }
 
 /** What became of an arrival; a refusal is its own caller's alone: the others of the group go on. */
