@@ -9,6 +9,7 @@ import { refuseTheRest } from "./http/paths.ts";
 import { speaksAnthropic } from "./http/surface.ts";
 import { nativeRoutes } from "./native/routes.ts";
 import { openaiRoutes } from "./openai/routes.ts";
+import { routingRoutes } from "./routing/routes.ts";
 
 /**
  * The intake API as one Hono app: request ids, authentication and the error shapes around the native API, the OpenAI-compatible one
@@ -39,7 +40,7 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
     await next();
   });
   app.use("/v1/*", bodyRules(bodyBudget()));
-  for (const mount of [nativeRoutes, openaiRoutes, ...mounts]) mount(app, deps);
+  for (const mount of [nativeRoutes, routingRoutes, openaiRoutes, ...mounts]) mount(app, deps);
   refuseTheRest(app);
   return app;
 }

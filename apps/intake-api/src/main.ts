@@ -5,7 +5,7 @@ import { keyVerifier, openDesk } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { createQueue } from "@slowboat/queue";
 import { crash, createLogger, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
-import { openStore, readClock } from "@slowboat/store";
+import { openRouteDesk, openStore, readClock } from "@slowboat/store";
 import { anthropicRoutes } from "./anthropic/routes.ts";
 import { createApp } from "./app.ts";
 import { readConfig, readMarket } from "./config.ts";
@@ -48,6 +48,7 @@ const app = createApp(
     house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED, callbackAllow: config.SLOWBOAT_CALLBACK_ALLOW },
     book,
     desk,
+    routes: openRouteDesk(store.sql, () => clock.real()),
     verify: keyVerifier({ sql: store.sql, secret: config.SLOWBOAT_SECRET, clock }),
   },
   [

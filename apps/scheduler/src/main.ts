@@ -21,7 +21,7 @@ import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { crash, createLogger, loop, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
-import { cancelOrphanedBatches, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
+import { cancelOrphanedBatches, forgetPrefixes, openRouteDesk, openStore, readClock, sweepDispatches } from "@slowboat/store";
 import { readConfig, readMarket } from "./config.ts";
 
 /** Machine ms between two looks at what is due; the rescue's guard counts in it. */
@@ -83,6 +83,7 @@ const planDeps: PlanDeps = {
 };
 const populateDeps = {
   store,
+  routes: openRouteDesk(store.sql, () => clock.real()),
   queue,
   blob,
   book,

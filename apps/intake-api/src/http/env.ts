@@ -5,7 +5,7 @@ import type { Rng } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import type { Clock, Logger } from "@slowboat/runtime";
-import type { Store } from "@slowboat/store";
+import type { RouteDesk, Store } from "@slowboat/store";
 import type { Hono } from "hono";
 import type { BodyShare } from "./body-budget.ts";
 
@@ -28,6 +28,8 @@ export interface AppDeps {
   readonly house: House;
   readonly book: PriceBook;
   readonly desk: JobDesk;
+  /** Tenants' aliases and what was learned for them. */
+  readonly routes: RouteDesk;
   /** Checks a presented API key. */
   readonly verify: (presented: string | undefined) => Promise<Caller>;
 }

@@ -152,6 +152,7 @@ export function jobDetail(
 ): string {
   const detail = {
     ...jobObject(job),
+    route: renamed(stored(job.route)),
     decision: renamed(stored(parts.attempts.at(-1)?.decision ?? null)),
     waiting: job.waitReason,
     attempts: parts.attempts.map(attemptObject),

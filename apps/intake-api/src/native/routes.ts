@@ -1,5 +1,5 @@
 import { readJobRequest } from "@slowboat/contract";
-import { type IntakeTerms, nativeJob } from "@slowboat/intake";
+import { asksAlias, type IntakeTerms, nativeJob } from "@slowboat/intake";
 import { type JobState, jobMay } from "@slowboat/job";
 import { fault, isId, LIMITS } from "@slowboat/kernel";
 import { listAttempts, listJobs, readJob, readJobReceipt, readResult, type ShownJob } from "@slowboat/store";
@@ -46,6 +46,7 @@ export const nativeRoutes: Mount = (app, deps) => {
       envelopeText: body.text,
       envelope: readJobRequest(body.value),
       asked: headerTerms(c.req.raw.headers, deps.house.lanes),
+      ...(asksAlias(requestOf(body.value)) ? { routes: await deps.routes.load(caller.tenantId) } : {}),
     });
     const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null });
     if (accepted.replayed) return await replay(accepted.jobId);
@@ -88,6 +89,13 @@ export const nativeRoutes: Mount = (app, deps) => {
     return await detail(deps, c, now);
   });
 };
+
+/** The request inside a native envelope, to see which model it asks for. */
+function requestOf(envelope: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const nested = (envelope["request"] as { body?: unknown } | null | undefined)?.body;
+  const body = envelope["body"] ?? nested;
+  return typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
+}
 
 async function found(deps: AppDeps, c: Context<AppEnv>, id: string): Promise<ShownJob> {
   const row = isId("job", id) ? await readJob(deps.store.sql, { tenantId: c.var.caller.tenantId, id }) : null;

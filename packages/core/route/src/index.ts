@@ -4,7 +4,7 @@
  * like. What it expects is calibrated on labels that it had not seen, and its thresholds are set where the expected loss is bounded.
  */
 export { type Acceptor, type Answered, type GradedAnswer, judge, trainAcceptor, type Verdict } from "./acceptor.ts";
-export { answerFeatures } from "./answer.ts";
+export { answerFeatures, figuresOf, type PromptFigures } from "./answer.ts";
 export { type Choice, choose, priceOfQuality, type Trial } from "./choose.ts";
 export { gramsOf } from "./grams.ts";
 export { type Ask, askHeads, askOf, type Example, type HeadScores } from "./heads.ts";

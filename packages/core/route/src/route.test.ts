@@ -2,7 +2,7 @@ import { seededRng } from "@slowboat/kernel";
 import { expect, test } from "vitest";
 import { compute, equationsOf, holds } from "./arithmetic.ts";
 import { guard } from "./guard.ts";
-import { accepts, answerFeatures, askOf, choose, priceOfQuality, route, seenOf, trainPolicy } from "./index.ts";
+import { accepts, answerFeatures, askOf, choose, figuresOf, priceOfQuality, route, seenOf, trainPolicy } from "./index.ts";
 import { gramsOf, guardTrial, HARD, makeLabels } from "./testing/labels.ts";
 import { faultOf } from "./validate.ts";
 
@@ -133,5 +133,5 @@ test("the same text gives the same grams, and a longer one is read at both ends"
   const long = gramsOf(`begin ${"x ".repeat(20_000)} finish`);
   expect([...gramsOf("begin").buckets.slice(0, 1)].every((bucket) => long.buckets.includes(bucket))).toBe(true);
   expect([...gramsOf("finish").buckets.slice(0, 1)].every((bucket) => long.buckets.includes(bucket))).toBe(true);
-  expect(answerFeatures("2 ships", "2 + 2 = 4")).toHaveLength(14);
+  expect(answerFeatures(figuresOf("2 ships"), "2 + 2 = 4")).toHaveLength(14);
 });

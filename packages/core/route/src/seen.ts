@@ -9,6 +9,8 @@ export interface Seen {
   /** JSON schema that the answer must follow; `null` for none. */
   readonly schema: unknown;
   readonly wantsJson: boolean;
+  /** False where it holds an image, a sound or a file, which the words say nothing of. */
+  readonly plain: boolean;
 }
 
 type Members = Readonly<Record<string, unknown>>;
@@ -35,7 +37,7 @@ export function seenOf(value: Members): Seen | null {
     ? value["tools"].map(membersOf).map((tool) => String(tool["name"] ?? membersOf(tool["function"])["name"] ?? tool["type"]))
     : [];
   const frame = JSON.stringify([system, skeletonOf(ask), schema ?? null, tools]);
-  return { ask, job: hexOf(sha256(frame)).slice(0, 24), schema, wantsJson };
+  return { ask, job: hexOf(sha256(frame)).slice(0, 24), schema, wantsJson, plain: recent.every(({ content }) => isPlain(content)) };
 }
 
 /** The last message of a person that says something once the harness is taken off; a tool's results are nobody's question. */
@@ -57,6 +59,9 @@ function textOf(content: unknown): string {
     .flatMap(({ type, text }) => ((type === "text" || type === "input_text") && typeof text === "string" ? [text] : []))
     .join("\n");
 }
+
+const PLAIN = ["text", "input_text", "output_text", "refusal", "tool_use", "tool_result", "thinking", "redacted_thinking"];
+const isPlain = (content: unknown): boolean => !Array.isArray(content) || content.map(membersOf).every(({ type }) => PLAIN.includes(String(type)));
 
 /** What stays the same over the questions of a template: its first words and the labels of its parts. */
 function skeletonOf(ask: string): string {

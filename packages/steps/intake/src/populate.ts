@@ -1,6 +1,6 @@
 import type { BlobStore } from "@slowboat/blob";
-import { eventPayload } from "@slowboat/contract";
-import { isFault, LIMITS, newId, type Rng } from "@slowboat/kernel";
+import { eventPayload, storedRoute } from "@slowboat/contract";
+import { isFault, LIMITS, memberSpans, newId, type Rng, replaceSpans } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import { type Clock, keepLease, LEASE_MS, type Logger } from "@slowboat/runtime";
@@ -16,6 +16,7 @@ import {
   markBlobGone,
   type NewJob,
   type PopulatingBatch,
+  type RouteDesk,
   releasePopulate,
   type Store,
   sweepIdempotency,
@@ -35,6 +36,7 @@ export interface PopulateDeps {
   readonly book: PriceBook;
   readonly house: Pick<House, "lanes" | "emulated">;
   readonly logger: Logger;
+  readonly routes: RouteDesk;
 }
 
 /** Rows in one insert: beyond a thousand the statement grows and the rate does not. */
@@ -52,7 +54,16 @@ export async function populateBatch(deps: PopulateDeps, batchId: string, signal:
   const lease = { batchId, leaseGen: batch.leaseGen };
   const kept = keepLease(() => holdPopulate(store.sql, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }), signal);
   try {
-    const input = judgeHopes(deps, batch, await checkInput(blob, { book: deps.book, lanes: deps.house.lanes }, batch, kept.signal));
+    const input = judgeHopes(
+      deps,
+      batch,
+      await checkInput(
+        blob,
+        { book: deps.book, lanes: deps.house.lanes, routes: await deps.routes.load(batch.tenantId), rng: deps.rng },
+        batch,
+        kept.signal,
+      ),
+    );
     if ("errors" in input) await fail(deps, batch, input.errors);
     else await insertAll(deps, batch, input, kept.signal);
   } catch (error) {
@@ -186,8 +197,15 @@ async function ownBody(
   const chunks: Uint8Array[] = [];
   for await (const chunk of blob.get(batch.inputBlobKey, { start: line.offset, end: line.offset + line.bytes })) chunks.push(chunk);
   const raw = Buffer.concat(chunks).toString("utf8");
-  const { text } = takeOwn(raw, JSON.parse(raw) as Record<string, unknown>);
+  const { text: taken } = takeOwn(raw, JSON.parse(raw) as Record<string, unknown>);
+  const text = line.judged === null || line.judged.route === null ? taken : withModel(taken, line.judged.route);
   return { body: text, bodyBlobKey: null, bodyOffset: null, bodyBytes: Buffer.byteLength(text) };
+}
+
+/** A routed line's body with its alias replaced by the declared baseline. */
+function withModel(text: string, route: string): string {
+  const span = memberSpans(text).get("model");
+  return span === undefined ? text : replaceSpans(text, [{ span, with: JSON.stringify(storedRoute(route)?.baseline) }]);
 }
 
 function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rng): NewJob {
@@ -220,6 +238,7 @@ function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rn
     reuseKey: judged?.reuseKey ?? null,
     prefix: judged?.prefix ?? null,
     fallbacks: judged === null || judged.fallbacks.length === 0 ? null : JSON.stringify(judged.fallbacks),
+    route: judged?.route ?? null,
     nextDecisionAtMs: error === null ? nowMs : null,
     acceptedAtMs: batch.createdAtMs,
     error: error === null ? null : JSON.stringify(error),

@@ -5,7 +5,7 @@ import { admit, chainOf, type LaneView, type PoolView } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import { type ReuseMode, readReuseMode } from "@slowboat/reuse";
 import { type Clock, checkCallbackUrl } from "@slowboat/runtime";
-import type { NewJob } from "@slowboat/store";
+import type { NewJob, RouteBook } from "@slowboat/store";
 import { readDeadline } from "./deadline.ts";
 import type { FallbackWish } from "./fallbacks.ts";
 import type { Caller } from "./keys.ts";
@@ -46,7 +46,15 @@ export interface NativeRequest {
   readonly envelopeText: string;
   readonly envelope: JobRequest;
   readonly asked: HeaderTerms;
+  /** The caller's aliases, where the request asks for one. */
+  readonly routes?: RouteBook;
 }
+
+const NO_ROUTES: RouteBook = new Map();
+
+/** The caller's own name for a job or template, by which what was learned of it is found. */
+export const jobKeyOf = (metadata: Readonly<Record<string, unknown>> | null | undefined): string | undefined =>
+  typeof metadata?.["job_key"] === "string" && metadata["job_key"] !== "" ? metadata["job_key"].slice(0, 128) : undefined;
 
 /** Reads a caller's word for how far answers may be given again; the words are the same in header, envelope and metadata. */
 export function readCacheMode(word: string, param: string): ReuseMode {
@@ -83,7 +91,7 @@ function requestOf(envelopeText: string, envelope: JobRequest): { text: string; 
  * Turns a native request into the job that will be committed, or throws the fault that names what is wrong: the body, the model, the
  * deadline, the callback, the price bound, or the lanes that cannot make it.
  */
-export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, envelope, asked }: NativeRequest): NewJob {
+export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, envelope, asked, routes = NO_ROUTES }: NativeRequest): NewJob {
   const { book, clock, rng } = terms;
   const nowMs = clock.job();
   const request = requestOf(envelopeText, envelope);
@@ -99,6 +107,7 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, en
       allowUnpriced: caller.allowUnpriced,
       reuseMode: asked.cacheMode ?? readCacheMode(envelope.cache ?? "auto", "cache"),
       fallbacks: fallbacksOf(envelope, asked, { inBody: fallbacks, defaults: storedNames(caller.fallbacks) }),
+      routing: { routes, rng, jobKey: jobKeyOf(envelope.metadata) },
     },
   );
   const written = deadlineOf(envelope, asked, inBody);
@@ -120,10 +129,10 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, en
     model: judged.model.model,
     baselineModel: judged.model.baselineModel,
     state: "accepted",
-    body: text,
+    body: judged.routedText ?? text,
     bodyBlobKey: null,
     bodyOffset: null,
-    bodyBytes: Buffer.byteLength(text),
+    bodyBytes: Buffer.byteLength(judged.routedText ?? text),
     inputTokensEst: judged.inputTokens,
     outputTokensEst: judged.outputTokens,
     deadlineAtMs,
@@ -135,6 +144,7 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, en
     reuseKey: judged.reuseKey,
     prefix: judged.prefix,
     fallbacks: judged.fallbacks.length === 0 ? null : JSON.stringify(judged.fallbacks),
+    route: judged.route,
     nextDecisionAtMs: nowMs,
     acceptedAtMs: nowMs,
   };

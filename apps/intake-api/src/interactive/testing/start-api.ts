@@ -9,7 +9,7 @@ import { createKey, createTenant, keyVerifier, openDesk, type PopulateDeps } fro
 import { createLanes, type LaneSettings } from "@slowboat/lanes";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { type Clock, createLogger, systemClock, systemRng } from "@slowboat/runtime";
-import type { Store } from "@slowboat/store";
+import { openRouteDesk, type Store } from "@slowboat/store";
 import { testDatabase, testQueue } from "@slowboat/testkit";
 import OpenAI from "openai";
 import { anthropicRoutes } from "../../anthropic/routes.ts";
@@ -65,7 +65,11 @@ export async function startApi(
   const verify = keyVerifier({ sql: store.sql, secret: SECRET, clock });
   const house = { lanes: [...lanes.keys()], emulated: true, callbackAllow: [] };
   const blob = await diskBlobs(folder);
-  const app = createApp({ store, queue, blob, clock, rng, logger, house, book, desk, verify }, [interactiveRoutes(interactive), anthropicRoutes]);
+  const routes = openRouteDesk(store.sql, () => clock.real());
+  const app = createApp({ store, queue, blob, clock, rng, logger, house, book, desk, routes, verify }, [
+    interactiveRoutes(interactive),
+    anthropicRoutes,
+  ]);
   const http = httpService(app, { host: "127.0.0.1", port: 0, logger });
   await http.start();
   const url = `http://127.0.0.1:${http.address().port}`;
@@ -82,7 +86,7 @@ export async function startApi(
     emulator,
     interactive,
     ...mine,
-    intake: { store, queue, blob, clock, rng, book, house, logger },
+    intake: { store, queue, blob, clock, rng, book, house, logger, routes },
     blobs: async () => (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => entry.name),
     openai: new OpenAI({ apiKey: mine.key, baseURL: `${url}/v1`, maxRetries: 0 }),
     anthropic: new Anthropic({ apiKey: mine.key, baseURL: url, maxRetries: 0 }),

@@ -1,5 +1,5 @@
 import type { Rng } from "@slowboat/kernel";
-import { answerFeatures, askOf, gramsOf, type Label } from "../index.ts";
+import { answerFeatures, askOf, figuresOf, gramsOf, type Label } from "../index.ts";
 
 export { gramsOf };
 
@@ -20,7 +20,7 @@ export function makeLabels(count: number, rng: Rng, what: { readonly cheapRight?
     return {
       ...askOf(prompt, hard ? "hard" : "easy"),
       scores: Float64Array.of(rng.float() < 0.98 ? 1 : 0, right),
-      answers: new Map(what.answers ? [[1, { grams: gramsOf(text), features: answerFeatures(prompt, text) }]] : []),
+      answers: new Map(what.answers ? [[1, { grams: gramsOf(text), features: answerFeatures(figuresOf(prompt), text) }]] : []),
       weight: 1,
     };
   });
