@@ -38,6 +38,7 @@ export async function program(argv: readonly string[]): Promise<number> {
   addBooks(cli, later);
   addBudgets(cli, later);
   addCache(cli, later);
+  addRouting(cli, later);
   try {
     await cli.parseAsync([...argv]);
   } catch (error) {
@@ -298,5 +299,58 @@ function addBooks(cli: Command, later: Later): void {
     .option("--apply", "clear the attempts in suspense by it; else nothing is written")
     .action((bill: string, _flags, command: Command) =>
       later(async (config) => (await import("./commands/suspense.ts")).reconcileBill(config, all(command), bill)),
+    );
+}
+
+function addRouting(cli: Command, later: Later): void {
+  const routes = cli.command("routes").description("aliases (model auto or auto:ALIAS) that go to the smallest model that will do");
+  routes
+    .command("set")
+    .argument("<alias>", "default for model auto, any other name for auto:NAME")
+    .description("set an alias of the key's tenant")
+    .requiredOption("--candidates <models>", "models, separated by commas, that may answer")
+    .requiredOption("--baseline <model>", "the model that is the measure of quality and price; it answers whatever is in doubt")
+    .option("--quality <share>", "share of the baseline's quality to keep, 0.5 to 0.999", "0.98")
+    .action((alias: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/routes.ts")).routesSet(config, all(command), alias)),
+    );
+  routes
+    .command("list")
+    .description("list the aliases of the key's tenant")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/routes.ts")).routesList(config, all(command))));
+  routes
+    .command("delete")
+    .argument("<alias>")
+    .description("take an alias away, with what was learned for it")
+    .action((alias: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/routes.ts")).routesDelete(config, all(command), alias)),
+    );
+  const route = cli.command("route").description("what routing has learned and what it came to");
+  route
+    .command("train")
+    .argument("<alias>")
+    .argument(
+      "[file]",
+      "JSONL of labels {prompt, job_key?, models: {NAME: {score, response?}}}, or - for stdin; without it, from the labels that are kept",
+    )
+    .description("add graded requests to an alias and learn its policy anew, by the operator of the installation")
+    .option("--tenant <name>", "whose alias it is", "default")
+    .action((alias: string, file: string | undefined, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/route.ts")).routeTrain(config, all(command), alias, file)),
+    );
+  route
+    .command("report")
+    .argument("<alias>")
+    .description("who answered, what was saved (95 % interval, negative savings included), what the labels say of the quality")
+    .option("--tenant <name>", "whose alias it is", "default")
+    .action((alias: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/route.ts")).routeReport(config, all(command), alias)),
+    );
+  route
+    .command("explain")
+    .argument("<job-id>")
+    .description("why a job was routed as it was")
+    .action((id: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/route.ts")).routeExplain(config, all(command), id)),
     );
 }

@@ -12,6 +12,7 @@ import { cacheRoutes } from "./native/cache-routes.ts";
 import { quoteRoutes } from "./native/quote/routes.ts";
 import { nativeRoutes } from "./native/routes.ts";
 import { openaiRoutes } from "./openai/routes.ts";
+import { routingRoutes } from "./routing/routes.ts";
 
 /**
  * The intake API as one Hono app: request ids, authentication and the error shapes around the native API, the OpenAI-compatible one
@@ -47,7 +48,7 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
     await next();
   });
   app.use("/v1/*", bodyRules(bodyBudget()));
-  for (const mount of [nativeRoutes, quoteRoutes, budgetRoutes, cacheRoutes, openaiRoutes, ...mounts]) mount(app, deps);
+  for (const mount of [nativeRoutes, quoteRoutes, budgetRoutes, cacheRoutes, routingRoutes, openaiRoutes, ...mounts]) mount(app, deps);
   refuseTheRest(app);
   return app;
 }

@@ -6,7 +6,7 @@ import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { createQueue, redisAllowances } from "@slowboat/queue";
 import { crash, createLogger, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { closeSemantic, openSemantic, semanticCalls, warmSemantic } from "@slowboat/semantic";
-import { openStore, readClock } from "@slowboat/store";
+import { openRouteDesk, openStore, readClock } from "@slowboat/store";
 import { anthropicRoutes } from "./anthropic/routes.ts";
 import { createApp } from "./app.ts";
 import { readConfig, readMarket } from "./config.ts";
@@ -79,6 +79,7 @@ const app = createApp(
     limiter,
     sight,
     backlogMax: config.SLOWBOAT_BACKLOG_MAX,
+    routes: openRouteDesk(store.sql, () => clock.real()),
     verify: keyVerifier({ sql: store.sql, secret: config.SLOWBOAT_SECRET, clock }),
   },
   [

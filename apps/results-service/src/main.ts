@@ -3,7 +3,7 @@ import { diskBlobs } from "@slowboat/blob";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { createFinaliser, sweepRetention } from "@slowboat/results";
 import { crash, createLogger, loop, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
-import { openStore, readClock } from "@slowboat/store";
+import { openRouteDesk, openStore, readClock } from "@slowboat/store";
 import { createDeliverer } from "@slowboat/webhook";
 import { createAdmin } from "./admin.ts";
 import { readConfig, readMarket } from "./config.ts";
@@ -23,7 +23,15 @@ const queue = await createQueue({
 });
 /** How far the ledger lags behind answers under load; a look that finds nothing costs a tenth of a millisecond. */
 const SETTLE_SWEEP_MS = 250;
-const deps: SettleDeps = { store, queue, book: readMarket(config.SLOWBOAT_PROVIDERS).book, clock, rng, logger };
+const deps: SettleDeps = {
+  store,
+  queue,
+  book: readMarket(config.SLOWBOAT_PROVIDERS).book,
+  clock,
+  rng,
+  logger,
+  routes: openRouteDesk(store.sql, () => clock.real()),
+};
 const finaliser = createFinaliser({ store, blob, clock, rng, logger });
 const deliverer = createDeliverer({ store, clock, rng, logger, secret: config.SLOWBOAT_SECRET, allow: config.SLOWBOAT_CALLBACK_ALLOW });
 

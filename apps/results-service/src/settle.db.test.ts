@@ -12,6 +12,7 @@ import {
   listBudgets,
   type NewAttempt,
   type NewJob,
+  openRouteDesk,
   orm,
   readJobReceipt,
   reserveBudgets,
@@ -36,7 +37,15 @@ beforeAll(async () => {
   database = await testDatabase();
   const seeded = await seedTenant(database.store);
   owner = { tenantId: seeded.tenantId, keyId: seeded.keyId };
-  deps = { store: database.store, queue: await testQueue(database), book, clock, rng, logger };
+  deps = {
+    store: database.store,
+    queue: await testQueue(database),
+    book,
+    clock,
+    rng,
+    logger,
+    routes: openRouteDesk(database.store.sql, () => clock.real()),
+  };
 });
 afterAll(async () => {
   await deps.queue.close();
@@ -124,6 +133,32 @@ test("settling twice, and from several workers at once, posts an answer once", a
   });
   const [row] = await database.store.sql<{ state: string }[]>`select state from job where id = ${one.id}`;
   expect(row?.state).toBe("completed");
+});
+
+test("a cheap answer that does not stand is paid as waste, and its job is asked again of the baseline", async () => {
+  const route = { alias: "a", version: 1, baseline: "gpt-5.5", first: "gpt-5-mini", mode: "cascade", why: "", reasons: [], expectedLoss: 0 };
+  const stored = JSON.stringify({ ...route, prompt: { chars: 3, numbers: [], wantsJson: true, schema: null } });
+  const chain = JSON.stringify([{ model: "gpt-5-mini", provider: "openai", endpoint: "/v1/chat/completions" }]);
+  const one = job({ model: "gpt-5.5", baselineModel: "gpt-5.5", route: stored, fallbacks: chain });
+  await insertJobs(database.store.sql, [one]);
+  await answered(one.id, 1, "openai-batch", answer({ prompt: 1000, cached: 0, output: 100 }, "default"), 200, { model: "gpt-5-mini" });
+  while ((await settleChunk(deps)) > 0);
+  const [after] = await database.store.sql<
+    { state: string; route: string; fallbacks: string | null }[]
+  >`select state, route, fallbacks from job where id = ${one.id}`;
+  expect(after).toMatchObject({ state: "accepted", fallbacks: null });
+  expect(JSON.parse(after?.route ?? "{}")).toMatchObject({ mode: "escalated", first: null, verdict: expect.stringContaining("not the JSON") });
+  expect(Object.fromEntries((await ledgerOf(one.id)).map((e) => [e.account, e.amountNano]))).toEqual({
+    waste: -225_000n,
+    "payable.openai": 225_000n,
+  });
+  await database.store.sql`update job set state = 'placed' where id = ${one.id}`;
+  await answered(one.id, 2, "openai-batch", answer({ prompt: 1000, cached: 0, output: 100 }, "default"));
+  while ((await settleChunk(deps)) > 0);
+  const fold = waterfallOf(await ledgerOf(one.id));
+  expect(fold.lines.map(({ account }) => account).sort()).toEqual(["saving.batch", "waste"]);
+  const [ended] = await database.store.sql<{ state: string }[]>`select state from job where id = ${one.id}`;
+  expect(ended?.state).toBe("completed");
 });
 
 test("the second answer of a hedged job is kept as waste and the first as the result", async () => {

@@ -3,9 +3,21 @@ import { newId, type Rng } from "@slowboat/kernel";
 import { postSettlements, type SettlementRow } from "@slowboat/ledger";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
-import { outcomeOf, recordOutcomes, type SettlementFacts } from "@slowboat/results";
+import { type Declined, judgeFirst, outcomeOf, recordOutcomes, type SettlementFacts } from "@slowboat/results";
 import type { Clock, Logger } from "@slowboat/runtime";
-import { announceEvents, claimAnswered, type NewEvent, releaseEnded, type Sql, type Store, settleHolds, withoutLiveJobs } from "@slowboat/store";
+import {
+  type AnsweredRow,
+  announceEvents,
+  claimAnswered,
+  escalateJobs,
+  type NewEvent,
+  type RouteDesk,
+  releaseEnded,
+  type Sql,
+  type Store,
+  settleHolds,
+  withoutLiveJobs,
+} from "@slowboat/store";
 
 export interface SettleDeps {
   readonly store: Store;
@@ -14,6 +26,7 @@ export interface SettleDeps {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly logger: Logger;
+  readonly routes: RouteDesk;
 }
 
 const CHUNK = 500;
@@ -28,10 +41,16 @@ export async function settleChunk(deps: SettleDeps): Promise<number> {
   const nowMs = deps.clock.job();
   const { settled, batches, waiting, events } = await deps.store.begin(async (tx) => {
     const rows = await claimAnswered(tx, { limit: CHUNK, maxBytes: CHUNK_BYTES });
-    const facts = firstAnswerWins(rows.map((row) => outcomeOf(row, deps.book)));
+    const declined = await judgeAll(tx, deps, rows, nowMs);
+    const facts = firstAnswerWins(rows.map((row) => outcomeOf(row, deps.book, declined.has(row.attemptId))));
     await postSettlements(tx, facts.flatMap(toSettlementRow(deps.book)), nowMs);
     const ended = await recordOutcomes(tx, facts, nowMs);
     await settleBudgets(tx, deps, facts, nowMs);
+    await escalateJobs(
+      tx,
+      [...declined.values()].map(({ escalated }) => escalated),
+      nowMs,
+    );
     const announced = await announce(tx, deps, facts, new Set(ended.map((job) => job.id)), nowMs);
     report(deps.logger, facts);
     const touched = new Set(ended.flatMap((job) => (job.batchId === null ? [] : [job.batchId])));
@@ -39,7 +58,7 @@ export async function settleChunk(deps: SettleDeps): Promise<number> {
     return {
       settled: rows.length,
       batches: await withoutLiveJobs(tx, [...touched]),
-      waiting: facts.some((fact) => fact.row.reuseKey !== null),
+      waiting: declined.size > 0 || facts.some((fact) => fact.row.reuseKey !== null),
       events: announced,
     };
   });
@@ -52,6 +71,17 @@ export async function settleChunk(deps: SettleDeps): Promise<number> {
 /** Gives back what budgets hold for work that ended without a settlement; returns how much it looked at. */
 export async function releaseChunk({ store, clock }: Pick<SettleDeps, "store" | "clock">): Promise<number> {
   return await store.begin((tx) => releaseEnded(tx, { limit: CHUNK }, { nowMs: clock.job(), realMs: clock.real() }));
+}
+
+/** Answers of cheaper models that do not stand: what they cost is waste, and their jobs are asked again of the baseline. */
+async function judgeAll(tx: Sql, deps: SettleDeps, rows: readonly AnsweredRow[], nowMs: number): Promise<ReadonlyMap<string, Declined>> {
+  const declined = new Map<string, Declined>();
+  for (const row of rows) {
+    if (row.route === null) continue;
+    const verdict = judgeFirst(row, await deps.routes.load(row.tenantId, tx), nowMs);
+    if (verdict !== null) declined.set(row.attemptId, verdict);
+  }
+  return declined;
 }
 
 /** Two answers of one job in the same chunk, a hedge and what it hedged: the second is waste. */

@@ -32,6 +32,7 @@ import {
   forgetLessons,
   forgetPrefixes,
   forgetPromises,
+  openRouteDesk,
   openStore,
   readClock,
   sweepDispatches,
@@ -104,6 +105,7 @@ const planDeps: PlanDeps = {
 };
 const populateDeps = {
   store,
+  routes: openRouteDesk(store.sql, () => clock.real()),
   queue,
   blob,
   book,

@@ -31,12 +31,12 @@ export interface Api {
   label(): string | null;
   /** One call; a refusal ends the command with the API's own words and the exit code they mean. */
   call(
-    method: "GET" | "POST" | "DELETE",
+    method: "GET" | "POST" | "PUT" | "DELETE",
     path: string,
     options?: { readonly body?: string | FormData | Blob; readonly headers?: Record<string, string>; readonly signal?: AbortSignal },
   ): Promise<Response>;
   json<T>(
-    method: "GET" | "POST" | "DELETE",
+    method: "GET" | "POST" | "PUT" | "DELETE",
     path: string,
     options?: { readonly body?: string | FormData | Blob; readonly headers?: Record<string, string>; readonly signal?: AbortSignal },
   ): Promise<T>;

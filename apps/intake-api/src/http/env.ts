@@ -6,7 +6,7 @@ import type { Snapshot } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import type { Clock, Logger } from "@slowboat/runtime";
-import type { Store } from "@slowboat/store";
+import type { RouteDesk, Store } from "@slowboat/store";
 import type { Context, Hono } from "hono";
 import type { BodyShare } from "./body-budget.ts";
 
@@ -42,6 +42,8 @@ export interface AppDeps {
   readonly sight: () => Promise<Snapshot>;
   /** Jobs that may be due and not planned yet, before work for later is refused; `LIMITS.dueBacklog` where it is absent. */
   readonly backlogMax?: number | undefined;
+  /** Tenants' aliases and what was learned for them. */
+  readonly routes: RouteDesk;
   /** Checks a presented API key. */
   readonly verify: (presented: string | undefined) => Promise<Caller>;
 }

@@ -1,7 +1,8 @@
-import { type Endpoint, storedNames } from "@slowboat/contract";
+import { type Endpoint, type JobRoute, storedNames } from "@slowboat/contract";
 import type { Interactive, InteractiveReply } from "@slowboat/dispatch";
-import { chooseModel, estimateTokens, judgeFallbacks } from "@slowboat/intake";
+import { asksAlias, chooseModel, estimateTokens, jobKeyOf, judgeFallbacks, routeRequest, withFirst } from "@slowboat/intake";
 import { fault, isFault, memberSpans, replaceSpans } from "@slowboat/kernel";
+import type { RouteBook } from "@slowboat/store";
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { versionHeaders } from "../anthropic/version.ts";
@@ -57,11 +58,17 @@ async function answer(
   const stream = body.value["stream"] === true;
   // Judged only where it is run: the same call again gets its answer although its deadline has passed since.
   const run = async (): Promise<InteractiveReply> => {
-    const model = chooseModel(deps.book, { name: body.value["model"], endpoint, allowUnpriced, param: "model" });
     refuseBackground(endpoint, body);
     const wishes = readWishes(sent, body, { endpoint, nowMs: deps.clock.job(), lanes: deps.house.lanes, semanticCache });
-    const asked = { endpoint, model: model.model, text: wishes.body, beta: headers?.["anthropic-beta"] };
-    const fallbacks = judgeFallbacks(deps.book, asked, { ...wishes.fallbacks, defaults: storedNames(defaults), allowUnpriced });
+    const beta = headers?.["anthropic-beta"];
+    const routes = asksAlias(body.value) ? await deps.routes.load(tenantId) : NO_ROUTES;
+    const jobKey = jobKeyOf(body.value["metadata"] as Record<string, unknown> | null | undefined);
+    const terms = { book: deps.book, routes, rng: deps.rng, allowUnpriced, mayJudge: false, param: "model", jobKey };
+    const routed = routeRequest(terms, { endpoint, value: body.value, text: wishes.body, beta });
+    const model = chooseModel(deps.book, { name: routed.value["model"], endpoint, allowUnpriced, param: "model" });
+    tellRoute(c, routed.route);
+    const asked = { endpoint, model: model.model, text: routed.text, beta };
+    const chain = judgeFallbacks(deps.book, asked, { ...wishes.fallbacks, defaults: storedNames(defaults), allowUnpriced });
     return await calls.interactive.run(
       {
         tenantId,
@@ -72,9 +79,11 @@ async function answer(
         endpoint,
         model,
         ...(headers === undefined ? {} : { headers }),
-        value: body.value,
+        value: routed.value,
         ...wishes,
-        fallbacks,
+        body: routed.text,
+        fallbacks: withFirst(routed.first, chain),
+        route: routed.route === null ? null : JSON.stringify(routed.route),
         maxOutputTokens: outputBound(body),
         stream,
       },
@@ -127,6 +136,15 @@ const outputBound = (body: JsonBody): number | null => {
   }
   return null;
 };
+
+const NO_ROUTES: RouteBook = new Map();
+
+/** Says how an alias was routed; who answered then stands in `slowboat-model`. */
+function tellRoute(c: Context<AppEnv>, route: JobRoute | null): void {
+  if (route === null) return;
+  c.header("slowboat-route", `${route.alias}; mode=${route.mode}; version=${route.version}`);
+  c.header("slowboat-model", route.baseline);
+}
 
 /** Says in headers which job this was, who answered it, and whether that was the emulator. */
 function tellWho(c: Context<AppEnv>, reply: InteractiveReply): void {

@@ -159,6 +159,7 @@ export function jobDetail(
 ): string {
   const detail = {
     ...jobObject(job),
+    route: renamed(stored(job.route)),
     decision: renamed(stored(parts.attempts.at(-1)?.decision ?? null)) ?? parts.delay,
     waiting: waitingFor(job, parts.attempts.at(-1)),
     waiting_until: job.state === "accepted" ? instant(job.nextDecisionAtMs) : null,

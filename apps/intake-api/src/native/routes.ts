@@ -1,5 +1,5 @@
 import { readJobRequest } from "@slowboat/contract";
-import { holdOf, type IntakeTerms, nativeJob, promiseAsk } from "@slowboat/intake";
+import { asksAlias, holdOf, type IntakeTerms, nativeJob, promiseAsk } from "@slowboat/intake";
 import { type JobState, jobMay } from "@slowboat/job";
 import { fault, isId, LIMITS } from "@slowboat/kernel";
 import { listAttempts, listDelays, listJobs, readJob, readJobReceipt, readResult, type ShownJob } from "@slowboat/store";
@@ -47,6 +47,7 @@ export const nativeRoutes: Mount = (app, deps) => {
       envelopeText: body.text,
       envelope: readJobRequest(body.value),
       asked: headerTerms(c.req.raw.headers, deps.house.lanes, caller.semanticCache),
+      ...(asksAlias(requestOf(body.value)) ? { routes: await deps.routes.load(caller.tenantId) } : {}),
     });
     await deps.limiter.admit(c, { tokens: job.inputTokensEst + job.outputTokensEst, call: false });
     const promise = job.admission == null ? null : promiseAsk(deps.book, hope, job.admission, await deps.sight());
@@ -99,6 +100,13 @@ export const nativeRoutes: Mount = (app, deps) => {
     return await detail(deps, c, now);
   });
 };
+
+/** The request inside a native envelope, to see which model it asks for. */
+function requestOf(envelope: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const nested = (envelope["request"] as { body?: unknown } | null | undefined)?.body;
+  const body = envelope["body"] ?? nested;
+  return typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
+}
 
 async function found(deps: AppDeps, c: Context<AppEnv>, id: string): Promise<ShownJob> {
   const row = isId("job", id) ? await readJob(deps.store.sql, { tenantId: c.var.caller.tenantId, id }) : null;

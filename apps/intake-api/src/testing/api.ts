@@ -7,7 +7,7 @@ import { createKey, createTenant, keyVerifier, openDesk, type PopulateDeps, popu
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import { createLogger, systemRng } from "@slowboat/runtime";
-import type { Store } from "@slowboat/store";
+import { openRouteDesk, type Store } from "@slowboat/store";
 import { type TestClock, testClock, testDatabase, testQueue } from "@slowboat/testkit";
 import OpenAI from "openai";
 import { createApp } from "../app.ts";
@@ -81,14 +81,15 @@ export async function startIntake(
   const verify = keyVerifier({ sql: store.sql, secret: TEST_SECRET, clock });
   const offers = house.lanes.map((id) => ({ id, account: "test", emulated: house.emulated, concurrency: concurrencyOf(id, options.calls ?? 240) }));
   const sight = plannerSight({ store, book, clock, rng, offers });
+  const routes = openRouteDesk(store.sql, () => clock.real());
   const app = createApp(
-    { store, queue, blob, clock, rng, logger, house, book, desk, limiter, sight, verify, backlogMax: options.backlogMax },
+    { store, queue, blob, clock, rng, logger, house, book, desk, limiter, sight, routes, verify, backlogMax: options.backlogMax },
     options.mounts,
   );
   const http = httpService(app, { host: "127.0.0.1", port: 0, logger });
   await http.start();
   const url = `http://127.0.0.1:${http.address().port}`;
-  const populate: PopulateDeps = { store, queue, blob, clock, rng, book, house, logger, sight };
+  const populate: PopulateDeps = { store, queue, blob, clock, rng, book, house, logger, sight, routes };
   const newTenant = async (name: string, terms: { allowUnpriced?: boolean } = {}): Promise<TestCaller> => {
     const nowMs = clock.job();
     const tenantId = await createTenant(store.sql, { name, nowMs, rng, ...terms });

@@ -17,7 +17,7 @@ const claim = (tx: Sql, { nowMs, limit }: ClaimInput) => tx<DueJob[]>`
     select id, tenant_id as "tenantId", key_id as "keyId", batch_id as "batchId", line_no as "lineNo", endpoint, provider, model,
       baseline_model as "baselineModel", state, version, body_bytes as "bodyBytes", input_tokens_est as "inputTokensEst",
       output_tokens_est as "outputTokensEst", deadline_at_ms as "deadlineAtMs", lanes_allow as "lanesAllow", lanes_deny as "lanesDeny",
-      max_cost_nano as "maxCostNano", callback_url as "callbackUrl", metadata, reuse_key as "reuseKey", prefix, fallbacks, held_for as "heldFor", leader_id as "leaderId",
+      max_cost_nano as "maxCostNano", callback_url as "callbackUrl", metadata, reuse_key as "reuseKey", prefix, fallbacks, route, held_for as "heldFor", leader_id as "leaderId",
       next_decision_at_ms as "nextDecisionAtMs", lane, attempt_id as "attemptId", attempts, accepted_at_ms as "acceptedAtMs", semantic, delayed, admission
     from job
     where next_decision_at_ms <= ${nowMs}::float8 and state = any(${JOB_LIVE as string[]}::text[])

@@ -176,6 +176,21 @@ export {
   type RetentionBite,
 } from "./retention.ts";
 export { findReusable, keepReusable, type ReuseEntry, type ReuseHit } from "./reuse-entries.ts";
+export { openRouteDesk, packed, type RouteBook, type RouteDesk, type StoredRoute, unpacked } from "./route-desk.ts";
+export {
+  addRouteLabels,
+  deleteRoute,
+  type EscalatedJob,
+  escalateJobs,
+  listRoutes,
+  type RoutedOutcome,
+  type RouteRow,
+  readPolicy,
+  readRouted,
+  readRouteLabels,
+  savePolicy,
+  setRoute,
+} from "./routes.ts";
 export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
 export * as table from "./schema.ts";
 export { readSeenBatches, type SeenBatchRow } from "./seen-batches.ts";

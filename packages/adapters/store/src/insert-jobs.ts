@@ -21,8 +21,9 @@ export type NewJob = Omit<
   | "endedAtMs"
   | "fallbacks"
   | "semantic"
+  | "route"
 > &
-  Partial<Pick<JobRow, "admission" | "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs" | "fallbacks" | "semantic">> & {
+  Partial<Pick<JobRow, "admission" | "prefix" | "lane" | "attemptId" | "attempts" | "error" | "endedAtMs" | "fallbacks" | "semantic" | "route">> & {
     /** Its question, where an answer to one that means the same may be given. */
     readonly ask?: NewAsk | null;
   };
@@ -41,11 +42,11 @@ export async function insertJobs(tx: Sql, rows: readonly NewJob[]): Promise<numb
   const result = await tx`
     insert into job (id, tenant_id, key_id, surface, batch_id, line_no, custom_id, endpoint, provider, model, baseline_model, state, body,
       body_blob_key, body_offset, body_bytes, input_tokens_est, output_tokens_est, deadline_at_ms, lanes_allow, lanes_deny, max_cost_nano,
-      callback_url, metadata, reuse_key, prefix, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms, fallbacks${also})
+      callback_url, metadata, reuse_key, prefix, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms, fallbacks, route${also})
     select id, tenant_id, key_id, surface, batch_id, line_no, custom_id, endpoint, provider, model, baseline_model, state, body,
       body_blob_key, body_offset, body_bytes, input_tokens_est, output_tokens_est, deadline_at_ms, string_to_array(allow, ','),
       string_to_array(deny, ','), max_cost_nano, callback_url, metadata, decode(reuse_hex, 'hex'), prefix, next_decision_at_ms, accepted_at_ms, lane,
-      attempt_id, attempts, error, ended_at_ms, fallbacks${also}
+      attempt_id, attempts, error, ended_at_ms, fallbacks, route${also}
     from unnest(${col("id")}::text[], ${col("tenantId")}::text[], ${col("keyId")}::text[], ${col("surface")}::text[], ${col("batchId")}::text[],
       ${col("lineNo")}::int[], ${col("customId")}::text[], ${col("endpoint")}::text[], ${col("provider")}::text[], ${col("model")}::text[],
       ${col("baselineModel")}::text[], ${col("state")}::text[], ${col("body")}::text[], ${col("bodyBlobKey")}::text[], ${col("bodyOffset")}::float8[],
@@ -55,10 +56,10 @@ export async function insertJobs(tx: Sql, rows: readonly NewJob[]): Promise<numb
       ${rows.map((row) => (row.reuseKey === null ? null : Buffer.from(row.reuseKey).toString("hex")))}::text[],
       ${rows.map((row) => row.prefix ?? null)}::text[], ${col("nextDecisionAtMs")}::float8[], ${col("acceptedAtMs")}::float8[], ${rows.map((row) => row.lane ?? null)}::text[],
       ${rows.map((row) => row.attemptId ?? null)}::text[], ${rows.map((row) => row.attempts ?? 0)}::int[], ${rows.map((row) => row.error ?? null)}::text[],
-      ${rows.map((row) => row.endedAtMs ?? null)}::float8[], ${rows.map((row) => row.fallbacks ?? null)}::text[]${admitted ? tx`, ${rows.map((row) => row.admission ?? null)}::text[]` : tx``})
+      ${rows.map((row) => row.endedAtMs ?? null)}::float8[], ${rows.map((row) => row.fallbacks ?? null)}::text[], ${rows.map((row) => row.route ?? null)}::text[]${admitted ? tx`, ${rows.map((row) => row.admission ?? null)}::text[]` : tx``})
       as t (id, tenant_id, key_id, surface, batch_id, line_no, custom_id, endpoint, provider, model, baseline_model, state, body, body_blob_key,
         body_offset, body_bytes, input_tokens_est, output_tokens_est, deadline_at_ms, allow, deny, max_cost_nano, callback_url, metadata,
-        reuse_hex, prefix, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms, fallbacks${also})
+        reuse_hex, prefix, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms, fallbacks, route${also})
     on conflict do nothing`;
   await insertAsks(
     tx,

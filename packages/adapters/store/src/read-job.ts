@@ -65,7 +65,7 @@ const columns = (tx: Sql) => tx`
   model, baseline_model as "baselineModel", state, version, body_bytes as "bodyBytes", input_tokens_est as "inputTokensEst",
   output_tokens_est as "outputTokensEst", deadline_at_ms as "deadlineAtMs", lanes_allow as "lanesAllow", lanes_deny as "lanesDeny",
   max_cost_nano as "maxCostNano", callback_url as "callbackUrl", metadata, leader_id as "leaderId", next_decision_at_ms as "nextDecisionAtMs",
-  lane, attempt_id as "attemptId", attempts, error, fallbacks, accepted_at_ms as "acceptedAtMs", ended_at_ms as "endedAtMs",
+  lane, attempt_id as "attemptId", attempts, error, fallbacks, route, accepted_at_ms as "acceptedAtMs", ended_at_ms as "endedAtMs",
   case when state = 'accepted' then wait_reason end as "waitReason", delayed, admission,
   case when state = 'failed' and error is null then (select a.status_code from attempt a
     where a.id = coalesce((select r.attempt_id from result r where r.job_id = job.id), job.attempt_id)) end as "refusedStatus",

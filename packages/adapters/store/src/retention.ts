@@ -84,7 +84,7 @@ async function forget(tx: Sql, ids: readonly string[]): Promise<void> {
     entries as (delete from semantic_entry where job_id = ${jobs}),
     delays as (delete from delay where job_id = ${jobs}),
     bodies as (
-      update job set body = null, body_blob_key = null
+      update job set body = null, body_blob_key = null, route = (route::jsonb - 'prompt')::text
       where id = ${jobs} and state = any(${JOB_TERMINAL as string[]}::text[]) and (body is not null or body_blob_key is not null))
     update attempt a set answer = null
     where a.id in (select attempt_id from gone union select x.id from attempt x where x.job_id = ${jobs})

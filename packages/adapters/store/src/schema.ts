@@ -238,6 +238,7 @@ export const job = pgTable("job", {
   semantic: boolean("semantic"),
   delayed: text("delayed"),
   admission: text("admission"),
+  route: text("route"),
 });
 
 export const delay = pgTable(
@@ -269,6 +270,35 @@ export const promise = pgTable("promise", {
   workMs: doublePrecision("work_ms").notNull(),
   inTime: doublePrecision("in_time").notNull(),
 });
+
+export const route = pgTable(
+  "route",
+  {
+    tenantId: text("tenant_id").notNull(),
+    alias: text("alias").notNull(),
+    candidates: text("candidates").notNull(),
+    baseline: text("baseline").notNull(),
+    quality: doublePrecision("quality").notNull(),
+    createdAtMs: instant("created_at_ms").notNull(),
+    policy: bytea("policy"),
+    policyVersion: integer("policy_version").notNull().default(0),
+    labels: integer("labels").notNull().default(0),
+    trainedAtMs: instant("trained_at_ms"),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.alias] })],
+);
+
+export const routeLabel = pgTable(
+  "route_label",
+  {
+    tenantId: text("tenant_id").notNull(),
+    alias: text("alias").notNull(),
+    id: text("id").notNull(),
+    label: bytea("label").notNull(),
+    createdAtMs: instant("created_at_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.alias, t.id] })],
+);
 
 export const promptPrefix = pgTable(
   "prompt_prefix",

@@ -24,10 +24,10 @@ export async function writeCalls(sql: Sql, writes: CallWrites, at: { readonly no
     with jobs as (
       insert into job (id, tenant_id, key_id, surface, batch_id, line_no, custom_id, endpoint, provider, model, baseline_model, state, body,
         body_blob_key, body_offset, body_bytes, input_tokens_est, output_tokens_est, deadline_at_ms, lanes_allow, lanes_deny, max_cost_nano,
-        callback_url, metadata, reuse_key, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms, fallbacks, semantic)
+        callback_url, metadata, reuse_key, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms, fallbacks, semantic, route)
       select id, tenant_id, key_id, surface, batch_id, line_no, custom_id, endpoint, provider, model, baseline_model, state, body,
         body_blob_key, body_offset, body_bytes, input_tokens_est, output_tokens_est, deadline_at_ms, lanes_allow, lanes_deny, max_cost_nano,
-        callback_url, metadata, reuse_key, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms, fallbacks, semantic
+        callback_url, metadata, reuse_key, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms, fallbacks, semantic, route
       from json_populate_recordset(null::job, ${jobs}::text::json) on conflict do nothing),
     attempts as (
       insert into attempt (id, job_id, tenant_id, seq, lane, account, dispatch_id, state, role, decision, estimate_nano, prices_version,
@@ -81,6 +81,7 @@ const jobRow = (job: NewJob): Row => ({
   ended_at_ms: job.endedAtMs ?? undefined,
   fallbacks: job.fallbacks ?? undefined,
   semantic: job.semantic ?? undefined,
+  route: job.route ?? undefined,
 });
 
 const attemptRow = (attempt: NewAttempt, realMs: number): Row => ({

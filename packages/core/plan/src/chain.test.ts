@@ -175,3 +175,15 @@ test("a final refusal ends the job, unless it was one model's alone and another 
   expect(standIn).toMatchObject({ kind: "again", tried: { lane: "anthropic", model: "claude-haiku-4-5", outcome: "rejected" } });
   expect(isModelsOwn({ fallback: false, code: "context_length_exceeded", statusCode: 400 })).toBe(false);
 });
+
+test("a model that routing put first is taken while it can answer in time, and the asked one stands behind it", () => {
+  const first = { name: "claude-haiku-4-5", why: "its answer is judged before it stands" };
+  for (const slack of [HOUR, 24 * HOUR]) {
+    const routed = placed(job(slack, [CLAUDE], { first }), world());
+    expect(routed.fallback).toMatchObject({ name: "claude-haiku-4-5", why: "routed: its answer is judged before it stands" });
+  }
+  const gone = placed(job(24 * HOUR, [CLAUDE], { first }), away({ available: false }, "anthropic", "anthropic-batch"));
+  expect(gone.fallback).toBeUndefined();
+  expect(gone.lane).toMatch(/^openai/);
+  expect(placed(job(HOUR, [CLAUDE], { first: { name: "gpt-0", why: "" } }), world()).fallback).toBeUndefined();
+});

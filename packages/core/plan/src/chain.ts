@@ -36,13 +36,15 @@ function levelJob(job: PlanJob, fallback: ChainModel | null): PlanJob {
 }
 
 /**
- * Judges every lane for every model of the chain, the asked model first. Lanes that failed the job are avoided while any model has
+ * Judges every lane for every model of the chain, the asked model first, unless routing put another before it. Lanes that failed the job are avoided while any model has
  * another way; when none is left they are tried again, within the job's attempts, but for what refused the request itself.
  */
 export function judgeChain(job: PlanJob, snapshot: Snapshot, nowMs: number): Level[] {
   const fallbacks = job.fallbacks ?? [];
+  const first = fallbacks.find(({ name }) => name === job.first?.name);
+  const order = first === undefined ? [null, ...fallbacks] : [first, null, ...fallbacks.filter((one) => one !== first)];
   const judge = (of: PlanJob): Level[] =>
-    [null, ...fallbacks].map((fallback) => {
+    order.map((fallback) => {
       const chain = { chained: fallbacks.length > 0, refused: fallback?.refused ?? null };
       return { name: fallback?.name ?? of.model, fallback, judged: options(levelJob(of, fallback), chain, snapshot, nowMs) };
     });

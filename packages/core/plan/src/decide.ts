@@ -32,7 +32,7 @@ function judge(job: PlanJob, snapshot: Snapshot, nowMs: number, strict: boolean)
     ? [{ lane: "cache", eligible: cacheAllowed, why: "an answer to the same request is kept", priceNano: "0", expectedNano: "0", inTime: 1 }]
     : [];
   const record = (lane: LaneId, model: string, reason: string, latestStartAtMs: number | null, taken: Level | null): Verdict => {
-    const fallback = fallbackTaken(levels, taken);
+    const fallback = fallbackTaken(job, levels, taken);
     return {
       kind: "place",
       decision: {
@@ -74,10 +74,11 @@ function judge(job: PlanJob, snapshot: Snapshot, nowMs: number, strict: boolean)
   return place(option, `${tie ? "costs the same and spares real-time capacity" : "least expected cost"}: ${option.why}`);
 }
 
-function fallbackTaken(levels: readonly Level[], taken: Level | null): FallbackTaken | null {
+function fallbackTaken(job: PlanJob, levels: readonly Level[], taken: Level | null): FallbackTaken | null {
   if (taken === null || taken.fallback === null) return null;
   const { name, endpoint, notes } = taken.fallback;
-  return { name, endpoint, notes, why: whyNotBefore(levels, taken) };
+  const routed = job.first?.name === name && levels[0] === taken;
+  return { name, endpoint, notes, why: routed ? `routed: ${job.first?.why}` : whyNotBefore(levels, taken) };
 }
 
 /** Every lane of every model in the chain; those of a model behind the taken one are not in question, unless they could not have been anyway. */

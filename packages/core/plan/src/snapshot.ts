@@ -73,6 +73,8 @@ export interface PlanJob {
   readonly role: Decision["role"];
   /** Models that may answer where the asked one cannot, in the caller's order; absent for none. */
   readonly fallbacks?: readonly ChainModel[];
+  /** One of them that goes before the asked model, and why; absent or `null` for none. */
+  readonly first?: { readonly name: string; readonly why: string } | null;
 }
 
 /** Calls a second (job time) that limits let pass, and the calls that wait for them. */

@@ -21,12 +21,23 @@ export const ANSWER = [
 const NUMBERS = /-?\d[\d,]*(?:\.\d+)?/g;
 const MOST_CHARS = 16_384;
 
-/** 14 figures of an answer that need no model: its form, its arithmetic recomputed, its final number beside the prompt's numbers. */
-export function answerFeatures(prompt: string, whole: string): Float64Array {
-  const answer = whole.slice(0, MOST_CHARS);
+/** What judging an answer needs of its prompt. */
+export interface PromptFigures {
+  readonly chars: number;
+  /** Distinct numbers that it states. */
+  readonly numbers: ReadonlySet<number>;
+}
+
+/** Figures of a prompt, to be kept until its answer comes. */
+export function figuresOf(prompt: string): PromptFigures {
   const asked = prompt.slice(0, MOST_CHARS);
+  return { chars: asked.length, numbers: new Set((asked.match(NUMBERS) ?? []).map(numberOf)) };
+}
+
+/** 14 figures of an answer that need no model: its form, its arithmetic recomputed, its final number beside the prompt's numbers. */
+export function answerFeatures({ chars, numbers: given }: PromptFigures, whole: string): Float64Array {
+  const answer = whole.slice(0, MOST_CHARS);
   const numbers = (answer.match(NUMBERS) ?? []).map(numberOf);
-  const given = new Set((asked.match(NUMBERS) ?? []).map(numberOf));
   const used = new Set(numbers);
   const equations = equationsOf(answer);
   const wrong = equations.filter((equation) => !holds(equation)).length;
@@ -42,7 +53,7 @@ export function answerFeatures(prompt: string, whole: string): Float64Array {
     wrong / Math.max(1, equations.length),
     Number.isInteger(final) ? 0 : 1,
     given.has(final) ? 1 : 0,
-    answer.length / Math.max(1, asked.length),
+    answer.length / Math.max(1, chars),
     unused / Math.max(1, given.size),
     /\b(?:However|since)\b/.test(answer) ? 1 : 0,
     (answer.match(/<<[^<>]*>>/g) ?? []).length,

@@ -9,6 +9,9 @@ const REACH = 120;
 const MOST_EQUATIONS = 200;
 const TOLERANCE = 0.01;
 
+/** Where a left side begins at the earliest, after the last of these. */
+const BREAKS = ["\n", "=", ">>", "<<"];
+
 const NUMBER = /^\s*\$?\s*(-?\d[\d,]*(?:\.\d+)?|-?\.\d+)\s*(%?)/;
 const UNKNOWN = /(?<![A-Za-z])[B-HJ-Zb-z](?![A-Za-z'])/;
 const WORD = /[A-Za-z][A-Za-z'.]*|["';:?!#&_|\\{}[\]~`^]/g;
@@ -29,7 +32,7 @@ export function equationsOf(answer: string): Equation[] {
     // "= 3 * 4" goes on: what stands between two signs is the next equation's left side.
     if (/^\s*[*/+]|^\s*-\s*\d|^\s*x\s*\d/.test(text.slice(at + 1 + right[0].length, at + 8 + right[0].length))) continue;
     const line = text.slice(Math.max(0, at - REACH), at);
-    const clause = line.slice(Math.max(line.lastIndexOf("\n"), line.lastIndexOf("="), line.lastIndexOf(">>") + 1, line.lastIndexOf("<<") + 1) + 1);
+    const clause = line.slice(Math.max(...BREAKS.map((mark) => line.lastIndexOf(mark) + (line.includes(mark) ? mark.length : 1))));
     const computed = computeEnd(clause);
     if (computed !== null) found.push({ computed, stated: numberOf(right[1]!) / (right[2] === "%" && Math.abs(computed) <= 1 ? 100 : 1) });
   }

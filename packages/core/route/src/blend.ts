@@ -24,7 +24,7 @@ export function fitBlend(kind: Blend["kind"], rows: readonly (readonly number[])
 }
 
 /** The weighted sum before the curve: for ranking, the same. */
-export function blended({ means, scales }: Pick<Blend, "means" | "scales">, row: ArrayLike<number>): number {
+function blended({ means, scales }: Pick<Blend, "means" | "scales">, row: ArrayLike<number>): number {
   let sum = 0;
   for (let h = 0; h < scales.length; h++) if (scales[h]! > 0) sum += scales[h]! * (row[h]! - means[h]!);
   return sum;

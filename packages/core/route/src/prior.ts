@@ -1,5 +1,5 @@
 /** How many labels a prior counts for against a job's own. */
-export const PSEUDO_COUNT = 20;
+const PSEUDO_COUNT = 20;
 
 /** Sums of every model's scores under one name. */
 interface Tally {

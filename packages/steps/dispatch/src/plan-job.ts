@@ -1,4 +1,4 @@
-import { type Decision, type Endpoint, type LaneId, laneClass, laneProvider, storedFallbacks } from "@slowboat/contract";
+import { type Decision, type Endpoint, type LaneId, laneClass, laneProvider, storedFallbacks, storedRoute } from "@slowboat/contract";
 import { chainOf, onModel, type PlanJob, rescueAtMs, type Snapshot, type TriedLane } from "@slowboat/plan";
 import { type ModelRef, resolveModel } from "@slowboat/pricing";
 import type { DueJob, TriedAttempt } from "@slowboat/store";
@@ -38,7 +38,14 @@ export function toPlanJob(
     lanesTried: facts.tried.map((attempt) => toTried(attempt, facts.nowMs)),
     role: facts.role,
     fallbacks: chainOf(snapshot.book, storedFallbacks(job.fallbacks)),
+    first: firstOf(job.route),
   };
+}
+
+/** The model that routing puts before the asked one. */
+export function firstOf(route: string | null | undefined): { readonly name: string; readonly why: string } | null {
+  const stored = storedRoute(route);
+  return stored === null || stored.first === null ? null : { name: stored.first, why: stored.why };
 }
 
 /** What the job may still cost: attempts in suspense may have been charged, and what still runs will be; both count with their estimate. */

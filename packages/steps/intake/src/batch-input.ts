@@ -1,9 +1,9 @@
 import type { BlobStore } from "@slowboat/blob";
 import { type Endpoint, type LaneId, readNames, storedNames } from "@slowboat/contract";
-import { isFault, LIMITS } from "@slowboat/kernel";
+import { isFault, LIMITS, type Rng } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import { storedWish } from "@slowboat/reuse";
-import type { PopulatingBatch } from "@slowboat/store";
+import type { PopulatingBatch, RouteBook } from "@slowboat/store";
 import { type BatchEntry, type InputError, inputError, readBatchLine } from "./batch-line.ts";
 import { readDeadline } from "./deadline.ts";
 import { readLines } from "./lines.ts";
@@ -11,6 +11,7 @@ import { messageRequest } from "./message-request.ts";
 import { checkFallbacks, takeOwn } from "./own-members.ts";
 import { type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
 import { requestsScanner } from "./scan-requests.ts";
+import { jobKeyOf } from "./submit.ts";
 
 /** A line that passed, in as few bytes as will do: fifty thousand of them are held while the input is read. */
 export interface CheckedLine {
@@ -32,18 +33,22 @@ export interface CheckedLine {
 /** All of a batch's lines, or everything that is wrong with them. */
 export type CheckedInput = { readonly lines: readonly CheckedLine[]; readonly model: string | null } | { readonly errors: readonly InputError[] };
 
+/** What lines are judged by. */
+export interface LineHouse {
+  readonly book: PriceBook;
+  readonly lanes: readonly LaneId[];
+  /** The tenant's aliases. */
+  readonly routes: RouteBook;
+  readonly rng: Rng;
+}
+
 const whole = (code: string, message: string, param: string | null = null): InputError => ({ code, message, param, line: null });
 
 /**
  * Reads a batch's whole input once and judges every line: either all of them can become jobs, or the errors list every bad one. In a
  * batch of messages what is wrong with a request's params fails that request alone. Memory is a small record a line.
  */
-export async function checkInput(
-  blob: BlobStore,
-  house: { readonly book: PriceBook; readonly lanes: readonly LaneId[] },
-  batch: PopulatingBatch,
-  signal: AbortSignal,
-): Promise<CheckedInput> {
+export async function checkInput(blob: BlobStore, house: LineHouse, batch: PopulatingBatch, signal: AbortSignal): Promise<CheckedInput> {
   if (batch.inputBlobKey === "") {
     return {
       errors: [whole("invalid_request", `Cannot find file ${batch.inputFileId ?? ""}, or it was not uploaded with purpose 'batch'.`, "file_id")],
@@ -95,11 +100,7 @@ export type LineTerms = Pick<
 >;
 
 /** Judges the lines of one input, each in turn; `tolerant` where what is wrong with a request is its own affair, as in a batch of messages. */
-export function lineJudge(
-  house: { readonly book: PriceBook; readonly lanes: readonly LaneId[] },
-  batch: LineTerms,
-  tolerant: boolean,
-): (entry: BatchEntry) => CheckedLine | InputError {
+export function lineJudge(house: LineHouse, batch: LineTerms, tolerant: boolean): (entry: BatchEntry) => CheckedLine | InputError {
   const seen = new Set<string>();
   const who = {
     tenantId: batch.tenantId,
@@ -107,6 +108,7 @@ export function lineJudge(
     allowUnpriced: batch.allowUnpriced,
     cache: storedWish(batch.reuseMode),
   } as const;
+  const routing = { routes: house.routes, rng: house.rng, jobKey: jobKeyOf(metadataOf(batch)) };
   const chain = { batch: storedNames(batch.fallbacks), defaults: storedNames(batch.tenantFallbacks) };
   const mixed = tolerant || metadataOf(batch)["mixed_models"] === "true";
   let model: string | null = null;
@@ -121,7 +123,11 @@ export function lineJudge(
       const ownDeadlineAtMs = deadline === undefined ? null : readDeadline(deadline, batch.createdAtMs, "body.metadata.deadline");
       const names = own === null ? chain.batch : readNames(own, "body.fallbacks");
       const fallbacks = { names, param: "body.fallbacks", defaults: chain.defaults };
-      const judged = judgeRequest(house.book, { endpoint: batch.endpoint as Endpoint, value: entry.value, text, bytes }, { ...who, fallbacks });
+      const judged = judgeRequest(
+        house.book,
+        { endpoint: batch.endpoint as Endpoint, value: entry.value, text, bytes },
+        { ...who, fallbacks, routing },
+      );
       model ??= judged.model.model;
       if (!mixed && judged.model.model !== model) {
         return {
@@ -137,8 +143,8 @@ export function lineJudge(
         offset,
         bytes,
         ownDeadlineAtMs,
-        ownMembers: deadline !== undefined || own !== null,
-        judged,
+        ownMembers: deadline !== undefined || own !== null || judged.routedText !== null,
+        judged: { ...judged, routedText: null },
         tierAllow: tierWishes(entry.value["service_tier"], house.lanes)?.allow ?? null,
         error: null,
       };

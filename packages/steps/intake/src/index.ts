@@ -18,13 +18,15 @@ export { checkFallbacks, takeOwn } from "./own-members.ts";
 export { type PopulateDeps, populateBatch, sweepIntake } from "./populate.ts";
 export { createQuote, QUOTE_REQUESTS_MAX, type QuoteDeps, type Quoted, type QuotedRequest } from "./quote/create-quote.ts";
 export { lineRequests, listRequests, oneRequest, type QuoteTerms } from "./quote/quoted-requests.ts";
-export { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes } from "./request.ts";
+export { inferEndpoint, type JudgedRequest, judgeRequest, tierWishes, withFirst } from "./request.ts";
+export { asksAlias, routeRequest } from "./routed.ts";
 export { type RequestsScanner, requestsScanner } from "./scan-requests.ts";
 export {
   draftJob,
   type HeaderTerms,
   type House,
   type IntakeTerms,
+  jobKeyOf,
   nativeJob,
   promiseAsk,
   readCacheWish,

@@ -1,6 +1,6 @@
 import type { BlobStore } from "@slowboat/blob";
-import { eventPayload } from "@slowboat/contract";
-import { type Fault, isFault, LIMITS, newId, type Rng } from "@slowboat/kernel";
+import { eventPayload, storedRoute } from "@slowboat/contract";
+import { type Fault, isFault, LIMITS, memberSpans, newId, type Rng, replaceSpans } from "@slowboat/kernel";
 import { holdNano, type Snapshot } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
@@ -18,6 +18,7 @@ import {
   moveHolds,
   type NewJob,
   type PopulatingBatch,
+  type RouteDesk,
   releasePopulate,
   reserveBudgets,
   type Store,
@@ -43,6 +44,7 @@ export interface PopulateDeps {
   /** The lanes as the planner sees them, for batches that ask for a promise. */
   readonly sight: () => Promise<Snapshot>;
   readonly logger: Logger;
+  readonly routes: RouteDesk;
 }
 
 /** Rows in one insert: beyond a thousand the statement grows and the rate does not. */
@@ -60,7 +62,8 @@ export async function populateBatch(deps: PopulateDeps, batchId: string, signal:
   const lease = { batchId, leaseGen: batch.leaseGen };
   const kept = keepLease(() => holdPopulate(store.sql, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }), signal);
   try {
-    const judged = judgeHopes(deps, batch, await checkInput(blob, { book: deps.book, lanes: deps.house.lanes }, batch, kept.signal));
+    const house = { book: deps.book, lanes: deps.house.lanes, routes: await deps.routes.load(batch.tenantId), rng: deps.rng };
+    const judged = judgeHopes(deps, batch, await checkInput(blob, house, batch, kept.signal));
     const input = await promiseBatch(deps, batch, judged);
     if ("errors" in input) await fail(deps, batch, input.errors);
     else await insertAll(deps, batch, input, kept.signal);
@@ -259,8 +262,15 @@ async function ownBody(
   const chunks: Uint8Array[] = [];
   for await (const chunk of blob.get(batch.inputBlobKey, { start: line.offset, end: line.offset + line.bytes })) chunks.push(chunk);
   const raw = Buffer.concat(chunks).toString("utf8");
-  const { text } = takeOwn(raw, JSON.parse(raw) as Record<string, unknown>);
+  const { text: taken } = takeOwn(raw, JSON.parse(raw) as Record<string, unknown>);
+  const text = line.judged === null || line.judged.route === null ? taken : withModel(taken, line.judged.route);
   return { body: text, bodyBlobKey: null, bodyOffset: null, bodyBytes: Buffer.byteLength(text) };
+}
+
+/** A routed line's body with its alias replaced by the declared baseline. */
+function withModel(text: string, route: string): string {
+  const span = memberSpans(text).get("model");
+  return span === undefined ? text : replaceSpans(text, [{ span, with: JSON.stringify(storedRoute(route)?.baseline) }]);
 }
 
 function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rng): NewJob {
@@ -295,6 +305,7 @@ function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rn
     reuseKey: judged?.reuseKey ?? null,
     prefix: judged?.prefix ?? null,
     fallbacks: judged === null || judged.fallbacks.length === 0 ? null : JSON.stringify(judged.fallbacks),
+    route: judged?.route ?? null,
     nextDecisionAtMs: error === null ? nowMs : null,
     acceptedAtMs: batch.createdAtMs,
     admission: batch.admission,

@@ -6,6 +6,7 @@ import { mayReuse, promptPrefix, type Question, questionOf, type ReuseWish, reus
 import type { NewAsk } from "@slowboat/store";
 import { type FallbackWish, judgeFallbacks } from "./fallbacks.ts";
 import { type ChosenModel, chooseModel } from "./models.ts";
+import { type RouteTerms, routeRequest } from "./routed.ts";
 
 /** A request as intake reads it: parsed to look at, raw to pass on. */
 export interface RawRequest {
@@ -30,6 +31,10 @@ export interface JudgedRequest {
   readonly prefix: string | null;
   /** Models that may answer in its place; empty for none. */
   readonly fallbacks: readonly Fallback[];
+  /** How an alias was routed, as the job keeps it; `null` for a pinned model. */
+  readonly route: string | null;
+  /** What the provider is asked where it is not what was given: an alias is gone from it; `null` else. */
+  readonly routedText: string | null;
 }
 
 /** The members without which a request cannot mean anything; the provider judges the rest. */
@@ -57,9 +62,15 @@ export function judgeRequest(
     readonly allowUnpriced: boolean;
     readonly cache: ReuseWish;
     readonly fallbacks: FallbackWish;
+    /** The caller's aliases and what they are drawn with; absent where none can be asked for. */
+    readonly routing?: Pick<RouteTerms, "routes" | "rng" | "jobKey">;
   },
 ): JudgedRequest {
-  const { endpoint, value, text, bytes } = request;
+  const { endpoint, bytes } = request;
+  const { value, text, route, first } =
+    who.routing === undefined
+      ? { ...request, route: null, first: null }
+      : routeRequest({ ...who.routing, book, allowUnpriced: who.allowUnpriced, mayJudge: true, param: "body.model" }, request);
   const model = chooseModel(book, { name: value["model"], endpoint, allowUnpriced: who.allowUnpriced, param: "body.model" });
   for (const name of REQUIRED[endpoint]) {
     if (value[name] === undefined) throw fault("missing-parameter", { param: `body.${name}`, message: `Missing required parameter: '${name}'.` });
@@ -89,7 +100,9 @@ export function judgeRequest(
     // Where a bound is given the estimate is that bound; vectors and classes have no tokens at all.
     outputLimit: limit === null && outputTokens > 0 ? null : outputTokens,
     prefix,
-    fallbacks: judgeFallbacks(book, { endpoint, model: model.model, text }, { ...who.fallbacks, allowUnpriced: who.allowUnpriced }),
+    fallbacks: withFirst(first, judgeFallbacks(book, { endpoint, model: model.model, text }, { ...who.fallbacks, allowUnpriced: who.allowUnpriced })),
+    route: route === null ? null : JSON.stringify(route),
+    routedText: route === null ? null : text,
     reuseKey: reusable ? reuseKey({ tenantId: who.tenantId, endpoint, model: model.model, body: text }) : null,
     question: questionOf({ tenantId: who.tenantId, keyId: who.keyId, endpoint, model: model.model, body: text, value, wish: who.cache }),
   };
@@ -105,6 +118,10 @@ export function askOf(
   const allowed = (lanesAllow === null || lanesAllow.includes("cache")) && lanesDeny?.includes("cache") !== true;
   return question === null || !allowed ? null : { ...question, jobId, createdAtMs: nowMs };
 }
+
+/** The caller's own chain with the model that routing put before the asked one. */
+export const withFirst = (first: Fallback | null, chain: readonly Fallback[]): readonly Fallback[] =>
+  first === null ? chain : [first, ...chain.filter(({ model }) => model !== first.model)];
 
 const outputBound = (value: Readonly<Record<string, unknown>>): number | null => {
   for (const name of ["max_completion_tokens", "max_output_tokens", "max_tokens"]) {

@@ -5,7 +5,7 @@ import { type AdmissionClass, admit, chainOf, type LaneView, type PlanJob, type 
 import type { PriceBook } from "@slowboat/pricing";
 import { type ReuseWish, readReuseWish, type SemanticSettings, storedSemantic, usualWish, wishOf } from "@slowboat/reuse";
 import { type Clock, checkCallbackUrl } from "@slowboat/runtime";
-import type { NewJob } from "@slowboat/store";
+import type { NewJob, RouteBook } from "@slowboat/store";
 import { admissionOf, readAdmission } from "./admission/read-admission.ts";
 import { readDeadline } from "./deadline.ts";
 import type { FallbackWish } from "./fallbacks.ts";
@@ -50,7 +50,15 @@ export interface NativeRequest {
   readonly envelopeText: string;
   readonly envelope: JobRequest;
   readonly asked: HeaderTerms;
+  /** The caller's aliases, where the request asks for one. */
+  readonly routes?: RouteBook;
 }
+
+const NO_ROUTES: RouteBook = new Map();
+
+/** The caller's own name for a job or template, by which what was learned of it is found. */
+export const jobKeyOf = (metadata: Readonly<Record<string, unknown>> | null | undefined): string | undefined =>
+  typeof metadata?.["job_key"] === "string" && metadata["job_key"] !== "" ? metadata["job_key"].slice(0, 128) : undefined;
 
 /**
  * Reads how far a caller lets answers be given again: one line (`exact`, or `semantic; max-error=0.01; ttl=1d`) as header, envelope and metadata have
@@ -100,7 +108,7 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, request: NativeReq
 export function draftJob(
   terms: IntakeTerms,
   caller: Caller,
-  { envelopeText, envelope, asked }: NativeRequest,
+  { envelopeText, envelope, asked, routes = NO_ROUTES }: NativeRequest,
 ): { readonly job: NewJob; readonly judged: JudgedRequest } {
   const { book, clock, rng } = terms;
   const nowMs = clock.job();
@@ -120,6 +128,7 @@ export function draftJob(
       allowUnpriced: caller.allowUnpriced,
       cache: asked.cache ?? inEnvelope,
       fallbacks: fallbacksOf(envelope, asked, { inBody: fallbacks, defaults: storedNames(caller.fallbacks) }),
+      routing: { routes, rng, jobKey: jobKeyOf(envelope.metadata) },
     },
   );
   const written = deadlineOf(envelope, asked, inBody);
@@ -142,10 +151,10 @@ export function draftJob(
     model: judged.model.model,
     baselineModel: judged.model.baselineModel,
     state: "accepted",
-    body: text,
+    body: judged.routedText ?? text,
     bodyBlobKey: null,
     bodyOffset: null,
-    bodyBytes: Buffer.byteLength(text),
+    bodyBytes: Buffer.byteLength(judged.routedText ?? text),
     inputTokensEst: judged.inputTokens,
     outputTokensEst: judged.outputTokens,
     deadlineAtMs,
@@ -157,6 +166,7 @@ export function draftJob(
     reuseKey: judged.reuseKey,
     prefix: judged.prefix,
     fallbacks: judged.fallbacks.length === 0 ? null : JSON.stringify(judged.fallbacks),
+    route: judged.route,
     nextDecisionAtMs: nowMs,
     acceptedAtMs: nowMs,
     admission: admissionOf(asked.admission ?? (envelope.admission == null ? null : readAdmission(envelope.admission, "admission")), deadlineAtMs),

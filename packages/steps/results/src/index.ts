@@ -3,6 +3,7 @@
  * and are joined with ledger and webhook by the results service.
  */
 export { createFinaliser, type Finaliser } from "./finalise.ts";
+export { type Declined, judgeFirst } from "./judge-first.ts";
 export { outcomeOf, type SettlementFacts } from "./outcome.ts";
 export { recordOutcomes } from "./record.ts";
 export { type Forgotten, sweepRetention } from "./retention.ts";

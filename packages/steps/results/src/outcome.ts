@@ -29,11 +29,11 @@ const UNPRICED: Settlement = { priced: false, entries: [], waterfall: null, esti
 /**
  * Reads an answered attempt. Pure: the same row and book give the same facts, so that settling twice posts the same. Tokens are the
  * answer's own, read as its provider writes them, at the price of the model that answered; the tier is the answer's on real-time lanes and
- * the lane's on batch lanes, whose rows name no tier or another one. What it is measured against is the model asked for, whoever answered.
+ * the lane's on batch lanes, whose rows name no tier or another one. An answer that was `declined` was paid for and ends nothing. What it is measured against is the model asked for, whoever answered.
  */
-export function outcomeOf(row: AnsweredRow, book: PriceBook): SettlementFacts {
+export function outcomeOf(row: AnsweredRow, book: PriceBook, declined = false): SettlementFacts {
   const ok = row.statusCode >= 200 && row.statusCode < 300;
-  const kind = mayEnd(row, ok) ? "settle" : "waste";
+  const kind = mayEnd(row, ok) && !declined ? "settle" : "waste";
   const base = { row, kind, ok, usage: null, tier: null, finish: null, quarantine: null, settlement: null } as const;
   if (!ok) return base;
   if (row.sourceAttemptId !== null) return reuseOutcome(row, book, base);

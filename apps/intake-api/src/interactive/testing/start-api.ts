@@ -10,7 +10,7 @@ import { createLanes, type LaneSettings } from "@slowboat/lanes";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { type Clock, createLogger, systemClock, systemRng } from "@slowboat/runtime";
 import { closeSemantic, openSemantic, type SemanticParts, semanticCalls } from "@slowboat/semantic";
-import type { Store } from "@slowboat/store";
+import { openRouteDesk, type Store } from "@slowboat/store";
 import { testDatabase, testQueue } from "@slowboat/testkit";
 import OpenAI from "openai";
 import { anthropicRoutes } from "../../anthropic/routes.ts";
@@ -74,7 +74,8 @@ export async function startApi(
   const blob = await diskBlobs(folder);
   const offers = [...lanes.values()].map(({ id, account, emulated, pace }) => ({ id, account, emulated, pace, concurrency: 240 }));
   const sight = plannerSight({ store, book, clock, rng, offers });
-  const deps = { store, queue, blob, clock, rng, logger, house, book, desk, limiter, sight, verify };
+  const routes = openRouteDesk(store.sql, () => clock.real());
+  const deps = { store, queue, blob, clock, rng, logger, house, book, desk, limiter, sight, routes, verify };
   const app = createApp(deps, [interactiveRoutes(interactive), anthropicRoutes]);
   const http = httpService(app, { host: "127.0.0.1", port: 0, logger });
   await http.start();
@@ -93,7 +94,7 @@ export async function startApi(
     interactive,
     semantic,
     ...mine,
-    intake: { store, queue, blob, clock, rng, book, house, logger, sight },
+    intake: { store, queue, blob, clock, rng, book, house, logger, sight, routes },
     blobs: async () => (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => entry.name),
     openai: new OpenAI({ apiKey: mine.key, baseURL: `${url}/v1`, maxRetries: 0 }),
     anthropic: new Anthropic({ apiKey: mine.key, baseURL: url, maxRetries: 0 }),

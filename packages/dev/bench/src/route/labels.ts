@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { answerFeatures, askOf, type Example, gramsOf } from "@slowboat/route";
+import { answerFeatures, askOf, type Example, figuresOf, gramsOf } from "@slowboat/route";
 
 /** A file of graded answers, as features: the baseline's score first. */
 export interface Labels {
@@ -67,7 +67,7 @@ export function readLabels(path: string, name: FileName): Labels {
     answers: rows.flatMap(({ prompt, models: graded }) => {
       const response = graded[cheap]?.response;
       if (response === undefined) return [];
-      const of = (text: string): Features => ({ grams: gramsOf(text), features: answerFeatures(prompt, text) });
+      const of = (text: string): Features => ({ grams: gramsOf(text), features: answerFeatures(figuresOf(prompt), text) });
       return [{ plain: of(response), stripped: of(response.replace(/<<[^<>]*>>/g, "")) }];
     }),
   };

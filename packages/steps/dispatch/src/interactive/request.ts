@@ -32,6 +32,8 @@ export interface InteractiveRequest {
   readonly stream: boolean;
   /** Models that may answer where the asked one cannot, as intake judged them; empty for none. */
   readonly fallbacks: readonly Fallback[];
+  /** How an alias was routed, as the job keeps it; `null` or absent for a pinned model. */
+  readonly route?: string | null;
 }
 
 /** Who answered, as the caller is told in headers. */

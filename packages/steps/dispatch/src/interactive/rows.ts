@@ -4,6 +4,7 @@ import { chainOf, estimateTokens, type PlanJob, type TriedLane } from "@slowboat
 import type { PriceBook } from "@slowboat/pricing";
 import type { NewAttempt, NewJob } from "@slowboat/store";
 import { asksOther } from "../place.ts";
+import { firstOf } from "../plan-job.ts";
 import type { InteractiveRequest } from "./request.ts";
 
 /** The job of a call: born `placed`, with its body inline; nobody else ever plans it. */
@@ -40,6 +41,7 @@ export function jobOf(request: InteractiveRequest, nowMs: number, rng: Rng, reus
     acceptedAtMs: nowMs,
     attempts: 1,
     fallbacks: request.fallbacks.length === 0 ? null : JSON.stringify(request.fallbacks),
+    route: request.route ?? null,
   };
 }
 
@@ -66,6 +68,7 @@ export function planJobOf(
     lanesTried: state.tried,
     role: state.attempts === 0 ? "try" : "retry",
     fallbacks: chainOf(state.book, request.fallbacks),
+    first: firstOf(job.route),
   };
 }
 

@@ -1,0 +1,115 @@
+import { seededRng } from "@slowboat/kernel";
+import { answerFeatures, askOf, figuresOf, gramsOf, type Label, trainPolicy } from "@slowboat/route";
+import { packed, savePolicy } from "@slowboat/store";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startIntake, type TestCaller, type TestIntake } from "../testing/api.ts";
+
+const DEAR = "gpt-5.5";
+const CHEAP = "gpt-5-mini";
+const CHAT = "/v1/chat/completions";
+let intake: TestIntake;
+let caller: TestCaller;
+
+beforeAll(async () => {
+  intake = await startIntake();
+  caller = intake.tenant;
+});
+afterAll(() => intake.stop());
+
+const set = (alias: string, more: object = {}, by = caller) =>
+  by.call("PUT", `/v1/routes/${alias}`, { candidates: [CHEAP, DEAR], baseline: DEAR, quality: 0.9, ...more });
+const chat = (model: string) => ({ model, messages: [{ role: "user", content: "name the colour of the harbour" }] });
+const send = (model: string, by = caller) => by.call("POST", "/v1/jobs", { body: chat(model), deadline: "8h" });
+const rowOf = async (id: string) =>
+  (
+    await intake.store.sql<{ model: string; baselineModel: string; body: string; fallbacks: string | null; route: string | null }[]>`
+      select model, baseline_model as "baselineModel", body, fallbacks, route from job where id = ${id} or batch_id = ${id}`
+  )[0];
+
+/** A world in which the cheap model is right and says so: after as many labels as are asked for, nothing speaks for the dear one. */
+const labels = (count: number): Label[] =>
+  Array.from({ length: count }, (_, i) => {
+    const prompt = `name the colour of the ${["harbour", "river", "island"][i % 3]} ${i}`;
+    const wrong = i % 40 === 0;
+    const answer = { grams: gramsOf(wrong ? "perhaps maybe none" : "It is blue."), features: answerFeatures(figuresOf(prompt), "It is blue.") };
+    return { ...askOf(prompt, ""), scores: Float64Array.of(1, wrong ? 0 : 1), answers: new Map([[1, answer]]), weight: 1 };
+  });
+
+async function learn(alias: string): Promise<void> {
+  const policy = trainPolicy(labels(140), { models: [DEAR, CHEAP], costs: [1, 0.05], alpha: 0.1 }, seededRng(3));
+  expect(policy.guard.lambda).not.toBeNull();
+  const [row] = await intake.store.sql<
+    { v: number }[]
+  >`select policy_version as v from route where tenant_id = ${caller.tenantId} and alias = ${alias}`;
+  const of = { tenantId: caller.tenantId, alias };
+  expect(
+    await savePolicy(intake.store.sql, { ...of, seenVersion: row?.v ?? 0, policy: packed(policy), labels: 140, nowMs: intake.clock.job() }),
+  ).toBe(true);
+}
+
+test("an alias is set, listed, changed and taken away by its tenant, and nobody else sees it", async () => {
+  expect((await set("crew")).json).toMatchObject({ model: "auto:crew", baseline: DEAR, candidates: [DEAR, CHEAP], quality: 0.9, labels: 0 });
+  expect((await caller.call("GET", "/v1/routes")).json.data.map((one: { id: string }) => one.id)).toEqual(["crew"]);
+  const other = await intake.newTenant("other");
+  expect((await other.call("GET", "/v1/routes")).json.data).toEqual([]);
+  expect((await send("auto:crew", other)).status).toBe(404);
+  expect((await other.call("DELETE", "/v1/routes/crew")).status).toBe(404);
+  expect((await caller.call("DELETE", "/v1/routes/crew")).status).toBe(200);
+});
+
+test("what is wrong with an alias is said with the field that holds it", async () => {
+  const param = async (alias: string, more: object) => (await set(alias, more)).json.error.param;
+  expect(await param("Bad Name", {})).toBe("alias");
+  expect(await param("a", { candidates: [] })).toBe("candidates");
+  expect(await param("a", { candidates: ["gpt-0"] })).toBe("candidates");
+  expect(await param("a", { baseline: 3 })).toBe("baseline");
+  expect(await param("a", { quality: 1 })).toBe("quality");
+  expect((await send("auto:nobody")).json.error).toMatchObject({ param: "body.model" });
+});
+
+test("before anything was learned the baseline is asked, by its own name, and the job says so", async () => {
+  await set("default");
+  const made = await send("auto");
+  expect(made.status).toBe(202);
+  const row = await rowOf(made.json.id);
+  expect(row).toMatchObject({ model: DEAR, baselineModel: DEAR, fallbacks: null, body: JSON.stringify(chat(DEAR)) });
+  const shown = await caller.call("GET", `/v1/jobs/${made.json.id}`);
+  expect(shown.json.route).toMatchObject({ alias: "default", mode: "baseline", first: null, propensity: 1 });
+  expect(shown.json.route.why).toContain("nothing has been learned");
+});
+
+test("a pinned model is never touched", async () => {
+  const made = await send(DEAR);
+  expect(await rowOf(made.json.id)).toMatchObject({ model: DEAR, route: null, fallbacks: null });
+});
+
+test("once the labels allow it the cheap model goes first, the baseline stands behind it, for jobs and batch lines alike", async () => {
+  await set("learned");
+  await learn("learned");
+  const made = await Promise.all(Array.from({ length: 12 }, () => send("auto:learned")));
+  const rows = await Promise.all(made.map(({ json }) => rowOf(json.id)));
+  // The dice send about 3 in 100 to the baseline.
+  const routed = rows.filter((row) => row?.fallbacks !== null);
+  expect(routed.length).toBeGreaterThan(6);
+  for (const row of routed) {
+    expect(row).toMatchObject({ model: DEAR, baselineModel: DEAR, body: JSON.stringify(chat(DEAR)) });
+    expect(JSON.parse(row?.fallbacks ?? "[]")).toMatchObject([{ model: CHEAP }]);
+    expect(JSON.parse(row?.route ?? "{}")).toMatchObject({ first: CHEAP, baseline: DEAR, propensity: 0.97, explored: false });
+  }
+  const line = JSON.stringify({ custom_id: "a", method: "POST", url: CHAT, body: chat("auto:learned") });
+  const file = await caller.openai.files.create({ purpose: "batch", file: new File([line], "in.jsonl") });
+  const batch = await caller.openai.batches.create({ input_file_id: file.id, endpoint: CHAT, completion_window: "24h" });
+  await intake.run(batch.id);
+  const row = await rowOf(batch.id);
+  expect(row).toMatchObject({ model: DEAR, body: JSON.stringify(chat(DEAR)) });
+  expect(JSON.parse(row?.route ?? "{}")).toMatchObject({ alias: "learned" });
+}, 60_000);
+
+test("a request that holds more than text goes to the baseline", async () => {
+  const content = [
+    { type: "text", text: "name the colour" },
+    { type: "image_url", image_url: { url: "https://example.com/a.png" } },
+  ];
+  const made = await caller.call("POST", "/v1/jobs", { body: { model: "auto:learned", messages: [{ role: "user", content }] }, deadline: "8h" });
+  expect(JSON.parse((await rowOf(made.json.id))?.route ?? "{}")).toMatchObject({ mode: "baseline", why: "the request holds more than text" });
+});

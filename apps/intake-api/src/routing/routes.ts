@@ -1,0 +1,81 @@
+import { isAlias } from "@slowboat/contract";
+import { chooseModel } from "@slowboat/intake";
+import { fault } from "@slowboat/kernel";
+import type { PriceBook } from "@slowboat/pricing";
+import { deleteRoute, listRoutes, type RouteRow, setRoute } from "@slowboat/store";
+import type { Context } from "hono";
+import type { AppEnv, Mount } from "../http/env.ts";
+import { readJsonBody } from "../interactive/read-body.ts";
+
+const CANDIDATES_MAX = 8;
+const QUALITY = 0.98;
+const ALIASES_MAX = 100;
+
+/** A tenant's routed aliases: set, listed, taken away. */
+export const routingRoutes: Mount = (app, deps) => {
+  app.get("/v1/routes", async (c) => {
+    const rows = await listRoutes(deps.store.sql, c.var.caller.tenantId);
+    return c.json({ object: "list", data: rows.map(routeObject) });
+  });
+
+  app.put("/v1/routes/:alias", async (c) => {
+    const { tenantId } = c.var.caller;
+    const alias = aliasOfPath(c);
+    const wish = readRoute(deps.book, (await readJsonBody(c)).value);
+    const known = await listRoutes(deps.store.sql, tenantId);
+    if (known.length >= ALIASES_MAX && !known.some((row) => row.alias === alias))
+      throw fault("invalid-request", { message: `A tenant may have ${ALIASES_MAX} aliases; take one away first.` });
+    const row = await deps.store.begin((tx) => setRoute(tx, { tenantId, alias, ...wish, nowMs: deps.clock.job() }));
+    return c.json(routeObject(row));
+  });
+
+  app.delete("/v1/routes/:alias", async (c) => {
+    const { tenantId } = c.var.caller;
+    const alias = aliasOfPath(c);
+    if (!(await deps.store.begin((tx) => deleteRoute(tx, { tenantId, alias }))))
+      throw fault("not-found", { message: `There is no alias '${alias}'.` });
+    return c.json({ id: alias, object: "route", deleted: true });
+  });
+};
+
+function aliasOfPath(c: Context<AppEnv>): string {
+  const alias = c.req.param("alias") ?? "";
+  if (isAlias(alias)) return alias;
+  throw fault("invalid-request", {
+    param: "alias",
+    message: "An alias has 1 to 64 small letters, digits, dots, dashes and underscores, a letter or digit first.",
+  });
+}
+
+/** Reads what an alias is to be; every model must be known, and the baseline is one of the candidates or is added to them. */
+function readRoute(book: PriceBook, value: Readonly<Record<string, unknown>>): { candidates: string; baseline: string; quality: number } {
+  const { candidates, baseline, quality = QUALITY } = value;
+  const isNames = Array.isArray(candidates) && candidates.every((one) => typeof one === "string");
+  if (!isNames || candidates.length === 0 || candidates.length > CANDIDATES_MAX)
+    throw fault("invalid-request", { param: "candidates", message: `'candidates' must be a list of 1 to ${CANDIDATES_MAX} model names.` });
+  if (typeof baseline !== "string")
+    throw fault("missing-parameter", { param: "baseline", message: "'baseline' must name the model that is the measure." });
+  if (typeof quality !== "number" || !(quality >= 0.5 && quality <= 0.999))
+    throw fault("invalid-request", { param: "quality", message: "'quality' must be a share of the baseline's quality, 0.5 to 0.999." });
+  const names = [...new Set([baseline, ...(candidates as string[])])];
+  for (const name of names) knownWords(book, name, name === baseline ? "baseline" : "candidates");
+  return { candidates: JSON.stringify(names), baseline, quality };
+}
+
+/** A model with a price that answers in words; without a price nothing can be said to be saved. */
+function knownWords(book: PriceBook, name: string, param: string): void {
+  const endpoint = book.names.get(name)?.endpoints.find((one) => one === "/v1/chat/completions" || one === "/v1/messages" || one === "/v1/responses");
+  chooseModel(book, { name, endpoint: endpoint ?? "/v1/chat/completions", allowUnpriced: false, param });
+}
+
+const routeObject = (row: RouteRow): Record<string, unknown> => ({
+  id: row.alias,
+  object: "route",
+  model: row.alias === "default" ? "auto" : `auto:${row.alias}`,
+  candidates: JSON.parse(row.candidates) as string[],
+  baseline: row.baseline,
+  quality: row.quality,
+  policy_version: row.policyVersion,
+  labels: row.labels,
+  trained_at: row.trainedAtMs === null ? null : new Date(row.trainedAtMs).toISOString(),
+});
