@@ -107,12 +107,3 @@ create unlogged table key_call (
   until_real_ms float8 not null
 );
 create index key_call_by_key on key_call (key_id, until_real_ms);
-
--- What tenants were served of a scarce thing, by their weights: the virtual counters of fair shares. Corrected when the work is settled.
-create table fair_share (
-  resource text not null,
-  tenant_id text not null,
-  served float8 not null,
-  at_ms float8 not null,
-  primary key (resource, tenant_id)
-);

@@ -120,17 +120,6 @@ export const keyCall = pgTable("key_call", {
   untilRealMs: instant("until_real_ms").notNull(),
 });
 
-export const fairShare = pgTable(
-  "fair_share",
-  {
-    resource: text("resource").notNull(),
-    tenantId: text("tenant_id").notNull(),
-    served: doublePrecision("served").notNull(),
-    atMs: instant("at_ms").notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.resource, t.tenantId] })],
-);
-
 export const idempotency = pgTable(
   "idempotency",
   {
