@@ -3,12 +3,12 @@ export const POLICY = {
   /** Labels kept; older ones are forgotten. */
   window: 5_000,
   /** Fewer labels than this set no threshold, however large the allowed error. */
-  labelsMin: 200,
+  labelsMin: 60,
   /** Share of the allowed error that is kept back for what the theorem does not cover: weights, a cache that grows, a verifier that learned from the same labels. */
   reserve: 0.25,
   /** Fitted anew when the labels since the last time are this share of those kept, and at least `refitMin`. */
   refitShare: 0.1,
-  refitMin: 40,
+  refitMin: 15,
   refitMax: 250,
   /** Pull of the verifier to its prior weights. */
   pull: 2,

@@ -46,7 +46,20 @@ function lessonsOf(vectorOf: VectorOf): { ask: ReuseAsk; label: boolean }[] {
   return [...alone, ...amidst.map(({ ask, answer }) => ({ ask, label: answers.get(electedOf(ask) ?? "") === answer }))];
 }
 
+/** JSON as the formatter of the house leaves it: numbers fill their lines. */
+function written({ revision, weights }: ReturnType<typeof teach>): string {
+  const WIDTH = 150;
+  const lines: string[] = [];
+  for (const [at, weight] of weights.entries()) {
+    const word = `${weight}${at < weights.length - 1 ? "," : ""}`;
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= WIDTH) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(`    ${word}`);
+  }
+  return `{\n  "revision": ${revision},\n  "weights": [\n${lines.join("\n")}\n  ]\n}\n`;
+}
+
 const texts = readLessons().flatMap((pairs) => pairs.flatMap(({ a, b }) => [a, b]));
 const lessons = lessonsOf(await embedAll(texts));
-writeFileSync(TARGET, `${JSON.stringify(teach(lessons, PULL))}\n`);
+writeFileSync(TARGET, written(teach(lessons, PULL)));
 process.stdout.write(`${lessons.length} lessons, ${lessons.filter(({ label }) => label).length} of them right: ${TARGET}\n`);
