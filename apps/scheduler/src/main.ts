@@ -112,7 +112,7 @@ const populateDeps = {
   clock,
   rng,
   logger,
-  sight: () => readSnapshot(planDeps, store.sql, clock.job()),
+  sight: async () => (await readSnapshot(planDeps, store.sql, clock.job())).snapshot,
   house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED === "1" },
 };
 

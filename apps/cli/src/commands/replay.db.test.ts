@@ -7,7 +7,8 @@ import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
 import { addShadow, insertAttempts, insertJobs, recordPriceBook } from "@slowboat/store";
 import { seedTenant, type TestDatabase, testDatabase, testJob, testRng } from "@slowboat/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { plainEnvironment, ROOT } from "../config.ts";
+import { plainEnvironment } from "../config.ts";
+import { ROOT } from "../root.ts";
 
 // The commands as an operator types them, each a process of its own, on a database of the test's.
 

@@ -49,17 +49,17 @@ export async function readQuote(deps: AppDeps, c: Context<AppEnv>): Promise<Quot
   if (/^application\/(?:jsonl|x-ndjson|x-jsonlines)\b/i.test(c.req.header("content-type") ?? "")) {
     const query = c.req.query();
     refuseUnknown(query, QUERY);
-    const terms = commonTerms(deps, c, { ...query, metadata: undefined }, nowMs, false);
+    const terms = await commonTerms(deps, c, { ...query, metadata: undefined }, nowMs, false);
     return { terms, requests: lineRequests(intake, caller, { chunks: heldLines(c), endpoint: endpointOf(query["endpoint"]) }, terms) };
   }
   const body = await readJsonBody(c);
   if (body.value["input_file_id"] !== undefined) return await fileInput(deps, c, { intake, caller, value: body.value, nowMs });
   if (body.value["requests"] !== undefined) {
     refuseUnknown(body.value, LIST);
-    const terms = commonTerms(deps, c, body.value, nowMs, true);
+    const terms = await commonTerms(deps, c, body.value, nowMs, true);
     return { terms, requests: listRequests(intake, caller, elementsOf(body.text, body.value["requests"]), terms) };
   }
-  const terms = commonTerms(deps, c, {}, nowMs, true);
+  const terms = await commonTerms(deps, c, {}, nowMs, true);
   return { terms, requests: oneRequest(intake, caller, body, terms) };
 }
 
@@ -77,7 +77,7 @@ async function fileInput(
       param: "input_file_id",
       message: `Cannot find file ${id.slice(0, 64)}, or it was not uploaded with purpose 'batch'.`,
     });
-  const terms = commonTerms(deps, c, value, nowMs, false);
+  const terms = await commonTerms(deps, c, value, nowMs, false);
   return { terms, requests: lineRequests(intake, caller, { chunks: deps.blob.get(file.blobKey), endpoint: endpointOf(value["endpoint"]) }, terms) };
 }
 
@@ -108,7 +108,7 @@ function endpointOf(name: unknown): Endpoint | null {
 }
 
 /** The headers go first, then a member of the body (or of the query), then a batch's metadata, its window and its tier. */
-function commonTerms(deps: AppDeps, c: Context<AppEnv>, value: Members, nowMs: number, mixed: boolean): QuoteTerms {
+async function commonTerms(deps: AppDeps, c: Context<AppEnv>, value: Members, nowMs: number, mixed: boolean): Promise<QuoteTerms> {
   const known = deps.house.lanes;
   const asked = headerTerms(c.req.raw.headers, known, c.var.caller.semanticCache);
   const metadata = readMetadata(value["metadata"]);
@@ -138,6 +138,7 @@ function commonTerms(deps: AppDeps, c: Context<AppEnv>, value: Members, nowMs: n
     throw fault("invalid-request", { param: "model", message: "'model' must be the name of a model." });
   return {
     nowMs,
+    routes: await deps.routes.load(c.var.caller.tenantId),
     asked,
     mixed: mixed || word("mixed_models") === "true",
     deadlineAtMs,

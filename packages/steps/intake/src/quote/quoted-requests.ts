@@ -1,6 +1,7 @@
 import { type Endpoint, type LaneId, readJobRequest } from "@slowboat/contract";
 import { isFault, memberSpans, replaceSpans } from "@slowboat/kernel";
 import type { AdmissionClass } from "@slowboat/plan";
+import type { RouteBook } from "@slowboat/store";
 import { type CheckedLine, lineJudge } from "../batch-input.ts";
 import { type InputError, inputError } from "../batch-line.ts";
 import type { Caller } from "../keys.ts";
@@ -21,6 +22,8 @@ export interface QuoteTerms {
   readonly fallbacks: readonly string[] | null;
   /** The model to be asked in place of the one that a request names; `null` for its own. */
   readonly model: string | null;
+  /** The caller's aliases. */
+  readonly routes: RouteBook;
   /** What the headers ask for; it goes before what a job says. */
   readonly asked: HeaderTerms;
   /** Whether lines may name several models, as a batch of messages may. */
@@ -82,7 +85,7 @@ function judgeJob(intake: IntakeTerms, caller: Caller, envelope: Envelope, terms
 
 function draft(intake: IntakeTerms, caller: Caller, { no, text, value }: Envelope, terms: QuoteTerms): QuotedRequest {
   const renamed = terms.model === null ? { text, value } : jobWithModel(text, value, terms.model);
-  const { job, judged } = draftJob(intake, caller, { envelopeText: renamed.text, envelope: readJobRequest(renamed.value), asked: terms.asked });
+  const { job, judged } = draftJob(intake, caller, { envelopeText: renamed.text, envelope: readJobRequest(renamed.value), asked: terms.asked, routes: terms.routes });
   return {
     no,
     judged,
@@ -106,7 +109,7 @@ function lineJudges(intake: IntakeTerms, caller: Caller, terms: QuoteTerms): (en
     metadata: terms.mixed ? JSON.stringify({ mixed_models: "true" }) : null,
     createdAtMs: terms.nowMs,
   };
-  const house = { book: intake.book, lanes: intake.house.lanes };
+  const house = { book: intake.book, lanes: intake.house.lanes, routes: terms.routes, rng: intake.rng };
   return (entry) => {
     const { endpoint } = entry;
     const judge = judges.get(endpoint) ?? lineJudge(house, { ...batch, endpoint }, endpoint === "/v1/messages");
