@@ -17,7 +17,7 @@ test("a shadow policy decides everything as well, is counted beside the live one
   expect(rows.map(({ lane, shadowLane, decisions }) => ({ lane, shadowLane, decisions }))).toEqual([
     { lane: "openai-batch", shadowLane: "openai", decisions: 12 },
   ]);
-  expect(rows[0]?.policy).toBe('{"wasteCancelled":30}', () => 0);
+  expect(rows[0]?.policy).toBe('{"wasteCancelled":30}');
   expect(rows[0]?.expectedNano).toBeGreaterThan(0n);
   expect(rows[0]?.shadowExpectedNano).toBeGreaterThan(rows[0]?.expectedNano ?? 0n);
   const placed = await world.rows<{ lane: string }>("attempt", "lane");
