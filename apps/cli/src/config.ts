@@ -1,13 +1,10 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { type Market, openMarket, parseSettings } from "@slowboat/runtime";
+import { isWebhookSecret, type Market, openMarket, parseSettings } from "@slowboat/runtime";
 import { z } from "zod";
 import { Ended, EXIT } from "./exit.ts";
-
-/** The checkout: where the other apps and the data folder of the default lie. */
-export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+import { ROOT } from "./root.ts";
 
 const text = z.string().trim().min(1).optional();
 const schema = z.object({
@@ -16,7 +13,10 @@ const schema = z.object({
   OPENAI_API_KEY: text,
   OPENAI_BASE_URL: z.url().optional(),
   /** The signing secret of our endpoint among OpenAI's webhooks. */
-  OPENAI_WEBHOOK_SECRET: text,
+  OPENAI_WEBHOOK_SECRET: text.refine(
+    (secret) => secret === undefined || isWebhookSecret(secret),
+    "give the signing secret that OpenAI shows when the endpoint is made: whsec_ and base64; or unset it",
+  ),
   ANTHROPIC_API_KEY: text,
   ANTHROPIC_BASE_URL: z.url().optional(),
   /** The first tenant's key; else one is made and printed once. */
@@ -29,7 +29,10 @@ const schema = z.object({
     .string()
     .regex(/^[0-9a-f]{64}$/, "must be 64 hex digits")
     .optional(),
-  SLOWBOAT_CALLBACK_ALLOW: text,
+  SLOWBOAT_CALLBACK_ALLOW: text.refine(
+    (pairs) => pairs === undefined || pairs.split(",").every((pair) => /^\s*(?:[^\s:/]+|\[[0-9a-fA-F:]+\]):\d{1,5}\s*$/.test(pair)),
+    "give host:port pairs, separated by commas, such as hooks.internal:8443",
+  ),
   /** Path of a file of OpenAI-compatible providers. */
   SLOWBOAT_PROVIDERS: text.transform((path) => (path === undefined ? undefined : resolve(path))),
   /** Path of a module of one's own lanes. */
@@ -37,8 +40,12 @@ const schema = z.object({
   SLOWBOAT_LANES: text.transform((path) => (path === undefined ? undefined : resolve(path))),
   /** Limits of enqueued tokens, as JSON. */
   SLOWBOAT_ENQUEUED_TOKENS: text,
+  /** Path of a JSON file of policy values that watch beside the live policy. */
+  SLOWBOAT_SHADOW_POLICY: text.transform((path) => (path === undefined ? undefined : resolve(path))),
   /** Requests in flight at a time on each real-time lane; the scheduler's own default without it. */
   SLOWBOAT_CALL_CONCURRENCY: z.coerce.number().int().min(1).max(1024).optional(),
+  /** Jobs that may be due and not planned yet, before work for later is refused; the intake API's own default without it. */
+  SLOWBOAT_BACKLOG_MAX: z.coerce.number().int().min(1).max(1e8).optional(),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   SLOWBOAT_RETENTION_DAYS: z.coerce.number().int().min(0).max(3650).optional(),
   NO_COLOR: z.string().optional(),
@@ -61,7 +68,13 @@ export const isEmulated = (config: Config): boolean =>
   config.OPENAI_API_KEY === undefined && config.ANTHROPIC_API_KEY === undefined && readMarket(config).compatible.length === 0;
 
 /** Prices, and the configured providers whose keys are in the environment. */
-export const readMarket = (config: Config): Market => openMarket(config.SLOWBOAT_PROVIDERS, process.env);
+export function readMarket(config: Config): Market {
+  try {
+    return openMarket(config.SLOWBOAT_PROVIDERS, process.env);
+  } catch (error) {
+    throw new Ended(EXIT.usage, error instanceof Error ? error.message : String(error));
+  }
+}
 
 /** The keys of the configured providers, for the processes that talk to them. */
 export const providerKeys = (market: Market): Record<string, string> =>

@@ -4,8 +4,10 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { NightlyFlags } from "./commands/nightly.ts";
 import type { GlobalFlags } from "./commands/place.ts";
 import type { StackFlags } from "./commands/stack-options.ts";
-import { type Config, ROOT, readConfig } from "./config.ts";
+import type { Config } from "./config.ts";
 import { EXIT, EXIT_HELP } from "./exit.ts";
+import { addQuestions } from "./program-questions.ts";
+import { ROOT } from "./root.ts";
 
 /** Every command loads its code when it runs: help and completion stay quick. */
 type Run = (config: Config) => Promise<number>;
@@ -29,8 +31,12 @@ export async function program(argv: readonly string[]): Promise<number> {
   };
   addServing(cli, later);
   addWork(cli, later);
+  addQuestions(cli, later);
+  addPolicies(cli, later);
   addKeys(cli, later);
   addTenants(cli, later);
+  addBooks(cli, later);
+  addBudgets(cli, later);
   addCache(cli, later);
   try {
     await cli.parseAsync([...argv]);
@@ -38,7 +44,10 @@ export async function program(argv: readonly string[]): Promise<number> {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
-  return run === null ? EXIT.usage : await (run as Run)(readConfig());
+  if (run === null) return EXIT.usage;
+  // The settings know every model and its price: help does without.
+  const { readConfig } = await import("./config.ts");
+  return await (run as Run)(readConfig());
 }
 
 const version = (): string => (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string }).version;
@@ -88,6 +97,11 @@ const positive = (text: string): string => {
   return text;
 };
 
+const positiveTokens = (text: string): string => {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("give a whole number from 1.");
+  return text;
+};
+
 function addWork(cli: Command, later: Later): void {
   cli
     .command("submit")
@@ -97,6 +111,9 @@ function addWork(cli: Command, later: Later): void {
     .option("--max-cost <usd>", "refuse a job that could cost more")
     .option("--allow <lanes>", "comma list: cache, pool, batch, flex, realtime, or single lanes")
     .option("--deny <lanes>", "comma list, as --allow")
+    .option("--fallbacks <models>", "comma list of models that may answer where the asked one cannot, in this order")
+    .option("--callback <url>", "where the end is announced, signed with the key's webhook secret")
+    .option("--cache <mode>", "auto, always or off: whether a kept answer to the same request will do")
     .option("--idempotency-key <key>", "a repeated call with it makes nothing new")
     .option("--wait", "wait for the end; Ctrl-C stops the waiting alone")
     .action((file: string, _flags, command: Command) =>
@@ -117,6 +134,13 @@ function addWork(cli: Command, later: Later): void {
       later(async (config) => (await import("./commands/results.ts")).results(config, all(command), id)),
     );
   cli
+    .command("cancel")
+    .description("cancel a job, or what has not been answered of a batch")
+    .argument("<id>")
+    .action((id: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/cancel.ts")).cancel(config, all(command), id)),
+    );
+  cli
     .command("jobs")
     .description("list the newest jobs")
     .option("--limit <n>", "at most this many", positive, "20")
@@ -132,6 +156,21 @@ function addWork(cli: Command, later: Later): void {
     );
 }
 
+function addPolicies(cli: Command, later: Later): void {
+  cli
+    .command("replay")
+    .description("run the stored jobs of a time under another policy in the simulator, and show both bills beside what was paid")
+    .requiredOption("--since <when>", 'RFC 3339, or a length before now: "24h", "7d"')
+    .option("--until <when>", "as --since; now if left out")
+    .requiredOption("--policy <file>", "JSON of policy values; what it does not name stays")
+    .option("--seed <n>", "of the simulator's luck", positive, "1")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/replay.ts")).replay(config, all(command))));
+  cli
+    .command("shadow")
+    .description("show what the policy in SLOWBOAT_SHADOW_POLICY, which watches and never acts, would have decided")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/shadow.ts")).shadow(config, all(command))));
+}
+
 function addKeys(cli: Command, later: Later): void {
   const keys = cli.command("keys").description("API keys, by the operator of the installation");
   keys
@@ -140,6 +179,11 @@ function addKeys(cli: Command, later: Later): void {
     .option("--name <name>", "what it is for", "key")
     .option("--tenant <name>", "whose it is; made when new", "default")
     .option("--allow-unpriced", "the tenant may run models that have no price; they show as unpriced, never as 0")
+    .option("--project <name>", "the project of the tenant that it works for; made when new", "default")
+    .option("--admin", "it may set the budgets of its tenant over the API")
+    .option("--rpm <n>", "requests a minute, over all processes", positive)
+    .option("--tpm <n>", "tokens a minute, as estimated, with the output that is asked for", positiveTokens)
+    .option("--concurrency <n>", "synchronous calls at once", positive)
     .action((_flags, command: Command) => later(async (config) => (await import("./commands/keys.ts")).keysCreate(config, all(command))));
   keys
     .command("revoke")
@@ -152,6 +196,31 @@ function addKeys(cli: Command, later: Later): void {
     .command("list")
     .description("list keys by id")
     .action((_flags, command: Command) => later(async (config) => (await import("./commands/keys.ts")).keysList(config, all(command))));
+}
+
+/** Whose budget, and of which period. */
+const budgetOf = (command: Command): Command =>
+  command
+    .option("--tenant <name>", "whose", "default")
+    .option("--project <name>", "of this project of the tenant alone")
+    .option("--period <period>", "total, day or month (UTC)", "month");
+
+function addBudgets(cli: Command, later: Later): void {
+  const budgets = cli.command("budgets").description("what tenants and projects may be charged, by the operator of the installation");
+  budgetOf(budgets.command("set"))
+    .description("set a budget; work whose rescue price does not fit into it is refused")
+    .option("--amount <usd>", "dollars a period")
+    .option("--soft", "refuse nothing, only count and alert")
+    .option("--alert-at <share>", "alert once a period at this share of it, such as 0.8")
+    .option("--callback <url>", "where the alert goes as a webhook; signed with the secret of the tenant's oldest key")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/budgets.ts")).budgetsSet(config, all(command))));
+  budgets
+    .command("list")
+    .description("list budgets with what is spent, reserved and left")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/budgets.ts")).budgetsList(config, all(command))));
+  budgetOf(budgets.command("remove"))
+    .description("take a budget back")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/budgets.ts")).budgetsRemove(config, all(command))));
 }
 
 function addCache(cli: Command, later: Later): void {
@@ -192,6 +261,7 @@ function addTenants(cli: Command, later: Later): void {
     .option("--semantic-cache <on|off>", "whether answers are given again to questions that only mean the same")
     .option("--max-error <share>", "share of all requests that such reuse may answer wrongly, above 0 and at most 0.2; 0.01 unless set")
     .option("--cache-ttl <length>", "how long an answer may be given so, such as 12h or 1d; '' for as long as it is kept")
+    .option("--weight <n>", "its share where a lane is scarce, beside the others' 1")
     .action((name: string, _flags, command: Command) =>
       later(async (config) => (await import("./commands/tenants.ts")).tenantsSet(config, all(command), name)),
     );
@@ -199,4 +269,34 @@ function addTenants(cli: Command, later: Later): void {
     .command("list")
     .description("list tenants and their terms")
     .action((_flags, command: Command) => later(async (config) => (await import("./commands/tenants.ts")).tenantsList(config, all(command))));
+}
+
+function addBooks(cli: Command, later: Later): void {
+  const suspense = cli
+    .command("suspense")
+    .description("attempts that may have been billed and were never heard of, by the operator of the installation");
+  suspense
+    .command("list")
+    .description("list them with what they cost at most")
+    .action((_flags, command: Command) => later(async (config) => (await import("./commands/suspense.ts")).suspenseList(config, all(command))));
+  suspense
+    .command("clear")
+    .argument("<attempt-id>")
+    .description("end one by what the provider's bill says; a charge goes into the ledger as waste")
+    .option("--charged <usd>", "what the provider took for it")
+    .option("--not-charged", "it is not on the bill")
+    .option("--evidence <text>", "where that is written")
+    .action((id: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/suspense.ts")).suspenseClear(config, all(command), id)),
+    );
+  cli
+    .command("reconcile")
+    .description("hold the ledger against a provider's bill, attempt by attempt; ends with 1 where they differ")
+    .argument("<bill>", "JSON lines or CSV: client_request_id (or custom_id, id) and usd (or nano_usd); or a JSON document with lines")
+    .option("--from <instant>", "the time that the bill covers, RFC 3339")
+    .option("--to <instant>", "its end, not included")
+    .option("--apply", "clear the attempts in suspense by it; else nothing is written")
+    .action((bill: string, _flags, command: Command) =>
+      later(async (config) => (await import("./commands/suspense.ts")).reconcileBill(config, all(command), bill)),
+    );
 }

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useState } from "react";
 import { fetchOverview, KeyRefused } from "./ask.ts";
 import { BatchPanel } from "./batch-panel.tsx";
+import { BudgetAlerts, Budgets } from "./budgets.tsx";
 import { Empty, EmptyWindow } from "./empty.tsx";
 import { counted, exact, usd } from "./format.ts";
 import { JobPanel } from "./job-panel.tsx";
@@ -96,6 +97,7 @@ function Notices({ overview, trouble, again }: { overview: Overview; trouble: st
           been charged without an answer.
         </p>
       ) : null}
+      <BudgetAlerts overview={overview} />
     </>
   );
 }
@@ -139,6 +141,7 @@ function Body({ overview, filters, setFilter }: { overview: Overview; filters: U
       ) : (
         <>
           <Tiles overview={overview} />
+          <Budgets overview={overview} />
           <Waterfall receipt={overview.receipt} />
           <Lanes overview={overview} chosen={filters.get("lane") ?? ""} choose={chooseLane} />
           <ReuseByMeaning reuse={overview.reuse} />

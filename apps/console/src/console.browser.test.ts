@@ -10,7 +10,7 @@ import { writeClock } from "@slowboat/store";
 import { type TestDatabase, testDatabase, testRng } from "@slowboat/testkit";
 import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Night, type Seeded, seedNight, seedOld, seedOwner } from "./testing/seed.ts";
+import { type Night, type Seeded, seedChain, seedNight, seedOld, seedOwner } from "./testing/seed.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const SECRET = "cd".repeat(32);
@@ -34,6 +34,8 @@ let owner: Seeded;
 let past: Seeded;
 let idle: Seeded;
 let night: Night;
+let chained: Seeded;
+let chain: Awaited<ReturnType<typeof seedChain>>;
 
 beforeAll(async () => {
   database = await testDatabase();
@@ -45,6 +47,8 @@ beforeAll(async () => {
   past = await seedOwner(seeding, "past");
   await seedOld(seeding, past);
   idle = await seedOwner(seeding, "idle");
+  chained = await seedOwner(seeding, "chained");
+  chain = await seedChain(seeding, chained);
   // The queue's own tables, made before the service asks for them.
   await (await createQueue({ backend: "postgres", url: database.url, max: 1 })).close();
   // Always: a page that was built from older sources would be tested in place of this one.
@@ -204,6 +208,34 @@ test("a column of figures has one number of decimals, under a heading on the sam
   );
   for (const [cell, head] of sides) expect(head).toBe(cell);
   await page.context().close();
+});
+
+test("a job that another model answered says which, why, and what that changed of the request", async () => {
+  const page = await openAs(chained);
+  await page.getByTitle(chain.answered, { exact: true }).click();
+  const shown = panel(page);
+  await shown.getByText("stands in: gpt-5-mini cannot answer (openai: its provider is failing").waitFor();
+  expect(await shown.locator(".aside li").allTextContents()).toEqual(["seed: is left out", "max_tokens: 8192 is added"]);
+  expect(await shown.getByRole("definition").filter({ hasText: "claude-haiku-4-5" }).count()).toBe(1);
+  expect(await shown.getByRole("cell", { name: "anthropic claude-haiku-4-5" }).count()).toBe(1);
+  expect(await hasSidewaysScroll(page)).toBe(false);
+  await shoot(page, "fallback-d", false);
+  await page.context().close();
+});
+
+test("a job that is held says what it waits for and when it is looked at again, on a phone too", async () => {
+  for (const width of [1440, 390]) {
+    const page = await openAs(chained, { width });
+    await page.getByTitle(chain.waits, { exact: true }).click();
+    const note = panel(page).locator(".aside");
+    await note.waitFor();
+    expect(await note.textContent()).toMatch(
+      /^waits openai-batch: .*900,000 tokens that may be enqueued.*; the scheduler looks again at .* at the latest$/,
+    );
+    expect(await hasSidewaysScroll(page)).toBe(false);
+    await shoot(page, `waits-${width}`, false);
+    await page.context().close();
+  }
 });
 
 test("a job opens by the keyboard, shows its decision, attempts and receipt, and gives the focus back", async () => {

@@ -33,7 +33,7 @@ export function JobPanel({ apiKey, apiUrl, id, nowMs, emulated, open, close, ref
       ) : (
         <>
           <JobFacts job={job} nowMs={nowMs} open={open} />
-          <DecisionPart decision={decision} nextDecisionAtMs={job.nextDecisionAtMs} nowMs={nowMs} />
+          <DecisionPart decision={decision} nowMs={nowMs} />
           <Attempts attempts={job.attempts} />
           <ReceiptPart receipt={job.receipt} ended={job.endedAtMs !== null} />
           <section aria-labelledby="answer-title">
@@ -57,11 +57,18 @@ function JobFacts({ job, nowMs, open }: { job: JobDetail; nowMs: number; open: (
           <code>{job.error.code ?? "failed"}</code> {job.error.message ?? ""}
         </p>
       )}
+      {job.waiting === null ? null : (
+        <p className="aside" role="note">
+          <strong>waits</strong> {job.waiting}
+          {job.nextDecisionAtMs === null ? "" : `; the scheduler looks again at ${exact(job.nextDecisionAtMs)} at the latest`}
+        </p>
+      )}
       <Facts
         facts={[
           ["state", <State key="state" state={job.state} />],
           ["lane", job.lane ?? "none yet"],
           ["model", job.model],
+          ["stands in", job.attempts.at(-1)?.decision?.fallback?.name ?? null],
           ["compared with", job.baselineModel === job.model ? null : job.baselineModel],
           ["endpoint", job.endpoint],
           ["custom id", job.customId],
@@ -94,12 +101,12 @@ function JobFacts({ job, nowMs, open }: { job: JobDetail; nowMs: number; open: (
   );
 }
 
-function DecisionPart({ decision, nextDecisionAtMs, nowMs }: { decision: Decision | null; nextDecisionAtMs: number | null; nowMs: number }) {
+function DecisionPart({ decision, nowMs }: { decision: Decision | null; nowMs: number }) {
   if (decision === null) {
     return (
       <section aria-labelledby="decision-title">
         <h3 id="decision-title">Decision</h3>
-        <p className="quiet">No lane is chosen yet{nextDecisionAtMs === null ? "." : `; the scheduler looks again at ${exact(nextDecisionAtMs)}.`}</p>
+        <p className="quiet">No lane is chosen yet.</p>
       </section>
     );
   }
@@ -120,6 +127,7 @@ function DecisionPart({ decision, nextDecisionAtMs, nowMs }: { decision: Decisio
           ["rescued at the latest", instant(decision.latestStartAtMs, nowMs)],
         ]}
       />
+      {decision.fallback === undefined ? null : <StandIn fallback={decision.fallback} />}
       <table className="cards short">
         <Head columns={["candidate", "#price", "#expected", "#in time", "why"]} />
         <tbody>
@@ -150,6 +158,22 @@ function DecisionPart({ decision, nextDecisionAtMs, nowMs }: { decision: Decisio
   );
 }
 
+/** Which model answers in the asked one's place, why, and what that changes of the request. */
+const StandIn = ({ fallback }: { fallback: NonNullable<Decision["fallback"]> }) => (
+  <div className="aside" role="note">
+    <p>
+      <strong>{fallback.name}</strong> stands in: {fallback.why}.
+    </p>
+    {fallback.notes.length === 0 ? null : (
+      <ul>
+        {fallback.notes.map((note) => (
+          <li key={note}>{note}</li>
+        ))}
+      </ul>
+    )}
+  </div>
+);
+
 const statusWords = (attempt: Attempt): string =>
   [attempt.statusCode === null ? "" : String(attempt.statusCode), attempt.errorCode === null ? "" : words(attempt.errorCode)].join(" ").trim() ||
   "none yet";
@@ -178,7 +202,10 @@ function Attempts({ attempts }: { attempts: readonly Attempt[] }) {
                     <Copy text={attempt.id} what={attempt.id} />
                   </span>
                 </th>
-                <td data-label="lane">{attempt.lane}</td>
+                <td data-label="lane">
+                  {attempt.lane}
+                  {attempt.model === null ? null : <span className="quiet"> {attempt.model}</span>}
+                </td>
                 <td data-label="state">
                   <State state={attempt.state} />
                 </td>

@@ -22,6 +22,7 @@ export interface Overview {
     readonly soon: number;
     readonly late_batches: number;
   };
+  readonly budgets: readonly Budget[];
   readonly lanes: readonly {
     readonly lane: string;
     readonly live: number;
@@ -48,6 +49,21 @@ export interface Overview {
   } | null;
   readonly jobs: readonly Job[];
   readonly batches: readonly Batch[];
+}
+
+/** What the tenant, or one of its projects, may be charged in the running period, and what is spent and reserved of it. */
+export interface Budget {
+  readonly id: string;
+  /** `null` for the whole tenant. */
+  readonly project: string | null;
+  readonly period: "total" | "day" | "month";
+  readonly hard: boolean;
+  readonly alert_at: number | null;
+  readonly alerted_at_ms: number | null;
+  readonly renews_at_ms: number | null;
+  readonly amount_nano_usd: string;
+  readonly reserved_nano_usd: string;
+  readonly spent_nano_usd: string;
 }
 
 /** List price − Σ lines = paid; savings are positive, waste is negative. */
@@ -112,8 +128,8 @@ export interface Decision {
   readonly reason: string;
   readonly decidedAtMs: number;
   readonly latestStartAtMs: number | null;
-  /** Set where another model than the asked one answers, by the name that the caller gave it. */
-  readonly fallback?: { readonly name: string };
+  /** Set where another model than the asked one answers: by the name that the caller gave it, why, and what the translation left out or changed. */
+  readonly fallback?: { readonly name: string; readonly why: string; readonly notes: readonly string[] };
   readonly candidates: readonly {
     readonly lane: string;
     /** Where the caller named several models: whose way this is. */
@@ -132,6 +148,8 @@ export interface Attempt {
   readonly lane: string;
   readonly state: string;
   readonly role: string;
+  /** Where it is not the model that was asked for. */
+  readonly model: string | null;
   readonly emulated: boolean;
   readonly requestId: string | null;
   readonly statusCode: number | null;
@@ -151,6 +169,8 @@ export interface JobDetail extends Omit<Job, "paid_nano_usd" | "unpriced"> {
   /** What the list price is of. */
   readonly baselineModel: string;
   readonly nextDecisionAtMs: number | null;
+  /** What an accepted job waits for; `null` once it is on a lane. */
+  readonly waiting: string | null;
   readonly error: { readonly code?: string; readonly message?: string } | null;
   readonly attempts: readonly Attempt[];
   readonly receipt: Receipt | null;

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
-import { createGate, createMeter, createPromptGate, runCallDispatch } from "@slowboat/dispatch";
+import { createChunkSlots, createGate, createMeter, createPromptGate, runPoolDispatch, tenantWeights } from "@slowboat/dispatch";
 import type { CallLane } from "@slowboat/lanes";
 import { type Consumer, createQueue, type Queue } from "@slowboat/queue";
 import { crash, type Logger, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
@@ -8,6 +8,9 @@ import { openStore, readClock, type Store } from "@slowboat/store";
 
 /** Requests that wait for the engine at a time: enough to fill its batches of texts. */
 const AT_ONCE = 64;
+/** Chunks in hand, and those taken off the queue that wait for their turn among them. */
+const CHUNKS_AT_ONCE = 2;
+const CHUNKS_WAITING = 64;
 
 interface QueueSettings {
   readonly databaseUrl: string;
@@ -39,8 +42,12 @@ export function createQueueService(lane: CallLane, settings: QueueSettings, logg
         promptGate: createPromptGate(clock.job),
         logger,
       };
-      const gate = createGate(AT_ONCE);
-      const consumer = await queue.consume("lane-pool", 2, ({ dispatchId }, signal) => runCallDispatch(deps, () => gate, dispatchId, signal));
+      const weight = tenantWeights(store, () => clock.real());
+      const gate = createGate(AT_ONCE, weight);
+      const slots = createChunkSlots(store, CHUNKS_AT_ONCE, weight);
+      const consumer = await queue.consume("lane-pool", CHUNKS_AT_ONCE + CHUNKS_WAITING, ({ dispatchId }, signal) =>
+        slots.run(dispatchId, () => runPoolDispatch(deps, () => gate, dispatchId, signal), signal),
+      );
       open = { store, queue, consumer };
     },
     stop: async () => {

@@ -1,13 +1,15 @@
 import { newId } from "@slowboat/kernel";
 import { Hono } from "hono";
+import { backlogWatch } from "./http/backlog.ts";
 import { bodyBudget } from "./http/body-budget.ts";
 import { bodyRules } from "./http/body-rules.ts";
 import type { App, AppDeps, AppEnv, Mount } from "./http/env.ts";
-import { EMULATED_LABEL } from "./http/env.ts";
 import { errorReply } from "./http/errors.ts";
 import { refuseTheRest } from "./http/paths.ts";
 import { speaksAnthropic } from "./http/surface.ts";
+import { budgetRoutes } from "./native/budgets.ts";
 import { cacheRoutes } from "./native/cache-routes.ts";
+import { quoteRoutes } from "./native/quote/routes.ts";
 import { nativeRoutes } from "./native/routes.ts";
 import { openaiRoutes } from "./openai/routes.ts";
 
@@ -22,7 +24,6 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
     const requestId = newId("request", deps.clock.real(), deps.rng);
     c.set("requestId", requestId);
     c.header(speaksAnthropic(c) ? "request-id" : "x-request-id", requestId);
-    if (deps.house.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
     await next();
   });
   app.get("/healthz", (c) => c.json({ status: "ok" }));
@@ -38,9 +39,15 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
     const bearer = authorization === undefined ? undefined : /^bearer +(\S+)\s*$/i.exec(authorization)?.[1];
     c.set("caller", await deps.verify(bearer ?? c.req.header("x-api-key")));
     await next();
+    for (const [name, value] of Object.entries(c.get("limits") ?? {})) c.header(name, value);
+  });
+  const backlog = backlogWatch({ sql: deps.store.sql, clock: deps.clock }, deps.backlogMax);
+  app.on("POST", ["/v1/jobs", "/v1/batches", "/v1/messages/batches"], async (_c, next) => {
+    backlog.check();
+    await next();
   });
   app.use("/v1/*", bodyRules(bodyBudget()));
-  for (const mount of [nativeRoutes, cacheRoutes, openaiRoutes, ...mounts]) mount(app, deps);
+  for (const mount of [nativeRoutes, quoteRoutes, budgetRoutes, cacheRoutes, openaiRoutes, ...mounts]) mount(app, deps);
   refuseTheRest(app);
   return app;
 }

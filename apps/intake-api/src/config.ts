@@ -1,4 +1,4 @@
-import { type Market, openMarket, parseSettings } from "@slowboat/runtime";
+import { isWebhookSecret, type Market, openMarket, parseSettings } from "@slowboat/runtime";
 import { z } from "zod";
 
 const optional = z
@@ -18,7 +18,7 @@ const schema = z.object({
   ANTHROPIC_API_KEY: optional,
   ANTHROPIC_BASE_URL: optional,
   /** The signing secret of the webhook endpoint that OpenAI knows; without it there is no route for its events. */
-  OPENAI_WEBHOOK_SECRET: optional.refine((text) => text === undefined || /^whsec_[A-Za-z0-9+/]{22,}={0,2}$/.test(text), "whsec_ and base64"),
+  OPENAI_WEBHOOK_SECRET: optional.refine((text) => text === undefined || isWebhookSecret(text), "whsec_ and base64"),
   SLOWBOAT_EMULATED: z
     .enum(["0", "1"])
     .default("0")
@@ -37,8 +37,12 @@ const schema = z.object({
   SLOWBOAT_PROVIDERS: optional,
   /** Path of a module of the operator's own lanes. */
   SLOWBOAT_LANES: optional,
+  /** As the scheduler has it: what a quote counts on. */
+  SLOWBOAT_CALL_CONCURRENCY: z.coerce.number().int().min(1).max(1024).default(240),
   /** Memory for the vectors of kept questions; what does not fit is read anew when it is asked. */
   SLOWBOAT_CACHE_MEMORY_MB: z.coerce.number().int().min(8).max(3_000).default(256),
+  /** Jobs that may be due and not planned yet, before more work for later is refused. */
+  SLOWBOAT_BACKLOG_MAX: z.coerce.number().int().min(1).max(1e8).optional(),
   SLOWBOAT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 

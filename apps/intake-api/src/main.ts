@@ -1,17 +1,19 @@
 import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
-import { createInteractive } from "@slowboat/dispatch";
+import { createInteractive, tenantWeights } from "@slowboat/dispatch";
 import { keyVerifier, openDesk } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
-import { createQueue } from "@slowboat/queue";
+import { createQueue, redisAllowances } from "@slowboat/queue";
 import { crash, createLogger, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { closeSemantic, openSemantic, semanticCalls, warmSemantic } from "@slowboat/semantic";
 import { openStore, readClock } from "@slowboat/store";
 import { anthropicRoutes } from "./anthropic/routes.ts";
 import { createApp } from "./app.ts";
 import { readConfig, readMarket } from "./config.ts";
+import { keyLimiter, postgresAllowances } from "./http/key-limits.ts";
 import { httpService } from "./http/serve.ts";
 import { interactiveRoutes } from "./interactive/routes.ts";
+import { concurrencyOf, plannerSight } from "./native/quote/planner-sight.ts";
 import { openaiWebhooks } from "./webhooks/routes.ts";
 
 const config = readConfig();
@@ -32,7 +34,7 @@ const builtIn = createLanes({
   compatible,
   poolUrl: config.SLOWBOAT_POOL_URL,
   clock,
-  pace: { rng },
+  pace: { rng, weight: tenantWeights(store, () => clock.real()) },
   emulated: config.SLOWBOAT_EMULATED,
 });
 const lanes = await withOwnLanes(builtIn, config.SLOWBOAT_LANES, { emulated: config.SLOWBOAT_EMULATED, clock });
@@ -46,6 +48,23 @@ const semantic = openSemantic({
   memoryBytes: config.SLOWBOAT_CACHE_MEMORY_MB * 1024 * 1024,
 });
 const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger, semantic: semanticCalls(semantic) });
+const redis =
+  config.REDIS_URL === undefined ? null : await redisAllowances(config.REDIS_URL, { onError: (err) => logger.warn({ err }, "redis-troubled") });
+const limiter = keyLimiter(redis ?? postgresAllowances(store), () => clock.real());
+/** The lanes as the scheduler sees them, as far as its rows and this process's own replies tell. */
+const sight = plannerSight({
+  store,
+  book,
+  clock,
+  rng,
+  offers: [...lanes.values()].map(({ id, account, emulated, pace }) => ({
+    id,
+    account,
+    emulated,
+    pace,
+    concurrency: concurrencyOf(id, config.SLOWBOAT_CALL_CONCURRENCY),
+  })),
+});
 const app = createApp(
   {
     store,
@@ -57,6 +76,9 @@ const app = createApp(
     house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED, callbackAllow: config.SLOWBOAT_CALLBACK_ALLOW },
     book,
     desk,
+    limiter,
+    sight,
+    backlogMax: config.SLOWBOAT_BACKLOG_MAX,
     verify: keyVerifier({ sql: store.sql, secret: config.SLOWBOAT_SECRET, clock }),
   },
   [
@@ -72,6 +94,8 @@ await runServices(
   [
     stopping(() => store.close()),
     stopping(() => queue.close()),
+    stopping(() => redis?.close() ?? Promise.resolve()),
+    stopping(() => limiter.close()),
     { start: async () => void warmSemantic(semantic), stop: () => closeSemantic(semantic) },
     stopping(() => desk.close()),
     stopping(() => interactive.close()),

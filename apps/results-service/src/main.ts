@@ -7,7 +7,7 @@ import { openStore, readClock } from "@slowboat/store";
 import { createDeliverer } from "@slowboat/webhook";
 import { createAdmin } from "./admin.ts";
 import { readConfig, readMarket } from "./config.ts";
-import { type SettleDeps, settleChunk } from "./settle.ts";
+import { releaseChunk, type SettleDeps, settleChunk } from "./settle.ts";
 
 const config = readConfig();
 const logger = createLogger("results-service", config.SLOWBOAT_LOG_LEVEL);
@@ -29,6 +29,9 @@ const deliverer = createDeliverer({ store, clock, rng, logger, secret: config.SL
 
 const drain = async (signal: AbortSignal): Promise<void> => {
   while (!signal.aborted && (await settleChunk(deps)) > 0);
+};
+const release = async (signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted && (await releaseChunk(deps)) > 0);
 };
 const deliver = async (signal: AbortSignal): Promise<void> => {
   await deliverer.deliverDue(signal);
@@ -71,6 +74,7 @@ await runServices(
     connections,
     bells,
     loop("settle-sweep", SETTLE_SWEEP_MS, drain, logger),
+    loop("release-sweep", SETTLE_SWEEP_MS, release, logger),
     loop("finalise-sweep", 1_000, (signal) => finaliser.sweep(signal), logger),
     loop("deliver-sweep", 1_000, deliver, logger),
     loop("retention-sweep", 30_000, retain, logger),

@@ -6,19 +6,23 @@ import { createLogger } from "@slowboat/runtime";
 import {
   claimAnswered,
   endBatch,
+  endJobs,
   insertAttempts,
   insertJobs,
+  listBudgets,
   type NewAttempt,
   type NewJob,
   orm,
   readJobReceipt,
+  reserveBudgets,
   saveAnswers,
+  saveBudget,
   table,
 } from "@slowboat/store";
 import { seedTenant, type TestDatabase, testClock, testDatabase, testJob, testQueue, testRng, until } from "@slowboat/testkit";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type SettleDeps, settleChunk } from "./settle.ts";
+import { releaseChunk, type SettleDeps, settleChunk } from "./settle.ts";
 
 const book = loadPriceBook(STANDARD_PRICES);
 const logger = createLogger("test", "silent");
@@ -354,3 +358,29 @@ test("the receipt's waterfall equals the ledger to the nano-dollar for random us
     { seed, numRuns: 40 },
   );
 }, 60_000);
+
+test("what a budget held for a job becomes what the ledger says was paid, in the same transaction, and settling again changes nothing", async () => {
+  const { sql } = database.store;
+  const nowMs = clock.job();
+  const budgetId = await saveBudget(sql, {
+    ...{ id: newId("budget", nowMs, rng), tenantId: owner.tenantId, projectId: null, period: "total", amountNano: 10_000_000n, hard: true },
+    ...{ alertAt: null, callbackUrl: null, keyId: null, nowMs },
+  });
+  const [paid, cancelled] = [job(), job()];
+  const at = { nowMs, realMs: clock.real() };
+  await database.store.begin(async (tx) => {
+    const holds = [paid, cancelled].map(({ id }) => ({ subjectId: id, ...owner, amountNano: 4_000_000n }));
+    expect(await reserveBudgets(tx, holds, at)).toEqual([null, null]);
+    await insertJobs(tx, [paid, cancelled]);
+  });
+  await answered(paid.id, 1, "openai", answer({ prompt: 1000, cached: 0, output: 100 }, "default"));
+  await settleChunk(deps);
+  await settleChunk(deps);
+  const standing = async () => (await listBudgets(sql, { tenantId: owner.tenantId, nowMs })).find((budget) => budget.id === budgetId);
+  const [posted] = await sql<{ nano: bigint }[]>`
+    select sum(e.amount_nano)::int8 as nano from ledger_entry e join ledger_txn t on t.id = e.txn_id where t.job_id = ${paid.id} and e.account like 'payable.%'`;
+  expect(await standing()).toMatchObject({ heldNano: 4_000_000n, spentNano: posted?.nano });
+  await endJobs(sql, [{ jobId: cancelled.id, state: "cancelled", error: null }], nowMs);
+  expect(await releaseChunk(deps)).toBe(1);
+  expect(await standing()).toMatchObject({ heldNano: 0n, spentNano: posted?.nano });
+});

@@ -5,7 +5,7 @@ import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import { outcomeOf, recordOutcomes, type SettlementFacts } from "@slowboat/results";
 import type { Clock, Logger } from "@slowboat/runtime";
-import { announceEvents, claimAnswered, type NewEvent, type Sql, type Store, withoutLiveJobs } from "@slowboat/store";
+import { announceEvents, claimAnswered, type NewEvent, releaseEnded, type Sql, type Store, settleHolds, withoutLiveJobs } from "@slowboat/store";
 
 export interface SettleDeps {
   readonly store: Store;
@@ -31,6 +31,7 @@ export async function settleChunk(deps: SettleDeps): Promise<number> {
     const facts = firstAnswerWins(rows.map((row) => outcomeOf(row, deps.book)));
     await postSettlements(tx, facts.flatMap(toSettlementRow(deps.book)), nowMs);
     const ended = await recordOutcomes(tx, facts, nowMs);
+    await settleBudgets(tx, deps, facts, nowMs);
     const announced = await announce(tx, deps, facts, new Set(ended.map((job) => job.id)), nowMs);
     report(deps.logger, facts);
     const touched = new Set(ended.flatMap((job) => (job.batchId === null ? [] : [job.batchId])));
@@ -46,6 +47,11 @@ export async function settleChunk(deps: SettleDeps): Promise<number> {
   if (waiting) await deps.queue.ring("plan", [{}]);
   if (events > 0) await deps.queue.ring("deliver", [{}]);
   return settled;
+}
+
+/** Gives back what budgets hold for work that ended without a settlement; returns how much it looked at. */
+export async function releaseChunk({ store, clock }: Pick<SettleDeps, "store" | "clock">): Promise<number> {
+  return await store.begin((tx) => releaseEnded(tx, { limit: CHUNK }, { nowMs: clock.job(), realMs: clock.real() }));
 }
 
 /** Two answers of one job in the same chunk, a hedge and what it hedged: the second is waste. */
@@ -78,6 +84,21 @@ const toSettlementRow =
             settlement,
           },
         ];
+
+/** What the chunk's attempts were paid, where a budget may hold for their jobs. */
+async function settleBudgets(tx: Sql, deps: SettleDeps, facts: readonly SettlementFacts[], nowMs: number): Promise<void> {
+  const counted = facts.filter(({ row }) => row.budgeted);
+  await settleHolds(
+    tx,
+    {
+      subjects: counted.map(({ row }) => row.jobId),
+      paid: counted.flatMap(({ row, settlement }) =>
+        settlement?.priced ? [{ jobId: row.jobId, attemptId: row.attemptId, nano: settlement.waterfall.paidNano }] : [],
+      ),
+    },
+    { nowMs, realMs: deps.clock.real() },
+  );
+}
 
 async function announce(tx: Sql, deps: SettleDeps, facts: readonly SettlementFacts[], ended: ReadonlySet<string>, nowMs: number): Promise<number> {
   const events: NewEvent[] = facts.flatMap(({ row, ok, kind }) => {

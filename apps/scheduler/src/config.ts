@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { type Policy, readPolicy } from "@slowboat/plan";
 import { type Market, openMarket, parseSettings } from "@slowboat/runtime";
 import { z } from "zod";
 
@@ -18,25 +20,30 @@ const schema = z.object({
   ANTHROPIC_BASE_URL: z.url().optional(),
   SLOWBOAT_EMULATED: z.enum(["0", "1"]).default("0"),
   SLOWBOAT_POOL_URL: z.url().optional(),
-  /** Limits of enqueued input tokens as JSON: lane, then model (`*` for all others), then tokens. */
-  SLOWBOAT_ENQUEUED_TOKENS: z
-    .string()
-    .default("{}")
-    .transform((text, ctx) => {
-      try {
-        return JSON.parse(text) as unknown;
-      } catch {
-        ctx.addIssue({ code: "custom", message: 'must be JSON such as {"openai-batch":{"gpt-5-mini":1500000,"*":900000}}' });
-        return z.NEVER;
-      }
-    })
-    .pipe(z.record(z.string(), z.record(z.string(), z.number().int().min(1)))),
+  /** Limits of enqueued input tokens as JSON: lane, then model (`*` for all others), then tokens; read with the market, which knows the names. */
+  SLOWBOAT_ENQUEUED_TOKENS: z.string().min(1).optional(),
+  /** Path of a JSON file of policy values that watches beside the live policy and never acts. */
+  SLOWBOAT_SHADOW_POLICY: z.string().min(1).optional(),
   /** Requests in flight at a time on each real-time lane. */
   SLOWBOAT_CALL_CONCURRENCY: z.coerce.number().int().min(1).max(1024).default(240),
 });
 
 /** The scheduler's settings. */
 export const readConfig = (): z.infer<typeof schema> => parseSettings(schema, process.env);
+
+/** The policy that watches, with the text that names it; `undefined` where none is configured. Throws a text for the operator. */
+export function readShadowPolicy(path: string | undefined): { readonly policy: Policy; readonly text: string } | undefined {
+  if (path === undefined) return undefined;
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw new Error(`SLOWBOAT_SHADOW_POLICY: ${path} cannot be read as JSON`, { cause });
+  }
+  const read = readPolicy(json);
+  if ("problem" in read) throw new Error(`SLOWBOAT_SHADOW_POLICY: ${path}: ${read.problem}`);
+  return { policy: read.policy, text: JSON.stringify(json) };
+}
 
 /** Prices, and the configured providers whose keys are in the environment. */
 export const readMarket = (path: string | undefined): Market => openMarket(path, process.env);

@@ -2,28 +2,41 @@ import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
 import { type LaneId, laneClass } from "@slowboat/contract";
 import {
+  createChunkSlots,
   createGate,
   createMeter,
   createPromptGate,
   createPromptTraffic,
   createQuotas,
+  createShadow,
   type Gate,
   type LaneDeps,
   type LaneOffer,
   laneQueue,
   type PlanDeps,
   planDue,
+  readSnapshot,
   runBatchDispatch,
   runCallDispatch,
   sweepLostCalls,
+  tenantWeights,
 } from "@slowboat/dispatch";
 import { populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
-import { crash, createLogger, loop, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
+import { crash, createLogger, loop, readEnqueuedTokens, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { closeSemantic, learnAnswered, noteForgotten, openSemantic, waitingAsks, warmSemantic } from "@slowboat/semantic";
-import { cancelOrphanedBatches, forgetEntries, forgetPrefixes, openStore, readClock, sweepDispatches } from "@slowboat/store";
-import { readConfig, readMarket } from "./config.ts";
+import {
+  cancelOrphanedBatches,
+  forgetEntries,
+  forgetLessons,
+  forgetPrefixes,
+  forgetPromises,
+  openStore,
+  readClock,
+  sweepDispatches,
+} from "@slowboat/store";
+import { readConfig, readMarket, readShadowPolicy } from "./config.ts";
 
 /** Machine ms between two looks at what is due; the rescue's guard counts in it. */
 const TICK_MS = 200;
@@ -34,6 +47,8 @@ const BATCHES_AT_ONCE = 4;
 const TURN_WAIT_MS = 30_000;
 /** Chunks of calls in hand, over all lanes: enough that a slow lane never keeps another waiting. */
 const CHUNKS_AT_ONCE = 16;
+/** Chunks taken off the queue that wait for their turn among those: what stands behind them in the queue is not seen. */
+const CHUNKS_WAITING = 256;
 /** Texts of a hundred tokens on two cores, as `npm run bench -- throughput` sees the pool; a cautious figure, since it only delays rescue. */
 const POOL_TOKENS_PER_SECOND = 8_000;
 
@@ -44,7 +59,10 @@ const clockRow = await readClock(store.sql);
 if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
 const clock = supervisedClock(clockRow);
 const rng = systemRng();
-const { book, compatible } = readMarket(config.SLOWBOAT_PROVIDERS);
+const market = readMarket(config.SLOWBOAT_PROVIDERS);
+const { book, compatible } = market;
+const quotas = createQuotas(readEnqueuedTokens(config.SLOWBOAT_ENQUEUED_TOKENS, market));
+const weight = tenantWeights(store, () => clock.real());
 const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
 const queue = await createQueue({
   ...(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 }),
@@ -56,7 +74,7 @@ const builtIn = createLanes({
   compatible,
   poolUrl: config.SLOWBOAT_POOL_URL,
   clock,
-  pace: { rng, waitMsMax: TURN_WAIT_MS },
+  pace: { rng, waitMsMax: TURN_WAIT_MS, weight },
   emulated: config.SLOWBOAT_EMULATED === "1",
 });
 const lanes = await withOwnLanes(builtIn, config.SLOWBOAT_LANES, { emulated: config.SLOWBOAT_EMULATED === "1", clock });
@@ -69,6 +87,7 @@ const offers: LaneOffer[] = [...lanes.values()].map(({ id, account, emulated, pa
   concurrency: concurrency(id),
 }));
 const meter = createMeter();
+const shadow = readShadowPolicy(config.SLOWBOAT_SHADOW_POLICY);
 const promptGate = createPromptGate(clock.job);
 const laneDeps: LaneDeps = { store, queue, blob, lanes, time: { clock, rng }, meter, promptGate, logger };
 const planDeps: PlanDeps = {
@@ -79,8 +98,9 @@ const planDeps: PlanDeps = {
   meter,
   time: { clock, rng, tickMs: TICK_MS, poolTokensPerSecond: POOL_TOKENS_PER_SECOND },
   logger,
-  quotas: createQuotas(config.SLOWBOAT_ENQUEUED_TOKENS),
+  quotas,
   prompts: createPromptTraffic(),
+  shadow: shadow && createShadow(shadow.policy, shadow.text),
 };
 const populateDeps = {
   store,
@@ -90,6 +110,7 @@ const populateDeps = {
   clock,
   rng,
   logger,
+  sight: () => readSnapshot(planDeps, store.sql, clock.job()),
   house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED === "1" },
 };
 
@@ -118,6 +139,8 @@ const meet = async (signal: AbortSignal): Promise<void> => {
 const HEARD_MS = 3_600_000;
 const FORGET_ROWS = 1_000;
 const SEMANTIC_SWEEP_MS = 20_000;
+/** How long (job ms) a decision can be taken again that rests on learned batch times. */
+const LESSONS_KEPT_MS = 30 * 86_400_000;
 
 /** One plan at a time in this process: a bell that rings meanwhile makes it look once more. */
 let planning: Promise<void> | null = null;
@@ -139,9 +162,10 @@ const plan = async (signal: AbortSignal): Promise<void> => {
   return planning;
 };
 
+const slots = createChunkSlots(store, CHUNKS_AT_ONCE, weight);
 const gates = new Map<LaneId, Gate>();
 const gateOf = (lane: LaneId): Gate => {
-  const gate = gates.get(lane) ?? createGate(concurrency(lane));
+  const gate = gates.get(lane) ?? createGate(concurrency(lane), weight);
   gates.set(lane, gate);
   return gate;
 };
@@ -152,7 +176,9 @@ const bells: Service = (() => {
       consumers = [
         await queue.consume("plan", 1, (_payload, signal) => plan(signal)),
         await queue.consume("populate", 1, ({ batchId }, signal) => populateBatch(populateDeps, batchId, signal)),
-        await queue.consume("lane-call", CHUNKS_AT_ONCE, ({ dispatchId }, signal) => runCallDispatch(laneDeps, gateOf, dispatchId, signal)),
+        await queue.consume("lane-call", CHUNKS_AT_ONCE + CHUNKS_WAITING, ({ dispatchId }, signal) =>
+          slots.run(dispatchId, () => runCallDispatch(laneDeps, gateOf, dispatchId, signal), signal),
+        ),
         await queue.consume("lane-batch", BATCHES_AT_ONCE, ({ dispatchId }, signal) => runBatchDispatch(laneDeps, dispatchId, signal)),
       ];
     },
@@ -183,6 +209,8 @@ const slowSweep = async (): Promise<void> => {
   await cancelOrphanedBatches(store.sql, clock.job());
   await sweepLostCalls(store, clock);
   await forgetPrefixes(store.sql, clock.job() - 86_400_000);
+  await forgetPromises(store.sql, { nowMs: clock.job(), limit: 1_000 });
+  await forgetLessons(store.sql, clock.job() - LESSONS_KEPT_MS);
 };
 
 const connections: Service = {

@@ -80,7 +80,7 @@ async function storeChecks(config: Config, flags: GlobalFlags): Promise<Check[]>
           "suspense",
           health.unknown === 0 ? true : "warn",
           `${health.unknown} attempts with unknown outcome`,
-          "They may have been billed; compare with the provider's usage page.",
+          "They may have been billed; see: npx slowboat suspense list, and reconcile when the bill is there.",
         ),
       ];
     });

@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { join } from "node:path";
-import { ROOT } from "../config.ts";
+import { ROOT } from "../root.ts";
 import { askedToStop } from "../terminal.ts";
 
 /** Runs the provider emulator alone, in the foreground; its arguments go on as they are. */

@@ -4,6 +4,7 @@ import { EXIT, type ExitCode } from "../exit.ts";
 import { fixedUsd } from "../nightly/receipt.ts";
 import { data, look, say } from "../terminal.ts";
 import { type Api, apiOf, type GlobalFlags } from "./place.ts";
+import { standInOf, waitingOf } from "./subject.ts";
 
 /** Which jobs to list. */
 export interface JobsFlags extends GlobalFlags {
@@ -22,9 +23,10 @@ interface ListedJob {
   readonly deadline_met: boolean | null;
 }
 
-/** A listed job with what it cost; `null` before it is settled, and for a model without a price. */
+/** A listed job with what it cost, `null` before it is settled and for a model without a price; what it waits for, and who stands in. */
 interface CostedJob extends ListedJob {
   readonly costNano: NanoUsd | null;
+  readonly notes: readonly string[];
 }
 
 /** Details asked for at a time. */
@@ -42,7 +44,8 @@ export async function jobs(config: Config, flags: JobsFlags): Promise<ExitCode> 
   if (flags.json) for (const job of page.data) await data(JSON.stringify(job));
   else if (page.data.length > 0) {
     const columns = process.stdout.isTTY ? look(process.stdout, config.NO_COLOR).columns : null;
-    await data(table(await costed(api, page.data), columns));
+    const rows = await costed(api, page.data);
+    await data([table(rows, columns), ...notesOf(rows)].join("\n"));
     const label = api.label();
     if (label !== null) say(label);
   } else if (flags.state === undefined && flags.batch === undefined) say("No job yet. Send one with: npx slowboat submit FILE");
@@ -51,18 +54,27 @@ export async function jobs(config: Config, flags: JobsFlags): Promise<ExitCode> 
   return EXIT.ok;
 }
 
-/** The list does not say what a job cost; its receipt does. */
+/** The list does not say what a job cost, what it waits for or who stands in; the job itself does. */
 async function costed(api: Api, listed: readonly ListedJob[]): Promise<CostedJob[]> {
   const rows: CostedJob[] = [];
   for (let from = 0; from < listed.length; from += AT_ONCE) {
     const some = listed.slice(from, from + AT_ONCE).map(async (job) => {
-      const { receipt } = await api.json<{ receipt: { priced: boolean; paid_nano?: string } | null }>("GET", `/v1/jobs/${job.id}`);
-      return { ...job, costNano: receipt?.priced === true ? nano(BigInt(receipt.paid_nano ?? 0)) : null };
+      const detail = await api.json<Record<string, unknown> & { receipt: { priced: boolean; paid_nano?: string } | null }>(
+        "GET",
+        `/v1/jobs/${job.id}`,
+      );
+      const { receipt } = detail;
+      const notes = [waitingOf(detail), standInOf(detail)].filter((note) => note !== null);
+      return { ...job, notes, costNano: receipt?.priced === true ? nano(BigInt(receipt.paid_nano ?? 0)) : null };
     });
     rows.push(...(await Promise.all(some)));
   }
   return rows;
 }
+
+/** Below the table: what each held job waits for, and which model stood in where. */
+export const notesOf = (rows: readonly Pick<CostedJob, "id" | "notes">[]): string[] =>
+  rows.flatMap(({ id, notes }) => notes.map((note) => `${id} ${note}`));
 
 /** The columns by how little they are missed in a narrow terminal, which leaves out the first of these first. */
 const MISSED_LEAST = ["ACCEPTED", "MODEL", "DEADLINE"];

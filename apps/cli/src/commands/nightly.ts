@@ -1,6 +1,6 @@
 import { formatUsd, type NanoUsd, nano, parseUsd } from "@slowboat/kernel";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
-import { type Config, isEmulated, ROOT } from "../config.ts";
+import { type Config, isEmulated } from "../config.ts";
 import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { type NightEnd, runNight } from "../nightly/night.ts";
 import { type NightPlan, PROMPT_CHARS, planNight, type Summarisers } from "../nightly/night-plan.ts";
@@ -9,6 +9,7 @@ import { instant, progressOut } from "../nightly/progress.ts";
 import { quoteNight } from "../nightly/quote.ts";
 import { collectReadmes } from "../nightly/readmes.ts";
 import { drawReceipt, ledgerWaterfall, poolPaid } from "../nightly/receipt.ts";
+import { ROOT } from "../root.ts";
 import { loadPerCore, scaleFor } from "../supervisor/load.ts";
 import { type Stack, startStack } from "../supervisor/stack.ts";
 import { askedToStop, data, look, say } from "../terminal.ts";
@@ -32,7 +33,7 @@ export async function nightly(config: Config, flags: NightlyFlags, json: boolean
     throw new Ended(EXIT.usage, `--max-cost ${flags.maxCost} is not an amount: give dollars, such as 0.25.`);
   if (flags.serve) return await up(config, flags, json);
   const load = loadPerCore();
-  const options = stackOptions(config, flags, { timeScale: scaleFor(load), evening: true });
+  const options = await stackOptions(config, flags, { timeScale: scaleFor(load), evening: true });
   const asked = askedToStop();
   const plan = planned(config, max);
   if (options.timeScale > 1) {

@@ -1,9 +1,9 @@
 import { isFault } from "@slowboat/kernel";
-import { openStore, type Store } from "@slowboat/store";
+import type { Store } from "@slowboat/store";
 import { type Config, lookedInto } from "../config.ts";
 import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { type DataFolder, viewDataFolder } from "../supervisor/data-folder.ts";
-import { readKept } from "../supervisor/first-key.ts";
+import { readKept } from "../supervisor/kept-key.ts";
 
 /** The options that every command has. */
 export interface GlobalFlags {
@@ -33,12 +33,12 @@ export interface Api {
   call(
     method: "GET" | "POST" | "DELETE",
     path: string,
-    options?: { readonly body?: string | FormData; readonly headers?: Record<string, string>; readonly signal?: AbortSignal },
+    options?: { readonly body?: string | FormData | Blob; readonly headers?: Record<string, string>; readonly signal?: AbortSignal },
   ): Promise<Response>;
   json<T>(
     method: "GET" | "POST" | "DELETE",
     path: string,
-    options?: { readonly body?: string | FormData; readonly headers?: Record<string, string>; readonly signal?: AbortSignal },
+    options?: { readonly body?: string | FormData | Blob; readonly headers?: Record<string, string>; readonly signal?: AbortSignal },
   ): Promise<T>;
 }
 
@@ -89,8 +89,11 @@ const reasonOf = (error: unknown): string => {
 const MEANING: Record<string, ExitCode> = {
   "over-max-cost": EXIT.budgetRefused,
   over_max_cost: EXIT.budgetRefused,
+  budget_exceeded: EXIT.budgetRefused,
+  "budget-exceeded": EXIT.budgetRefused,
   "deadline-infeasible": EXIT.deadlineMissed,
   deadline_infeasible: EXIT.deadlineMissed,
+  admission_infeasible: EXIT.deadlineMissed,
 };
 
 /** Turns an API's error into the end of the command. */
@@ -111,6 +114,8 @@ function refusal(status: number, text: string): Ended {
 export async function withStore<T>(config: Config, flags: GlobalFlags, work: (store: Store, folder: DataFolder) => Promise<T>): Promise<T> {
   const url = config.DATABASE_URL ?? connectionOf(config, flags)?.database_url;
   if (url === undefined) throw new Ended(EXIT.error, "No database is known: start Slowboat with `npx slowboat up`, or set DATABASE_URL.");
+  // Its query builder is most of what a start of ours would load: commands that ask the API do without.
+  const { openStore } = await import("@slowboat/store");
   const store = openStore(url, { max: 2, name: "slowboat-cli" });
   try {
     return await work(store, folderOf(config, flags));

@@ -4,13 +4,14 @@ import { findBatchTenant, type ReceiptFacts, readClock, readReceipt } from "@slo
 import type { Config } from "../config.ts";
 import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { drawReceipt, ledgerWaterfall, poolPaid } from "../nightly/receipt.ts";
-import { data, look } from "../terminal.ts";
+import { data, look, say } from "../terminal.ts";
 import { apiOf, type GlobalFlags, withStore } from "./place.ts";
-import { kindOf, readSubject, refusalText } from "./subject.ts";
+import { kindOf, readSubject, refusalText, type Subject, standInOf } from "./subject.ts";
 
 /** Shows what a job or a batch cost, line by line, out of the ledger. */
 export async function receipt(config: Config, flags: GlobalFlags, id: string): Promise<ExitCode> {
-  const facts = kindOf(id) === "job" ? await jobFacts(config, flags, id) : await batchFacts(config, flags, id);
+  const job = kindOf(id) === "job" ? await readSubject(apiOf(config, flags), id) : null;
+  const facts = job === null ? await batchFacts(config, flags, id) : jobFacts(job);
   if (facts.accounts.length === 0 && facts.unpriced === 0) {
     const subject = await readSubject(apiOf(config, flags), id);
     if (subject.refusals.length > 0) throw new Ended(EXIT.batchRefused, refusalText(subject));
@@ -41,6 +42,8 @@ export async function receipt(config: Config, flags: GlobalFlags, id: string): P
     await data(
       drawReceipt({ title: `Receipt of ${id}`, facts, took: null, resultFiles: [], consoleUrl: null, ...look(process.stdout, config.NO_COLOR) }),
     );
+  const standIn = job === null ? null : standInOf(job.raw);
+  if (standIn !== null) say(standIn);
   return EXIT.ok;
 }
 
@@ -53,8 +56,7 @@ interface JobReceipt {
 }
 
 /** A job's receipt comes through the API. */
-async function jobFacts(config: Config, flags: GlobalFlags, id: string): Promise<ReceiptFacts> {
-  const { raw, state } = await readSubject(apiOf(config, flags), id);
+function jobFacts({ raw, state }: Subject): ReceiptFacts {
   const shown = raw["receipt"] as JobReceipt | null;
   const accounts =
     shown?.priced === true

@@ -1,5 +1,6 @@
 import { type Config, dataDir, isEmulated } from "../config.ts";
 import { Ended, EXIT } from "../exit.ts";
+import { checkSettings } from "../supervisor/check-settings.ts";
 import type { StackOptions } from "../supervisor/stack.ts";
 import { say } from "../terminal.ts";
 
@@ -12,8 +13,12 @@ export interface StackFlags {
 
 const SCALE_MAX = 86_400;
 
-/** Reads the flags; an impossible value is a usage error that says what is possible. */
-export function stackOptions(config: Config, flags: StackFlags, defaults: { readonly timeScale: number; readonly evening: boolean }): StackOptions {
+/** Reads the flags and checks the settings that an app would fail on; an impossible value is a usage error that says what is possible. */
+export async function stackOptions(
+  config: Config,
+  flags: StackFlags,
+  defaults: { readonly timeScale: number; readonly evening: boolean },
+): Promise<StackOptions> {
   const port = Number(flags.port);
   if (flags.port.trim() === "" || !Number.isInteger(port) || port < 0 || port > 65_535)
     throw new Ended(EXIT.usage, `--port ${flags.port} is not a port: give 0 to 65535.`);
@@ -26,5 +31,6 @@ export function stackOptions(config: Config, flags: StackFlags, defaults: { read
       EXIT.usage,
       "With a provider key set the clock runs at --time-scale 1: leave the option out, or unset the keys to use the emulator.",
     );
+  await checkSettings(config);
   return { dir: dataDir(config, flags.dataDir), port, timeScale, evening: defaults.evening && !pinned, say };
 }

@@ -26,7 +26,8 @@ export interface Subject {
   readonly raw: Record<string, unknown>;
 }
 
-const VERSION = { "anthropic-version": "2023-06-01" };
+/** What tells the Anthropic API's paths which version is meant. */
+export const VERSION = { "anthropic-version": "2023-06-01" };
 
 /** Which kind of thing an id names; another text is a usage error. */
 export function kindOf(id: string): SubjectKind {
@@ -88,6 +89,25 @@ export async function readSubject(api: Api, id: string, signal?: AbortSignal): P
     raw,
   };
 }
+
+interface StandIn {
+  readonly decision?: { readonly fallback?: { readonly name: string; readonly why: string; readonly notes: readonly string[] } } | null;
+}
+
+/** What a job waits for, in words; `null` for one that is on a lane or has ended, and for a batch. */
+export const waitingOf = (raw: Record<string, unknown>): string | null => {
+  const { waiting, waiting_until: until } = raw;
+  if (typeof waiting !== "string") return null;
+  return `waits: ${waiting}${typeof until === "string" ? ` (looked at again at ${until} at the latest)` : ""}`;
+};
+
+/** Which model stands in for the one that a job asked for, why, and what that changes of the request; `null` where none does. */
+export const standInOf = (raw: Record<string, unknown>): string | null => {
+  const fallback = (raw as StandIn).decision?.fallback;
+  if (fallback === undefined) return null;
+  const notes = fallback.notes.length === 0 ? "" : ` (${fallback.notes.join("; ")})`;
+  return `${fallback.name} stands in for ${String(raw["model"])}: ${fallback.why}${notes}`;
+};
 
 /** A refused batch in words: every line that is wrong. */
 export const refusalText = ({ id, refusals }: Subject): string =>

@@ -14,6 +14,9 @@ export interface SubmitFlags extends GlobalFlags {
   readonly maxCost?: string;
   readonly allow?: string;
   readonly deny?: string;
+  readonly fallbacks?: string;
+  readonly callback?: string;
+  readonly cache?: string;
   readonly idempotencyKey?: string;
   readonly wait?: boolean;
 }
@@ -110,6 +113,9 @@ async function submitBatch(api: Api, flags: SubmitFlags, blob: Blob, name: strin
     ...(flags.deadline === undefined ? {} : { deadline: withZone(flags.deadline) }),
     ...(flags.allow === undefined ? {} : { allow: flags.allow }),
     ...(flags.deny === undefined ? {} : { deny: flags.deny }),
+    ...(flags.fallbacks === undefined ? {} : { fallbacks: flags.fallbacks }),
+    ...(flags.callback === undefined ? {} : { callback_url: flags.callback }),
+    ...(flags.cache === undefined ? {} : { cache: flags.cache }),
   };
   const body = JSON.stringify({ input_file_id: file.id, endpoint, completion_window: "24h", metadata });
   const batch = await api.json<{ id: string }>("POST", "/v1/batches", { body, headers: headersOf(flags) });
@@ -124,6 +130,9 @@ async function submitJob(api: Api, flags: SubmitFlags, text: string): Promise<st
   if (flags.maxCost !== undefined) members.push(["max_cost_usd", flags.maxCost]);
   if (flags.allow !== undefined) members.push(["allow", listOf(flags.allow)]);
   if (flags.deny !== undefined) members.push(["deny", listOf(flags.deny)]);
+  if (flags.fallbacks !== undefined) members.push(["fallbacks", listOf(flags.fallbacks)]);
+  if (flags.callback !== undefined) members.push(["callback_url", flags.callback]);
+  if (flags.cache !== undefined) members.push(["cache", flags.cache]);
   const more = members.map(([name, member]) => `,${JSON.stringify(name)}:${JSON.stringify(member)}`).join("");
   // The request's own text travels as it is; of a repeated member the last one counts.
   const envelope = value["body"] === undefined && value["request"] === undefined ? `{"body":${text}${more}}` : `${text.slice(0, -1)}${more}}`;

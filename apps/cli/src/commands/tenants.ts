@@ -17,18 +17,19 @@ export interface TenantFlags extends GlobalFlags {
   readonly semanticCache?: string;
   readonly maxError?: string;
   readonly cacheTtl?: string;
+  readonly weight?: string;
 }
 
 const RETENTION_DAYS_MAX = 3650;
 
 /** Sets what a tenant may do, for how long its results are kept and which models stand in for others; what is not named stays as it was. */
 export async function tenantsSet(config: Config, flags: TenantFlags, name: string): Promise<ExitCode> {
-  const { allowUnpriced, retentionDays, semanticCache, maxError, cacheTtl } = flags;
+  const { allowUnpriced, retentionDays, semanticCache, maxError, cacheTtl, weight } = flags;
   const reuse = semanticCache !== undefined || maxError !== undefined || cacheTtl !== undefined;
-  if (allowUnpriced === undefined && retentionDays === undefined && flags.fallbacks === undefined && !reuse)
+  if (allowUnpriced === undefined && retentionDays === undefined && flags.fallbacks === undefined && weight === undefined && !reuse)
     throw new Ended(
       EXIT.usage,
-      "Nothing to set: give --allow-unpriced, --no-allow-unpriced, --retention-days, --fallbacks, --semantic-cache, --max-error or --cache-ttl.",
+      "Nothing to set: give --allow-unpriced, --no-allow-unpriced, --retention-days, --fallbacks, --weight, --semantic-cache, --max-error or --cache-ttl.",
     );
   const change = reuse ? readReuse(flags) : null;
   const fallbacks = flags.fallbacks === undefined ? undefined : readChain(config, flags.fallbacks);
@@ -38,6 +39,7 @@ export async function tenantsSet(config: Config, flags: TenantFlags, name: strin
       ...(allowUnpriced === undefined ? {} : { allowUnpriced }),
       ...(days === undefined ? {} : { retentionDays: days }),
       ...(fallbacks === undefined ? {} : { fallbacks }),
+      ...(flags.weight === undefined ? {} : { weight: readWeight(flags.weight) }),
     };
     const tenant = await store.begin(async (tx) => {
       const set = await setTenant(tx, { name, ...terms });
@@ -60,7 +62,7 @@ export async function tenantsList(config: Config, flags: GlobalFlags): Promise<E
 }
 
 async function show(flags: GlobalFlags, tenant: ListedTenant): Promise<void> {
-  const { tenantId, name, allowUnpriced, retentionDays } = tenant;
+  const { tenantId, name, allowUnpriced, retentionDays, weight } = tenant;
   const fallbacks = storedNames(tenant.fallbacks) ?? [];
   const reuse = storedSemantic(tenant.semanticCache);
   await data(
@@ -71,9 +73,10 @@ async function show(flags: GlobalFlags, tenant: ListedTenant): Promise<void> {
           allow_unpriced: allowUnpriced,
           retention_days: retentionDays,
           fallbacks,
+          weight,
           cache: reuseMembers(reuse),
         })
-      : `${tenantId}  ${allowUnpriced ? "unpriced allowed" : "priced models only"}  results kept ${retentionDays} days  ${fallbacks.length === 0 ? "" : `falls back on ${fallbacks.join(", ")}  `}${reuse.on ? `semantic cache, at most ${reuse.maxError} wrong  ` : ""}${name}`,
+      : `${tenantId}  ${allowUnpriced ? "unpriced allowed" : "priced models only"}  results kept ${retentionDays} days  ${weight === 1 ? "" : `weight ${weight}  `}${fallbacks.length === 0 ? "" : `falls back on ${fallbacks.join(", ")}  `}${reuse.on ? `semantic cache, at most ${reuse.maxError} wrong  ` : ""}${name}`,
   );
 }
 
@@ -114,6 +117,13 @@ function readChain(config: Config, text: string): string {
     if (isFault(error)) throw new Ended(EXIT.usage, `--fallbacks ${text.slice(0, 64)} is not possible: ${error.message}`);
     throw error;
   }
+}
+
+function readWeight(text: string): number {
+  const weight = /^\d{1,4}(?:\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(weight > 0 && weight <= 1000))
+    throw new Ended(EXIT.usage, `--weight ${text.slice(0, 32)} is not possible: give a number above 0, up to 1000.`);
+  return weight;
 }
 
 function readDays(text: string): number {

@@ -9,8 +9,9 @@ export const SERVING = "Serving until Ctrl-C.";
 
 /** Starts the whole installation and serves until asked to stop. */
 export async function up(config: Config, flags: StackFlags, json: boolean): Promise<ExitCode> {
+  const options = await stackOptions(config, flags, { timeScale: 1, evening: false });
   const asked = askedToStop();
-  const stack = await startStack(config, stackOptions(config, flags, { timeScale: 1, evening: false }));
+  const stack = await startStack(config, options);
   greet(stack);
   say(SERVING);
   if (json) await data(JSON.stringify({ url: stack.url, console_url: stack.consoleUrl, emulated: stack.emulated, data_dir: stack.folder.dir }));

@@ -4,7 +4,7 @@ import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { progressOut } from "../nightly/progress.ts";
 import { askedToStop, data, say } from "../terminal.ts";
 import { type Api, apiOf, type GlobalFlags } from "./place.ts";
-import { missedDeadlines, readSubject, refusalText, type Subject } from "./subject.ts";
+import { missedDeadlines, readSubject, refusalText, type Subject, standInOf, waitingOf } from "./subject.ts";
 
 const POLL_MS = 1000;
 const PLAIN_EVERY_MS = 30_000;
@@ -42,7 +42,8 @@ function lineOf(subject: Subject): string {
   if (subject.refusals.length > 0) return `${subject.id.slice(0, 14)}… refused, ${subject.refusals.length} errors`;
   const cells = subject.total === 0 ? 0 : Math.floor((subject.done / subject.total) * CELLS);
   const bar = `▕${"█".repeat(cells)}${" ".repeat(CELLS - cells)}▏ ${subject.done}/${subject.total}`;
-  return `${subject.id.slice(0, 14)}… ${bar} ${subject.state}${subject.failed > 0 ? `, ${subject.failed} failed` : ""}`;
+  const waits = waitingOf(subject.raw);
+  return `${subject.id.slice(0, 14)}… ${bar} ${subject.state}${subject.failed > 0 ? `, ${subject.failed} failed` : ""}${waits === null ? "" : `, ${waits}`}`;
 }
 
 async function verdict(api: Api, subjects: readonly Subject[], json: boolean): Promise<ExitCode> {
@@ -67,6 +68,8 @@ async function verdict(api: Api, subjects: readonly Subject[], json: boolean): P
       say(
         `${subject.id} ${subject.state}: ${subject.total - subject.failed} of ${subject.total} answered${missed > 0 ? `, ${missed} without an answer by the deadline` : ""}`,
       );
+    const standIn = standInOf(subject.raw);
+    if (standIn !== null && !json) say(`${subject.id} ${standIn}`);
     if (missed > 0 && code === EXIT.ok) code = EXIT.deadlineMissed;
     if (refused) code = EXIT.batchRefused;
     else if (code !== EXIT.batchRefused && (subject.failed > 0 || (subject.kind === "batch" && subject.state !== "completed")))

@@ -20,6 +20,7 @@ test.each([
   ["scheduler", { SLOWBOAT_ENQUEUED_TOKENS: "{}" }, "{}"],
   ["scheduler", { SLOWBOAT_LANES: "/lanes.ts" }, "/lanes.ts"],
   ["intake-api", { SLOWBOAT_LANES: "/lanes.ts" }, "/lanes.ts"],
+  ["intake-api", { SLOWBOAT_BACKLOG_MAX: 9 }, "9"],
   ["intake-api", { OPENAI_WEBHOOK_SECRET: "whsec_x" }, "whsec_x"],
   ["results-service", { SLOWBOAT_PROVIDERS: "/providers.json" }, "/providers.json"],
 ] as const)("the %s hears of a setting of the installation: %o", (app, config, value) => {

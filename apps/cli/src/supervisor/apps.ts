@@ -68,9 +68,12 @@ export function appSpecs(layout: Layout, config: Config, plain: Readonly<Record<
       SLOWBOAT_PORT: String(ports.intake),
       ...providers,
       ...(config.OPENAI_WEBHOOK_SECRET === undefined ? {} : { OPENAI_WEBHOOK_SECRET: config.OPENAI_WEBHOOK_SECRET }),
+      ...(config.SLOWBOAT_CALL_CONCURRENCY === undefined ? {} : { SLOWBOAT_CALL_CONCURRENCY: String(config.SLOWBOAT_CALL_CONCURRENCY) }),
+      ...(config.SLOWBOAT_BACKLOG_MAX === undefined ? {} : { SLOWBOAT_BACKLOG_MAX: String(config.SLOWBOAT_BACKLOG_MAX) }),
     }),
     app("scheduler", "apps/scheduler/src/main.ts", {
       ...providers,
+      ...(config.SLOWBOAT_SHADOW_POLICY === undefined ? {} : { SLOWBOAT_SHADOW_POLICY: config.SLOWBOAT_SHADOW_POLICY }),
       ...(config.SLOWBOAT_ENQUEUED_TOKENS === undefined ? {} : { SLOWBOAT_ENQUEUED_TOKENS: config.SLOWBOAT_ENQUEUED_TOKENS }),
       ...(config.SLOWBOAT_CALL_CONCURRENCY === undefined ? {} : { SLOWBOAT_CALL_CONCURRENCY: String(config.SLOWBOAT_CALL_CONCURRENCY) }),
     }),

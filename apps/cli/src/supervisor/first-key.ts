@@ -2,6 +2,7 @@ import { createKey, createTenant } from "@slowboat/intake";
 import type { Rng } from "@slowboat/kernel";
 import { findKey, type Store, setTenant } from "@slowboat/store";
 import type { DataFolder } from "./data-folder.ts";
+import { readKept } from "./kept-key.ts";
 
 /** The first tenant and the key that the CLI of this checkout uses. */
 export interface FirstKey {
@@ -33,25 +34,15 @@ export async function firstKey(
     const tenantId = await createTenant(tx, { name: "default", nowMs: rest.nowMs, rng: rest.rng });
     if (retentionDays !== undefined) await setTenant(tx, { name: "default", retentionDays });
     if (given !== undefined) {
-      const made = await createKey(tx, { tenantId, name: "given at the start", ...rest, own: given });
+      const made = await createKey(tx, { tenantId, name: "given at the start", ...rest, own: given, admin: true });
       return { tenantId, keyId: made?.keyId ?? null, key: given, made: made ? { webhookSecret: made.webhookSecret } : null };
     }
     const kept = readKept(folder);
     // A kept key may have been revoked, or the database may be another one than it was made for.
     if (kept && (await findKey(tx, kept.keyId))?.tenantId === tenantId) return { tenantId, ...kept, made: null };
-    const made = await createKey(tx, { tenantId, name: "first", ...rest });
+    const made = await createKey(tx, { tenantId, name: "first", ...rest, admin: true });
     if (!made) throw new Error("a generated key is never there already");
     folder.write("api-key.json", `${JSON.stringify({ keyId: made.keyId, key: made.key })}\n`);
     return { tenantId, keyId: made.keyId, key: made.key, made: { webhookSecret: made.webhookSecret } };
   });
-}
-
-/** The key that an earlier start left for this checkout's CLI. */
-export function readKept(folder: DataFolder): { readonly keyId: string; readonly key: string } | null {
-  try {
-    const kept = JSON.parse(folder.read("api-key.json") ?? "null") as { keyId?: unknown; key?: unknown } | null;
-    return typeof kept?.keyId === "string" && typeof kept.key === "string" ? { keyId: kept.keyId, key: kept.key } : null;
-  } catch {
-    return null;
-  }
 }

@@ -1,11 +1,12 @@
 import { type ChildProcess, execFile, fork } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "@slowboat/testkit";
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { plainEnvironment, ROOT } from "../config.ts";
+import { plainEnvironment } from "../config.ts";
+import { ROOT } from "../root.ts";
 
 // The whole installation as a user starts it: processes, sockets and Postgres are real; the providers are the emulator.
 
@@ -139,6 +140,50 @@ test.runIf(process.platform === "linux")(
       expect(told).not.toContain("$");
     }
     expect(JSON.parse(await slowboat("--json", "receipt", batch.id))).toMatchObject({ unpriced: 1, list_usd: null, paid_usd: null });
+  },
+  LIMIT_MS,
+);
+
+test.runIf(process.platform === "linux")(
+  "submit hands on fallbacks, callback and cache of a job and of a batch, and cancel ends both",
+  async () => {
+    const wishes = [
+      "--fallbacks",
+      "claude-haiku-4-5, gpt-6-luna",
+      "--callback",
+      "https://hooks.example.org/in",
+      "--cache",
+      "off",
+      "--deadline",
+      "20h",
+    ];
+    const body = { model: "gpt-5-mini", messages: [{ role: "user", content: "Name a lake." }] };
+    writeFileSync(join(dir, "job.json"), JSON.stringify(body));
+    writeFileSync(join(dir, "in.jsonl"), JSON.stringify({ custom_id: "a", method: "POST", url: "/v1/chat/completions", body }));
+    const [job, batch] = [
+      (await slowboat("submit", join(dir, "job.json"), ...wishes)).trim(),
+      (await slowboat("submit", join(dir, "in.jsonl"), ...wishes)).trim(),
+    ];
+    for (const id of [job, batch]) {
+      const kind = id === job ? "jobs" : "batches";
+      const sent = { fallbacks: ["claude-haiku-4-5", "gpt-6-luna"], callback_url: "https://hooks.example.org/in" };
+      const meant = id === job ? sent : { metadata: { fallbacks: wishes[1], callback_url: sent.callback_url, cache: "off" } };
+      expect(await client().get(`/${kind}/${id}`)).toMatchObject(meant);
+      expect(JSON.parse(await slowboat("--json", "cancel", id))).toEqual({ id, state: expect.stringMatching(/^cancell(?:ed|ing)$/) });
+      await until(
+        async () =>
+          ((await client().get(`/${kind}/${id}`)) as { state?: string; status?: string }).state === "cancelled" ||
+          ((await client().get(`/${kind}/${id}`)) as { status?: string }).status === "cancelled",
+        `${id} is cancelled`,
+        60_000,
+      );
+    }
+    for (const [flag, value] of [
+      ["--fallbacks", "gpt-0"],
+      ["--cache", "maybe"],
+      ["--callback", "http://localhost/x"],
+    ] as const)
+      await expect(slowboat("submit", join(dir, "job.json"), flag, value)).rejects.toThrow(/gpt-0|cache mode|callback address is refused/);
   },
   LIMIT_MS,
 );

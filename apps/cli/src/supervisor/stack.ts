@@ -12,7 +12,8 @@ import {
   touchClock,
   writeClock,
 } from "@slowboat/store";
-import { type Config, isEmulated, plainEnvironment, providerKeys, ROOT, readMarket } from "../config.ts";
+import { type Config, isEmulated, plainEnvironment, providerKeys, readMarket } from "../config.ts";
+import { ROOT } from "../root.ts";
 import { appSpecs } from "./apps.ts";
 import { type KeptApp, keepApp } from "./child.ts";
 import { eveningMs, lastJobMs, planClock } from "./clock-plan.ts";

@@ -36,6 +36,9 @@ interface JobSeed {
   readonly acceptedAtMs: number;
   readonly deadlineAtMs?: number;
   readonly endedAtMs?: number;
+  readonly waitReason?: string;
+  /** Another model that answered, and what its translation changed. */
+  readonly fallback?: { readonly name: string; readonly why: string; readonly notes: readonly string[] };
   /** Ledger entries of its settlement, in nano-USD. */
   readonly entries?: readonly (readonly [account: string, amountNano: bigint])[];
 }
@@ -50,6 +53,7 @@ const decision = (lane: string, seed: JobSeed): string =>
     deadlineAtMs: seed.deadlineAtMs ?? null,
     latestStartAtMs: seed.deadlineAtMs === undefined ? null : seed.deadlineAtMs - 900_000,
     pricesVersion: "v",
+    ...(seed.fallback === undefined ? {} : { fallback: seed.fallback }),
     candidates: [
       { lane: "pool", eligible: false, why: "does not serve the model", priceNano: null, expectedNano: null, inTime: null },
       { lane: "openai-batch", eligible: true, why: "in hand before the rescue with 97 %", priceNano: "225000", expectedNano: "238500", inTime: 0.97 },
@@ -84,6 +88,8 @@ async function seedJob(seeding: Seeding, owner: Seeded, seed: JobSeed): Promise<
       inputTokensEst: 1,
       outputTokensEst: 1,
       error: seed.error ?? null,
+      waitReason: seed.waitReason ?? null,
+      nextDecisionAtMs: seed.waitReason === undefined ? null : seeding.nowMs + 60_000,
       acceptedAtMs: seed.acceptedAtMs,
       deadlineAtMs: seed.deadlineAtMs ?? null,
       endedAtMs: seed.endedAtMs ?? null,
@@ -100,6 +106,7 @@ async function seedJob(seeding: Seeding, owner: Seeded, seed: JobSeed): Promise<
       state: seed.entries === undefined ? "void" : "settled",
       role: "try",
       decision: decision(lane, seed),
+      model: seed.fallback?.name ?? null,
       estimateNano: 225_000n,
       pricesVersion: "v",
       emulated: true,
@@ -202,6 +209,27 @@ export async function seedNight(seeding: Seeding, owner: Seeded): Promise<Night>
   });
   await seedJob(seeding, owner, { state: "accepted", acceptedAtMs: nowMs - 300_000, deadlineAtMs });
   return { finished: finished.id, refused: refused.id, batched };
+}
+
+/** What another model answered, and what waits; ids of both. */
+export async function seedChain(seeding: Seeding, owner: Seeded): Promise<{ readonly answered: string; readonly waits: string }> {
+  const acceptedAtMs = seeding.nowMs - HOUR_MS;
+  const fallback = {
+    name: "claude-haiku-4-5",
+    why: "gpt-5-mini cannot answer (openai: its provider is failing; openai-batch: no rescue behind it)",
+    notes: ["seed: is left out", "max_tokens: 8192 is added"],
+  };
+  const answered = await seedJob(seeding, owner, {
+    state: "completed",
+    lane: "anthropic",
+    acceptedAtMs,
+    endedAtMs: acceptedAtMs + 9_000,
+    fallback,
+    entries: BATCHED,
+  });
+  const waitReason = "openai-batch: least expected cost; waits for room: 900,000 of the 900,000 tokens that may be enqueued for gpt-5-mini are out";
+  const waits = await seedJob(seeding, owner, { state: "accepted", acceptedAtMs, deadlineAtMs: seeding.nowMs + 9 * HOUR_MS, waitReason });
+  return { answered, waits };
 }
 
 /** Work of three days ago and nothing since. */

@@ -21,6 +21,7 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
   // What is wrong with a header is said before the body is read.
   const { semanticCache } = c.var.caller;
   batchTerms(headers, { metadata: null }, { nowMs: deps.clock.job(), callbackAllow: [], lanes: deps.house.lanes, book: deps.book, semanticCache });
+  await deps.limiter.admit(c, { tokens: 0, call: false });
   return await createMessageBatch(deps, {
     tenantId: c.var.caller.tenantId,
     keyId: c.var.caller.keyId,

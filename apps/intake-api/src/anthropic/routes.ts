@@ -1,7 +1,16 @@
 import { fault, isId, retentionMs } from "@slowboat/kernel";
-import { type BatchCounts, type BatchRow, cancelBatch, countBatchJobs, deleteMessageBatch, listBatches, readBatch } from "@slowboat/store";
+import {
+  type BatchCounts,
+  type BatchRow,
+  cancelBatch,
+  countBatchJobs,
+  deleteMessageBatch,
+  isEmulatedBatch,
+  listBatches,
+  readBatch,
+} from "@slowboat/store";
 import type { Context } from "hono";
-import type { App, AppDeps, AppEnv, Mount } from "../http/env.ts";
+import { type App, type AppDeps, type AppEnv, EMULATED_LABEL, type Mount } from "../http/env.ts";
 import { type MessageBatchCounts, messageBatchObject, processingStatus } from "./batch-object.ts";
 import { createBatch } from "./create-batch.ts";
 import { listLimit } from "./list-limit.ts";
@@ -71,6 +80,7 @@ export const anthropicRoutes: Mount = (app: App, deps: AppDeps): void => {
     if (processingStatus(row.state) !== "ended" || archivedAtMs(deps, c, row) !== null) {
       throw fault("not-found", { message: `Message Batch ${row.id} has no available results.` });
     }
+    if (deps.house.emulated && (await isEmulatedBatch(deps.store.sql, row))) c.header("x-slowboat-emulated", EMULATED_LABEL);
     return c.body(resultsStream({ sql: deps.store.sql, blob: deps.blob }, row), 200, { "content-type": "application/x-jsonl" });
   });
 };

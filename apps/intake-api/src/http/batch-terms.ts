@@ -1,5 +1,5 @@
 import { type LaneId, type Metadata, readNames } from "@slowboat/contract";
-import { knownFallbacks, readCacheWish, readCallback, readDeadline, readMaxCost, readWindow, tierWishes } from "@slowboat/intake";
+import { knownFallbacks, readAdmission, readCacheWish, readCallback, readDeadline, readMaxCost, readWindow, tierWishes } from "@slowboat/intake";
 import { fault } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import { type ReuseWish, storedSemantic, usualWish, writeWish } from "@slowboat/reuse";
@@ -14,7 +14,10 @@ export interface BatchWishes {
   readonly metadata: Metadata | null;
 }
 
-export type BatchTerms = Pick<BatchRow, "deadlineAtMs" | "completionWindow" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl" | "fallbacks">;
+export type BatchTerms = Pick<
+  BatchRow,
+  "deadlineAtMs" | "completionWindow" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl" | "fallbacks" | "admission"
+>;
 
 const DAY_MS = 86_400_000;
 /** Tiers that ask for nothing which a batch would not do anyway. */
@@ -43,6 +46,7 @@ export function batchTerms(
   const deadline = asked.deadline?.text ?? word("deadline");
   const tier = batchTier(wishes.tier, at.lanes);
   const fallbacks = asked.fallbacks ?? (word("fallbacks") === undefined ? null : readNames(word("fallbacks") ?? "", "metadata.fallbacks"));
+  const admission = asked.admission ?? (word("admission") === undefined ? null : readAdmission(word("admission") ?? "", "metadata.admission"));
   readMaxCost(word("max_cost_usd"), "metadata.max_cost_usd");
   return {
     deadlineAtMs: deadline === undefined ? windowAtMs : readDeadline(deadline, at.nowMs, asked.deadline?.name ?? "metadata.deadline"),
@@ -50,6 +54,7 @@ export function batchTerms(
     lanesAllow: copied(asked.allow ?? laneWords(word("allow"), "metadata.allow", at.lanes) ?? tier),
     lanesDeny: copied(asked.deny ?? laneWords(word("deny"), "metadata.deny", at.lanes)),
     reuseMode: writeWish(asked.cache ?? metadataWish(word, at.semanticCache)),
+    admission: admission === "best_effort" ? null : (admission ?? null),
     callbackUrl: readCallback(word("callback_url"), at.callbackAllow, "metadata.callback_url"),
     fallbacks:
       fallbacks === null

@@ -15,13 +15,16 @@ const OPENAI_CODE: Partial<Record<FaultCode, string | null>> = {
   "rate-limited": "rate_limit_exceeded",
 };
 
+/** Kinds of error that OpenAI's clients tell apart; any other is the request's fault, or the server's. */
+const OPENAI_TYPE: Record<number, string> = { 402: "insufficient_quota", 429: "rate_limit_error" };
+
 /** The OpenAI error envelope; our own facts ride along as extra members, which its clients ignore. */
 export function openaiError(err: Fault): Record<string, unknown> {
   const named = OPENAI_CODE[err.code];
   return {
     error: {
       message: err.message,
-      type: err.status >= 500 ? "server_error" : err.status === 429 ? "rate_limit_error" : "invalid_request_error",
+      type: OPENAI_TYPE[err.status] ?? (err.status >= 500 ? "server_error" : "invalid_request_error"),
       param: err.detail.param ?? null,
       code: named === undefined ? err.code.replaceAll("-", "_") : named,
       ...(err.detail.line === undefined ? {} : { line: err.detail.line }),
@@ -33,6 +36,7 @@ export function openaiError(err: Fault): Record<string, unknown> {
 const ANTHROPIC_TYPE: Record<number, string> = {
   400: "invalid_request_error",
   401: "authentication_error",
+  402: "billing_error",
   403: "permission_error",
   404: "not_found_error",
   405: "invalid_request_error",

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { AppEnv } from "./env.ts";
 
-const OPENAI_PATHS = /^\/(?:v1\/(?:chat|responses|embeddings|classifications|files|batches|jobs|cache)|webhooks\/openai)(?:\/|$)/;
+const OPENAI_PATHS = /^\/(?:v1\/(?:chat|responses|embeddings|classifications|files|batches|jobs|budgets|cache)|webhooks\/openai)(?:\/|$)/;
 
 /**
  * True for a call of the Anthropic-compatible API, which has its own error shape and request-id header. Its own paths tell; on a path of both

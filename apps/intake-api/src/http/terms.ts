@@ -1,5 +1,5 @@
 import { expandLanes, type LaneId, readNames } from "@slowboat/contract";
-import { type HeaderTerms, readCacheWish } from "@slowboat/intake";
+import { type HeaderTerms, readAdmission, readCacheWish } from "@slowboat/intake";
 import { storedSemantic } from "@slowboat/reuse";
 
 const DEADLINE_HEADERS = ["slowboat-deadline", "offpeak-deadline"] as const;
@@ -20,12 +20,14 @@ export function deadlineHeader(headers: Headers): HeaderTerms["deadline"] {
 export function headerTerms(headers: Headers, known: readonly LaneId[], semanticCache: string | null): HeaderTerms {
   const cache = headers.get("slowboat-cache");
   const fallbacks = headers.get("slowboat-fallbacks");
+  const admission = headers.get("slowboat-admission");
   return {
     deadline: deadlineHeader(headers),
     allow: laneWords(headers.get("slowboat-allow"), "slowboat-allow", known),
     deny: laneWords(headers.get("slowboat-deny"), "slowboat-deny", known),
     cache: cache === null ? null : readCacheWish(cache, "slowboat-cache", storedSemantic(semanticCache)),
     fallbacks: fallbacks === null ? null : readNames(fallbacks, "slowboat-fallbacks"),
+    admission: admission === null ? null : readAdmission(admission, "slowboat-admission"),
   };
 }
 

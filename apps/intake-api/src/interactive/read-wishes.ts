@@ -32,6 +32,11 @@ export function readWishes(
   checkFallbacks(endpoint, body.value, "fallbacks");
   const { deadline: inMetadata, fallbacks, text } = takeOwn(body.text, body.value);
   const asked = headerTerms(headers, lanes, semanticCache);
+  if (asked.admission != null && asked.admission !== "best_effort")
+    throw fault("invalid-request", {
+      param: "slowboat-admission",
+      message: "A synchronous call is answered at once or refused; a class of admission is for POST /v1/jobs and POST /v1/batches.",
+    });
   const deadline = asked.deadline?.text ?? inMetadata;
   const deadlineAtMs = deadline === undefined ? null : syncDeadline(deadline, nowMs, asked.deadline?.name ?? "metadata.deadline");
   const { tier, deny } = tierLanes(body.value["service_tier"], asked.deny);

@@ -1,6 +1,6 @@
 import { type Endpoint, storedNames } from "@slowboat/contract";
 import type { Interactive, InteractiveReply } from "@slowboat/dispatch";
-import { chooseModel, judgeFallbacks } from "@slowboat/intake";
+import { chooseModel, estimateTokens, judgeFallbacks } from "@slowboat/intake";
 import { fault, isFault, memberSpans, replaceSpans } from "@slowboat/kernel";
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
@@ -26,6 +26,7 @@ export const interactiveRoutes =
     app.post("/v1/messages/count_tokens", async (c) => {
       const headers = versionHeaders(c.req.raw.headers);
       const body = await readJsonBody(c);
+      await deps.limiter.admit(c, { tokens: 0, call: false });
       const model = chooseModel(deps.book, {
         name: body.value["model"],
         endpoint: "/v1/messages",
@@ -49,7 +50,9 @@ async function answer(
   const surface = endpoint === "/v1/messages" ? "anthropic" : "openai";
   const headers = surface === "anthropic" ? versionHeaders(c.req.raw.headers) : undefined;
   const body = await readJsonBody(c);
-  const { tenantId, keyId, allowUnpriced, fallbacks: defaults, semanticCache } = c.var.caller;
+  const estimate = estimateTokens(endpoint, Buffer.byteLength(body.text), outputBound(body));
+  await deps.limiter.admit(c, { tokens: estimate.inputTokens + estimate.outputTokens, call: true });
+  const { tenantId, keyId, allowUnpriced, budgeted, fallbacks: defaults, semanticCache } = c.var.caller;
   const { signal, headers: sent } = c.req.raw;
   const stream = body.value["stream"] === true;
   // Judged only where it is run: the same call again gets its answer although its deadline has passed since.
@@ -64,6 +67,7 @@ async function answer(
         tenantId,
         keyId,
         allowUnpriced,
+        budgeted,
         surface,
         endpoint,
         model,

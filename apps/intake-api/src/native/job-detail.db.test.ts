@@ -132,6 +132,20 @@ describe("GET /v1/jobs/:id", () => {
     expect(await shown(openai)).toEqual(plain);
   });
 
+  test("a list carries neither requests nor answers, however large they are", async () => {
+    const answer = JSON.stringify({ id: "x", text: "deep water ".repeat(50_000) });
+    const id = await settledJob(answer, [
+      { account: "list", amountNano: -1n },
+      { account: "payable.openai", amountNano: 1n },
+    ]);
+    const list = await intake.tenant.call("GET", "/v1/jobs?limit=100");
+    const listed = (list.json.data as { id: string; state: string }[]).find((one) => one.id === id);
+    expect(listed?.state).toBe("completed");
+    expect(list.text).not.toContain("deep water");
+    expect(JSON.stringify(listed).length).toBeLessThan(2_000);
+    expect((await intake.tenant.call("GET", `/v1/jobs/${id}`)).text).toContain("deep water");
+  });
+
   test("only an answer in time meets a deadline: a failed job missed it, a cancelled one has none any more", async () => {
     const met = async (state: string, endedAfterMs: number): Promise<unknown> => {
       const { id } = (await intake.tenant.call("POST", "/v1/jobs", { body: chat, deadline: "1h" })).json;

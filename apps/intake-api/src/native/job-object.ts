@@ -1,4 +1,4 @@
-import { type Endpoint, isAccount, storedFallbacks } from "@slowboat/contract";
+import { type Endpoint, isAccount, storedFallbacks, waitingFor } from "@slowboat/contract";
 import { formatUsd, nano } from "@slowboat/kernel";
 import { waterfallOf } from "@slowboat/pricing";
 import type { ReceiptRow, ShownAttempt, ShownJob, ShownResult } from "@slowboat/store";
@@ -35,7 +35,7 @@ type Fixed = Pick<
   | "maxCostNano"
   | "lanesAllow"
   | "lanesDeny"
-> & { readonly fallbacks?: string | null | undefined };
+> & { readonly fallbacks?: string | null | undefined; readonly admission?: string | null | undefined };
 
 const fixedMembers = (job: Fixed): Record<string, unknown> => ({
   endpoint: job.endpoint,
@@ -47,6 +47,7 @@ const fixedMembers = (job: Fixed): Record<string, unknown> => ({
   allow: job.lanesAllow,
   deny: job.lanesDeny,
   fallbacks: storedFallbacks(job.fallbacks ?? null).map(({ model }) => model),
+  admission: job.admission ?? "best_effort",
   max_cost_usd: job.maxCostNano === null ? null : formatUsd(nano(job.maxCostNano)),
   callback_url: job.callbackUrl,
   metadata: stored(job.metadata),
@@ -148,12 +149,19 @@ function receiptObject(rows: readonly ReceiptRow[]): Record<string, unknown> | n
  */
 export function jobDetail(
   job: ShownJob,
-  parts: { readonly attempts: readonly ShownAttempt[]; readonly result: ShownResult | null; readonly receipt: readonly ReceiptRow[] },
+  parts: {
+    readonly attempts: readonly ShownAttempt[];
+    readonly result: ShownResult | null;
+    readonly receipt: readonly ReceiptRow[];
+    /** Why it was not placed so far, where it never was. */
+    readonly delay: Record<string, unknown> | null;
+  },
 ): string {
   const detail = {
     ...jobObject(job),
-    decision: renamed(stored(parts.attempts.at(-1)?.decision ?? null)),
-    waiting: job.waitReason,
+    decision: renamed(stored(parts.attempts.at(-1)?.decision ?? null)) ?? parts.delay,
+    waiting: waitingFor(job, parts.attempts.at(-1)),
+    waiting_until: job.state === "accepted" ? instant(job.nextDecisionAtMs) : null,
     attempts: parts.attempts.map(attemptObject),
     receipt: receiptObject(parts.receipt),
   };

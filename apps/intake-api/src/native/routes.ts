@@ -1,8 +1,8 @@
 import { readJobRequest } from "@slowboat/contract";
-import { type IntakeTerms, nativeJob } from "@slowboat/intake";
+import { holdOf, type IntakeTerms, nativeJob, promiseAsk } from "@slowboat/intake";
 import { type JobState, jobMay } from "@slowboat/job";
 import { fault, isId, LIMITS } from "@slowboat/kernel";
-import { listAttempts, listJobs, readJob, readJobReceipt, readResult, type ShownJob } from "@slowboat/store";
+import { listAttempts, listDelays, listJobs, readJob, readJobReceipt, readResult, type ShownJob } from "@slowboat/store";
 import type { Context } from "hono";
 import type { AppDeps, AppEnv, Mount } from "../http/env.ts";
 import { EMULATED_LABEL } from "../http/env.ts";
@@ -11,6 +11,7 @@ import { pageAfter, pageLimit, pageObject } from "../http/query.ts";
 import { headerTerms } from "../http/terms.ts";
 import { readJsonBody } from "../interactive/read-body.ts";
 import { cancelJob } from "./cancel-job.ts";
+import { decisionList, lastDelay } from "./decisions.ts";
 import { acceptedObject, jobDetail, jobObject } from "./job-object.ts";
 
 const ROUTE = "POST /v1/jobs";
@@ -42,12 +43,15 @@ export const nativeRoutes: Mount = (app, deps) => {
     };
     const earlier = await earlierId(deps, c, ROUTE, claim);
     if (earlier !== null) return await replay(earlier);
-    const job = nativeJob(terms, caller, {
+    const { job, hope } = nativeJob(terms, caller, {
       envelopeText: body.text,
       envelope: readJobRequest(body.value),
       asked: headerTerms(c.req.raw.headers, deps.house.lanes, caller.semanticCache),
     });
-    const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null });
+    await deps.limiter.admit(c, { tokens: job.inputTokensEst + job.outputTokensEst, call: false });
+    const promise = job.admission == null ? null : promiseAsk(deps.book, hope, job.admission, await deps.sight());
+    const hold = holdOf(terms, caller, job);
+    const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null, hold, promise });
     if (accepted.replayed) return await replay(accepted.jobId);
     deps.logger.info(
       { jobId: job.id, tenantId: caller.tenantId, endpoint: job.endpoint, model: job.model, deadlineAtMs: job.deadlineAtMs },
@@ -78,6 +82,13 @@ export const nativeRoutes: Mount = (app, deps) => {
 
   app.get("/v1/jobs/:id", async (c) => detail(deps, c, await found(deps, c, c.req.param("id"))));
 
+  app.get("/v1/jobs/:id/decision", async (c) => {
+    const job = await found(deps, c, c.req.param("id"));
+    const of = { tenantId: job.tenantId, jobId: job.id };
+    const [attempts, delays] = await Promise.all([listAttempts(deps.store.sql, of), listDelays(deps.store.sql, of)]);
+    return c.json(decisionList(job, attempts, delays));
+  });
+
   app.post("/v1/jobs/:id/cancel", async (c) => {
     const job = await found(deps, c, c.req.param("id"));
     const cancelled = await cancelJob(deps, { tenantId: job.tenantId, id: job.id });
@@ -99,5 +110,7 @@ async function detail(deps: AppDeps, c: Context<AppEnv>, job: ShownJob): Promise
   const of = { tenantId: job.tenantId, jobId: job.id };
   const { sql } = deps.store;
   const [attempts, result, receipt] = await Promise.all([listAttempts(sql, of), readResult(sql, of), readJobReceipt(sql, of)]);
-  return c.body(jobDetail(job, { attempts, result, receipt }), 200, { "content-type": "application/json" });
+  if (result?.emulated === true || receipt.some((row) => row.emulated)) c.header("x-slowboat-emulated", EMULATED_LABEL);
+  const delay = attempts.length > 0 ? null : lastDelay(await listDelays(sql, of));
+  return c.body(jobDetail(job, { attempts, result, receipt, delay }), 200, { "content-type": "application/json" });
 }

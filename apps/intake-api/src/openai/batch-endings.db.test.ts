@@ -35,6 +35,19 @@ describe("cancelling, deleting, and running twice", () => {
     await expect(me.openai.batches.cancel(failed.id)).rejects.toMatchObject({ status: 409 });
   });
 
+  test("a batch is in the list from its creation until after its end, with its deadline, and its window as it was written", async () => {
+    const { id } = await create((await upload(chatLine("a"))).id, { completion_window: "4h" as never });
+    const listed = async (which = id) => (await me.openai.batches.list()).data.find((one) => one.id === which);
+    const same = { id, completion_window: "4h", expires_at: expect.any(Number) };
+    expect(await listed()).toMatchObject({ ...same, status: "validating" });
+    await intake.run(id);
+    expect(await listed()).toMatchObject({ ...same, status: "in_progress" });
+    await me.openai.batches.cancel(id);
+    expect(await listed()).toMatchObject({ ...same, status: "cancelling" });
+    const failed = await batchOf("{");
+    expect(await listed(failed.id)).toMatchObject({ status: "failed", completion_window: "24h" });
+  });
+
   test("populating twice at once, and again after an interruption, inserts every line once", async () => {
     const lines = Array.from({ length: 2500 }, (_, i) => chatLine(`n${i}`)).join("\n");
     const { id } = await create((await upload(lines)).id);

@@ -34,6 +34,7 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
   const earlier = await earlierId(deps, c, ROUTE, idempotency);
   if (earlier !== null) return { batch: await mine(deps, tenantId, earlier), replayed: true };
   const wanted = readWanted(body.value);
+  await deps.limiter.admit(c, { tokens: 0, call: false });
   const nowMs = clock.job();
   const terms = batchTerms(c.req.raw.headers, wanted, {
     nowMs,

@@ -1,7 +1,7 @@
 import { fault, isId } from "@slowboat/kernel";
-import { deleteFile, type FileRow, forgettableFiles, listFiles, markBlobGone, readFileRow } from "@slowboat/store";
+import { deleteFile, type FileRow, forgettableFiles, isEmulatedFile, listFiles, markBlobGone, readFileRow } from "@slowboat/store";
 import type { Context } from "hono";
-import type { AppDeps, AppEnv, Mount } from "../http/env.ts";
+import { type AppDeps, type AppEnv, EMULATED_LABEL, type Mount } from "../http/env.ts";
 import { pageAfter, pageLimit, pageObject } from "../http/query.ts";
 import { takeUpload } from "./upload.ts";
 
@@ -50,6 +50,7 @@ export const fileRoutes: Mount = (app, deps) => {
 
   app.get("/v1/files/:id/content", async (c) => {
     const file = await found(deps, c, c.req.param("id"));
+    if (deps.house.emulated && (await isEmulatedFile(deps.store.sql, file))) c.header("x-slowboat-emulated", EMULATED_LABEL);
     c.header("content-type", "application/octet-stream");
     c.header("content-length", String(file.sizeBytes));
     c.header("content-disposition", `attachment; filename*=UTF-8''${encodeURIComponent(file.filename)}`);

@@ -12,7 +12,9 @@ import { type TestClock, testClock, testDatabase, testQueue } from "@slowboat/te
 import OpenAI from "openai";
 import { createApp } from "../app.ts";
 import type { Mount } from "../http/env.ts";
+import { keyLimiter, postgresAllowances } from "../http/key-limits.ts";
 import { httpService } from "../http/serve.ts";
+import { concurrencyOf, plannerSight } from "../native/quote/planner-sight.ts";
 
 /** The intake API behind a real socket on a database of its own, without the interactive calls: nothing here leaves the machine. */
 export interface TestIntake {
@@ -24,6 +26,8 @@ export interface TestIntake {
   readonly tenant: TestCaller;
   readonly populate: PopulateDeps;
   newTenant(name: string, options?: { allowUnpriced?: boolean }): Promise<TestCaller>;
+  /** Somebody with this key. */
+  as(who: { readonly tenantId: string; readonly keyId: string; readonly key: string }): TestCaller;
   /** Populates a batch as the scheduler would. */
   run(batchId: string): Promise<void>;
   stop(): Promise<void>;
@@ -57,6 +61,9 @@ export async function startIntake(
     readonly emulated?: boolean;
     readonly mounts?: readonly Mount[];
     readonly startMs?: number;
+    /** Calls at a time on a real-time lane. */
+    readonly calls?: number;
+    readonly backlogMax?: number;
   } = {},
 ): Promise<TestIntake> {
   const database = await testDatabase();
@@ -69,13 +76,19 @@ export async function startIntake(
   const blob = await diskBlobs(folder);
   const book = loadPriceBook(STANDARD_PRICES);
   const desk = openDesk({ store, queue, clock });
+  const limiter = keyLimiter(postgresAllowances(store), () => clock.real());
   const house = { lanes: options.lanes ?? LANES, emulated: options.emulated ?? false, callbackAllow: options.callbackAllow ?? [] };
   const verify = keyVerifier({ sql: store.sql, secret: TEST_SECRET, clock });
-  const app = createApp({ store, queue, blob, clock, rng, logger, house, book, desk, verify }, options.mounts);
+  const offers = house.lanes.map((id) => ({ id, account: "test", emulated: house.emulated, concurrency: concurrencyOf(id, options.calls ?? 240) }));
+  const sight = plannerSight({ store, book, clock, rng, offers });
+  const app = createApp(
+    { store, queue, blob, clock, rng, logger, house, book, desk, limiter, sight, verify, backlogMax: options.backlogMax },
+    options.mounts,
+  );
   const http = httpService(app, { host: "127.0.0.1", port: 0, logger });
   await http.start();
   const url = `http://127.0.0.1:${http.address().port}`;
-  const populate: PopulateDeps = { store, queue, blob, clock, rng, book, house, logger };
+  const populate: PopulateDeps = { store, queue, blob, clock, rng, book, house, logger, sight };
   const newTenant = async (name: string, terms: { allowUnpriced?: boolean } = {}): Promise<TestCaller> => {
     const nowMs = clock.job();
     const tenantId = await createTenant(store.sql, { name, nowMs, rng, ...terms });
@@ -92,10 +105,12 @@ export async function startIntake(
     tenant: await newTenant("first"),
     populate,
     newTenant,
+    as: (who) => callerOf(url, who),
     run: (batchId) => populateBatch(populate, batchId, new AbortController().signal),
     stop: async () => {
       await http.stop();
       await desk.close();
+      await limiter.close();
       await queue.close();
       await database.drop();
       await rm(folder, { recursive: true, force: true });

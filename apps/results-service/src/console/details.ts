@@ -1,3 +1,4 @@
+import { waitingFor } from "@slowboat/contract";
 import { fault, isId } from "@slowboat/kernel";
 import {
   listAttempts,
@@ -44,6 +45,7 @@ export async function jobPanel(sql: Sql, input: { readonly tenantId: string; rea
   const [attempts, receipt, result] = await Promise.all([listAttempts(sql, of), readJobReceipt(sql, of), readResult(sql, of)]);
   return {
     ...jobMembers(job),
+    waiting: waitingFor(job, attempts.at(-1)),
     attempts: attempts.map(attemptMembers),
     receipt: settledReceipt(receipt),
     result: result === null ? null : { statusCode: result.statusCode, source: result.source, expiresAtMs: result.expiresAtMs },

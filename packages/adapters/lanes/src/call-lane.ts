@@ -74,7 +74,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
     read: (response: Reply, bound: Limit) => Promise<T>,
   ): Promise<T | LaneAnswer> {
     check(request);
-    const entered = parts.paces.gate(parts.account, request.model).enter(() => costOf(request), signal);
+    const entered = parts.paces.gate(parts.account, request.model).enter(() => costOf(request), signal, request.turn);
     const pass = entered instanceof Promise ? await entered : entered;
     if (pass.kind !== "go") return heldAnswer(request.attemptId, pass, clock.scale);
     let heardOk = false;

@@ -15,6 +15,7 @@ import {
   type Sign,
   viewOf,
 } from "@slowboat/pace";
+import { createFairLine, type FairTurn } from "@slowboat/plan";
 import { BOUNDS } from "./bounds.ts";
 
 /** What a gate needs of its account and its process. */
@@ -24,6 +25,8 @@ export interface GateHouse {
   readonly waitMsMax: number;
   /** Machine ms, monotonic. */
   nowMs(): number;
+  /** A tenant's share of what the account lets pass. */
+  weight(tenant: string): number;
   /** Whether the account serves at all. */
   askAccount(nowMs: number): Answer;
   /** Lets a call through to the account; what it returns takes the account's answer. */
@@ -50,10 +53,10 @@ export type Held =
   | { readonly kind: "held"; readonly code: "paced" | "circuit_open" | "account_parked"; readonly retryAfterMs: number }
   | { readonly kind: "aborted" };
 
-/** The one way out to a model of an account, first come, first served. */
+/** The one way out to a model of an account: by fair shares between tenants, earliest deadline first within one. Who says nothing of itself waits in order of arrival. */
 export interface Gate {
   /** `cost` is asked only where a limit counts tokens. */
-  enter(cost: () => Cost, signal: AbortSignal): Pass | Held | Promise<Pass | Held>;
+  enter(cost: () => Cost, signal: AbortSignal, turn?: FairTurn): Pass | Held | Promise<Pass | Held>;
   view(): PaceView;
   /** True when nothing is in flight and nobody waits. */
   idle(): boolean;
@@ -61,17 +64,18 @@ export interface Gate {
   look(): void;
 }
 
-interface Waiter {
+interface Waiter extends FairTurn {
   readonly cost: Cost;
   readonly untilMs: number;
   settle(outcome: Pass | Held): void;
 }
 
 const SMALLEST: Cost = { requests: 1, input: 0, output: 0 };
+const NOBODY: FairTurn = { tenant: "", work: 1, dueAtMs: 0, urgent: false };
 
 export function createGate(house: GateHouse): Gate {
   let state = openPace(house.policy);
-  const waiting: Waiter[] = [];
+  const waiting = createFairLine<Waiter>(house.weight);
   let timer: NodeJS.Timeout | null = null;
 
   const hear = (event: PaceEvent): void => {
@@ -88,7 +92,7 @@ export function createGate(house: GateHouse): Gate {
     return { kind: "wait", ms: Math.max(account.ms, model.kind === "wait" ? model.ms : 0) };
   };
 
-  const pass = (cost: Cost, nowMs: number): Pass => {
+  const pass = (cost: Cost, nowMs: number, { tenant, work }: FairTurn): Pass => {
     const out = letOut(state, cost, nowMs);
     state = out.state;
     const { ticket } = out;
@@ -102,6 +106,8 @@ export function createGate(house: GateHouse): Gate {
       end: ({ outcome, wishMs = null, spent = null }) => {
         if (over) return;
         over = true;
+        // What was charged was an estimate, with all the output that was allowed for.
+        if (tenant !== NOBODY.tenant && spent !== null) waiting.charge(tenant, spent.input + spent.output - work);
         tellAccount(outcome === "parked" ? "failed" : outcome === "ok" || outcome === "refused" || outcome === "limited" ? "alive" : "silent");
         hear({ kind: "ended", ticket, outcome: outcome === "parked" ? "silent" : outcome, wishMs, spent });
       },
@@ -112,26 +118,37 @@ export function createGate(house: GateHouse): Gate {
   function look(): void {
     if (timer !== null) clearTimeout(timer);
     timer = null;
-    for (let head = waiting[0]; head !== undefined; head = waiting[0]) {
+    for (let head = waiting.peek(); head !== null; head = waiting.peek()) {
       const nowMs = house.nowMs();
       const answer = ask(head.cost, nowMs);
-      if (answer.kind === "wait" && nowMs < head.untilMs) {
-        timer = setTimeout(look, Math.min(answer.ms, head.untilMs - nowMs) + 1);
+      if (answer.kind === "go") {
+        waiting.serve(head);
+        head.settle(pass(head.cost, nowMs, head));
+        continue;
+      }
+      // Who has waited too long need not be the first in line.
+      const late = answer.kind === "wait" ? [...waiting].filter((one) => nowMs >= one.untilMs) : [head];
+      if (late.length === 0) {
+        const untilMs = Math.min(...[...waiting].map((one) => one.untilMs));
+        timer = setTimeout(look, Math.min(answer.kind === "wait" ? answer.ms : 0, untilMs - nowMs) + 1);
         return;
       }
-      waiting.shift();
-      head.settle(answer.kind === "go" ? pass(head.cost, nowMs) : heldBy(answer));
+      for (const one of late) {
+        waiting.leave(one);
+        one.settle(heldBy(answer));
+      }
     }
   }
 
-  const wait = (cost: Cost, signal: AbortSignal, nowMs: number): Promise<Pass | Held> => {
+  const wait = (cost: Cost, signal: AbortSignal, nowMs: number, turn: FairTurn): Promise<Pass | Held> => {
     const { promise, resolve } = Promise.withResolvers<Pass | Held>();
     const onAbort = (): void => {
-      waiting.splice(waiting.indexOf(waiter), 1);
+      waiting.leave(waiter);
       waiter.settle({ kind: "aborted" });
       look();
     };
     const waiter: Waiter = {
+      ...turn,
       cost,
       untilMs: nowMs + house.waitMsMax,
       settle: (outcome) => {
@@ -140,27 +157,40 @@ export function createGate(house: GateHouse): Gate {
       },
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    waiting.push(waiter);
+    waiting.join(waiter);
     look();
     return promise;
   };
 
+  /** What goes before a tenant's next call: all of its own that wait, and of every other tenant as much at most. `full`: it has its share of the places in the line. */
+  const aheadOf = (tenant: string, cost: Cost): { readonly cost: Cost; readonly full: boolean } => {
+    const none: Cost = { requests: 0, input: 0, output: 0 };
+    const byTenant = new Map([[tenant, none]]);
+    for (const one of waiting) byTenant.set(one.tenant, plus(byTenant.get(one.tenant) ?? none, one.cost));
+    const mine = byTenant.get(tenant) ?? none;
+    const most = plus(mine, cost);
+    const ahead = [...byTenant].reduce((sum, [name, theirs]) => plus(sum, name === tenant ? theirs : least(theirs, most)), none);
+    return { cost: ahead, full: waiting.size >= BOUNDS.pacedCalls && mine.requests >= BOUNDS.pacedCalls / byTenant.size };
+  };
+
   return {
-    enter: (costOf, signal) => {
+    enter: (costOf, signal, turn = NOBODY) => {
       if (signal.aborted) return { kind: "aborted" };
       const cost = countsTokens(state.meters) ? costOf() : SMALLEST;
       const nowMs = house.nowMs();
       const answer = ask(cost, nowMs);
       if (answer.kind === "parked" || answer.kind === "open") return heldBy(answer);
-      if (answer.kind === "go" && waiting.length === 0) return pass(cost, nowMs);
-      // Its own wait is known, and that all who came before must leave first.
-      const ahead = waiting.reduce((sum, one) => plus(sum, one.cost), { requests: 0, input: 0, output: 0 });
+      if (answer.kind === "go" && waiting.size === 0) {
+        waiting.charge(turn.tenant, turn.work);
+        return pass(cost, nowMs, turn);
+      }
+      const { cost: ahead, full } = aheadOf(turn.tenant, cost);
       const ms = Math.max(answer.kind === "wait" ? answer.ms : 0, backlogMs(state, ahead, nowMs));
-      if (ms > house.waitMsMax || waiting.length >= BOUNDS.pacedCalls) return { kind: "held", code: "paced", retryAfterMs: ms };
-      return wait(cost, signal, nowMs);
+      if (ms > house.waitMsMax || full) return { kind: "held", code: "paced", retryAfterMs: ms };
+      return wait(cost, signal, nowMs, turn);
     },
     view: () => viewOf(state, house.nowMs()),
-    idle: () => state.inFlight === 0 && waiting.length === 0,
+    idle: () => state.inFlight === 0 && waiting.size === 0,
     look,
   };
 }
@@ -171,5 +201,11 @@ function heldBy(answer: Exclude<Answer, { kind: "go" }> | { readonly kind: "park
 }
 
 const plus = (a: Cost, b: Cost): Cost => ({ requests: a.requests + b.requests, input: a.input + b.input, output: a.output + b.output });
+
+const least = (a: Cost, b: Cost): Cost => ({
+  requests: Math.min(a.requests, b.requests),
+  input: Math.min(a.input, b.input),
+  output: Math.min(a.output, b.output),
+});
 
 const countsTokens = (meters: object): boolean => Object.keys(meters).some((name) => name !== "requests");

@@ -35,6 +35,7 @@ test.each([
   ["a lane without an id", "export default () => [{}];", /lane 0 has no id/],
   ["a lane of an unknown shape", 'export default () => [{ id: "x", account: "a", shape: "ring" }];', /lane 0 \(x\) has the shape "ring"/],
   ["a call lane that cannot stream", 'export default () => [{ id: "x", account: "a", shape: "call", call() {} }];', /\(x\) has no method stream/],
+  ["a maker that throws", 'export default () => { throw new Error("no card"); };', /SLOWBOAT_LANES.*the default export failed: no card/],
   ["a module that throws", 'throw new Error("no such engine");', /SLOWBOAT_LANES.*no such engine/],
 ])("a module with %s is refused with what it lacks", async (_what, source, message) => {
   await expect(own(source)).rejects.toThrow(message);

@@ -36,7 +36,10 @@ export async function withOwnLanes(
     refuse(error instanceof Error ? error.message : String(error), error),
   )) as { readonly default?: unknown };
   if (typeof module.default !== "function") return refuse("the module has no default export that makes lanes");
-  const made: unknown = await (module.default as OwnLanes)(settings);
+  const make = module.default as OwnLanes;
+  const made: unknown = await (async () => make(settings))().catch((error: unknown) =>
+    refuse(`the default export failed: ${error instanceof Error ? error.message : String(error)}`, error),
+  );
   if (!Array.isArray(made)) return refuse("the default export must give back a list of lanes");
   for (const [index, lane] of (made as unknown[]).entries()) {
     const lack = lacks(lane);

@@ -14,6 +14,8 @@ export interface PaceSettings {
   readonly waitMsMax: number;
   /** Machine ms since any instant; must never run backwards. */
   nowMs(): number;
+  /** A tenant's share where calls wait for their turn. */
+  weight(tenant: string): number;
 }
 
 /** How a lane's account and its models stand. */
@@ -46,7 +48,15 @@ const MACHINE: PaceSettings["clock"] = { scale: 1, job: () => Date.now() };
 
 /** Makes the paces of a process; what is left out is a real provider's time and the bounds of `BOUNDS`. */
 export function createPaces(given: Partial<PaceSettings> = {}): Paces {
-  const settings: PaceSettings = { clock: MACHINE, rng: DICE, ceiling: BOUNDS.connections, waitMsMax: BOUNDS.paceMs, nowMs: machineMs, ...given };
+  const settings: PaceSettings = {
+    clock: MACHINE,
+    rng: DICE,
+    ceiling: BOUNDS.connections,
+    waitMsMax: BOUNDS.paceMs,
+    nowMs: machineMs,
+    weight: () => 1,
+    ...given,
+  };
   const policy = pacePolicy({ scale: settings.clock.scale, ceiling: settings.ceiling });
   const accounts = new Map<string, Account>();
   const accountOf = (name: string): Account => {
@@ -92,6 +102,7 @@ function houseOf(account: Account, settings: PaceSettings, policy: PacePolicy, w
     rng: settings.rng,
     waitMsMax: settings.waitMsMax,
     nowMs: settings.nowMs,
+    weight: settings.weight,
     askAccount: (nowMs) => askBreaker(account.breaker, policy.park, nowMs),
     passAccount: (nowMs) => {
       const call = ++account.calls;

@@ -1,4 +1,5 @@
 import type { Endpoint, LaneId } from "@slowboat/contract";
+import type { FairTurn } from "@slowboat/plan";
 import type { LanePace } from "./paces.ts";
 
 /** One request on its way to a lane: the caller's body, byte for byte but for what the lane must set. */
@@ -12,6 +13,8 @@ export interface LaneRequest {
   readonly body: string;
   /** Headers of the caller's that change what the provider does (`anthropic-version`, `anthropic-beta`); absent for queued work. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whose it is, where calls wait for their turn; absent waits in order of arrival. */
+  readonly turn?: FairTurn;
 }
 
 /**

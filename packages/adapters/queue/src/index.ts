@@ -5,4 +5,5 @@
 export { createQueue, type QueueOptions } from "./create-queue.ts";
 export { type Payload, QUEUES, type QueueName } from "./names.ts";
 export type { Consumer, Queue } from "./port.ts";
+export { type RedisAllowances, redisAllowances } from "./redis-allowances.ts";
 export { redisPolicy } from "./redis-policy.ts";

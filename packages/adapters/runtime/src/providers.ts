@@ -15,6 +15,8 @@ export interface CompatibleAccount {
 export interface Market {
   readonly book: PriceBook;
   readonly compatible: readonly CompatibleAccount[];
+  /** Who has a batch lane here where their key is set: the two built-in providers, and those of the file that say so. */
+  readonly batchProviders: readonly string[];
   /** Variables of the environment that hold the providers' keys. */
   readonly keyNames: readonly string[];
 }
@@ -29,7 +31,12 @@ export function openMarket(path: string | undefined, env: Readonly<Record<string
     const apiKey = env[api_key_env];
     return apiKey === undefined || apiKey === "" ? [] : [{ provider: name, apiKey, baseURL: base_url, auth, headers, batch }];
   });
-  return { book: loadPriceBook(withProviders(STANDARD_PRICES, providers)), compatible, keyNames: providers.map((one) => one.api_key_env) };
+  return {
+    book: loadPriceBook(withProviders(STANDARD_PRICES, providers)),
+    compatible,
+    batchProviders: ["openai", "anthropic", ...providers.flatMap(({ name, batch }) => (batch ? [name] : []))],
+    keyNames: providers.map((one) => one.api_key_env),
+  };
 }
 
 function read(path: string): readonly CompatibleProvider[] {

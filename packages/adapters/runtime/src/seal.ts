@@ -33,6 +33,9 @@ export function openSealed(sealed: string, secret: string, owner: string): strin
 /** Opens a key's webhook secret (`whsec_...`); `keyId` is the row it was sealed for. */
 export const openWebhookSecret = (sealed: string, secret: string, keyId: string): string => openSealed(sealed, secret, `api_key|${keyId}`);
 
+/** Whether a text can be a signing secret as Standard Webhooks writes it: `whsec_` and base64 of 16 bytes at least. */
+export const isWebhookSecret = (text: string): boolean => /^whsec_[A-Za-z0-9+/]{22,}={0,2}$/.test(text);
+
 /** Makes and seals a new webhook secret for a key. */
 export function newWebhookSecret(secret: string, keyId: string): { readonly plain: string; readonly sealed: string } {
   const plain = `whsec_${randomBytes(24).toString("base64")}`;

@@ -7,6 +7,10 @@ import type { z } from "zod";
 export function parseSettings<T extends z.ZodType>(schema: T, env: Record<string, string | undefined>): z.infer<T> {
   const parsed = schema.safeParse(env);
   if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`);
-  throw new Error(`the settings are not usable:\n${lines.join("\n")}`);
+  const [first = "", ...more] = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw new Error(
+    more.length === 0
+      ? `a setting is not usable: ${first}`
+      : `the settings are not usable:\n${[first, ...more].map((line) => `  ${line}`).join("\n")}`,
+  );
 }

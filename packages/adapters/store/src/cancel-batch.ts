@@ -14,7 +14,8 @@ export async function cancelBatch(tx: Sql, input: { readonly tenantId: string; r
   await tx`
     with ended as (
       update job set state = 'cancelled', ended_at_ms = ${input.nowMs}::float8, next_decision_at_ms = null, leader_id = null, held_for = null, version = version + 1
-      where batch_id = ${input.id} and state = any(${sourcesOf("cancelled")}::text[]) returning id)
+      where batch_id = ${input.id} and state = any(${sourcesOf("cancelled")}::text[]) returning id),
+    released as (update budget_open set look_real_ms = 0 where subject_id = ${input.id} or subject_id in (select id from ended))
     update job j set next_decision_at_ms = ${input.nowMs}::float8, leader_id = null from ended e
     where j.leader_id = e.id and j.state = 'accepted' and j.batch_id is distinct from ${input.id}`;
   return true;

@@ -40,6 +40,8 @@ export interface AnsweredRow {
   readonly semantic: boolean | null;
   readonly version: number;
   readonly retentionDays: number;
+  /** True where a budget was set for the tenant or one of its projects. */
+  readonly budgeted: boolean;
 }
 
 /**
@@ -63,7 +65,7 @@ export async function claimAnswered(tx: Sql, input: { readonly limit: number; re
       coalesce(a.status_code, s.status_code) as "statusCode", a.answer, a.source_attempt_id as "sourceAttemptId",
       s.usage as "sourceUsage", a.answered_at_ms as "answeredAtMs", a.sent_at_ms as "sentAtMs", j.state as "jobState",
       coalesce(b.state = any(${BATCH_TERMINAL as string[]}::text[]), false) as "batchEnded", j.body is null and j.body_blob_key is null as forgotten, j.attempts,
-      j.deadline_at_ms as "deadlineAtMs", j.callback_url as "callbackUrl", j.metadata, j.reuse_key as "reuseKey", j.version, j.semantic, n.retention_days as "retentionDays"
+      j.deadline_at_ms as "deadlineAtMs", j.callback_url as "callbackUrl", j.metadata, j.reuse_key as "reuseKey", j.version, j.semantic, n.retention_days as "retentionDays", n.budgeted
     from attempt a join job j on j.id = a.job_id join tenant n on n.id = a.tenant_id
       left join attempt s on s.id = a.source_attempt_id left join batch b on b.id = j.batch_id
     where a.id = any(${ids}::text[]) and a.state = 'answered'

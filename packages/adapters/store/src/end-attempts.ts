@@ -7,7 +7,7 @@ export interface EndedAttempt {
   readonly state: "void" | "unknown";
   readonly code: string;
   /** How the planner counts it. */
-  readonly outcome: "refused" | "rejected" | "parked" | "missed" | "unsent" | "unheard";
+  readonly outcome: "refused" | "rejected" | "parked" | "missed" | "recalled" | "unsent" | "unheard";
   /** Ends it only if it has not been sent: a worker may be sending it at this very moment. */
   readonly ifUnsent?: true;
 }

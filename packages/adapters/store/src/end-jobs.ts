@@ -10,8 +10,8 @@ export interface EndedJob {
 }
 
 /**
- * Ends jobs by the legal transitions only, and makes the jobs that waited for their answer due at once. Returns the jobs that
- * ended now with the batch they belong to.
+ * Ends jobs by the legal transitions only, makes the jobs that waited for their answer due at once, and marks what budgets hold for those that ended
+ * to be given back. Returns the jobs that ended now with the batch they belong to.
  */
 export async function endJobs(tx: Sql, rows: readonly EndedJob[], nowMs: number): Promise<{ id: string; batchId: string | null }[]> {
   if (rows.length === 0) return [];
@@ -28,7 +28,10 @@ export async function endJobs(tx: Sql, rows: readonly EndedJob[], nowMs: number)
     );
   }
   if (ended.length > 0) {
-    await tx`update job set next_decision_at_ms = ${nowMs}::float8, leader_id = null where leader_id = any(${ended.map((x) => x.id)}::text[]) and state = ${"accepted"}`;
+    const ids = ended.map((x) => x.id);
+    await tx`
+      with released as (update budget_open set look_real_ms = 0 where subject_id = any(${ids}::text[]))
+      update job set next_decision_at_ms = ${nowMs}::float8, leader_id = null where leader_id = any(${ids}::text[]) and state = ${"accepted"}`;
   }
   return ended;
 }

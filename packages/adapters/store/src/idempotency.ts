@@ -44,6 +44,18 @@ export async function claimIdempotency(tx: Sql, claims: readonly IdempotencyClai
   return claims.map((c) => owners.get(`${c.tenantId}\n${c.route}\n${c.key}`) ?? { fingerprint: c.fingerprint, responseId: c.responseId });
 }
 
+/** Takes claims back in the transaction that made them: what they stood for was refused. */
+export async function dropIdempotency(
+  tx: Sql,
+  claims: readonly Pick<IdempotencyClaim, "tenantId" | "route" | "key" | "responseId">[],
+): Promise<void> {
+  if (claims.length === 0) return;
+  await tx`
+    delete from idempotency i using unnest(${claims.map((c) => c.tenantId)}::text[], ${claims.map((c) => c.route)}::text[], ${claims.map((c) => c.key)}::text[],
+      ${claims.map((c) => c.responseId)}::text[]) as t (tenant_id, route, key, response_id)
+    where i.tenant_id = t.tenant_id and i.route = t.route and i.key = t.key and i.response_id = t.response_id`;
+}
+
 /** Who owns a key, without claiming it; `null` when nobody has since `sinceMs` (job time). */
 export async function findIdempotency(
   tx: Sql,

@@ -14,17 +14,30 @@ export {
   readBatch,
   sumBatchUsage,
 } from "./batches.ts";
+export { type BudgetAt, budgetName } from "./budget-entries.ts";
+export {
+  type BudgetRow,
+  type BudgetSetting,
+  type BudgetStanding,
+  findProject,
+  insertProject,
+  listBudgets,
+  saveBudget,
+} from "./budgets.ts";
 export { cancelBatch } from "./cancel-batch.ts";
 export { type AnsweredRow, claimAnswered } from "./claim-answered.ts";
-export { claimDue, type DueJob } from "./claim-due.ts";
+export { claimDue, type DueJob, explainClaim } from "./claim-due.ts";
 export { readClock, type StoredClock, touchClock, writeClock } from "./clock-row.ts";
 export { type Orm, openStore, orm, type Sql, type Store, type StoreOptions } from "./connect.ts";
+export { type DelayRow, insertDelays, listDelays } from "./delays.ts";
 export {
   type DispatchPatch,
   type DispatchRow,
   insertDispatches,
   leaseDispatch,
+  leaseFirstDue,
   type NewDispatch,
+  readDispatchTenant,
   readNeighbours,
   releaseDispatch,
   renewLease,
@@ -32,6 +45,7 @@ export {
 } from "./dispatches.ts";
 export { type EmbeddedOptions, type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
 export { chooseLaunch } from "./embedded-user.ts";
+export { isEmulatedBatch, isEmulatedFile } from "./emulated-answers.ts";
 export { type EndedAttempt, endAttempts, type GoneAttempt } from "./end-attempts.ts";
 export { type EndedJob, endJobs } from "./end-jobs.ts";
 export { endLostCalls } from "./end-lost-calls.ts";
@@ -67,7 +81,7 @@ export {
 } from "./finalise-batch.ts";
 export { forgetEmulatedReuse } from "./forget-emulated.ts";
 export { hintDispatch } from "./hint-dispatch.ts";
-export { claimIdempotency, findIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
+export { claimIdempotency, dropIdempotency, findIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
 export {
   type CallClaim,
   type CallOutcome,
@@ -80,11 +94,15 @@ export {
 } from "./idempotent-calls.ts";
 export { type AttemptRow, insertAttempts, type NewAttempt } from "./insert-attempts.ts";
 export { insertJobs, type NewJob } from "./insert-jobs.ts";
-export { findKey, insertKey, insertTenant, type KeyOwner, markKeyRevoked } from "./keys.ts";
+export { endKeyCalls, type KeyAsk, type KeyGrant, renewKeyCalls, sweepKeyCalls, takeAllowances } from "./key-allowances.ts";
+export { findKey, insertKey, insertTenant, type KeyLimits, type KeyOwner, markKeyRevoked } from "./keys.ts";
 export { type ParkedLane, parkLane, readParked } from "./lane-parking.ts";
+export { forgetLessons, keepLessons, readLessons } from "./lessons.ts";
 export { type ListedKey, listKeys } from "./list-keys.ts";
 export { markSending } from "./mark-sending.ts";
 export { migrate, migrationNames } from "./migrate.ts";
+export { moveHolds } from "./move-holds.ts";
+export { type OutputTokensRow, readOutputTokens } from "./output-tokens.ts";
 export { type PlacedJob, placeJobs } from "./place-jobs.ts";
 export {
   cancelOrphanedBatches,
@@ -92,6 +110,7 @@ export {
   type Riders,
   readBacklog,
   readPlaced,
+  readPoolLine,
   readRiders,
   readTried,
   requestCancel,
@@ -100,6 +119,7 @@ export {
 export { beginProgress, failBatch, findUnpopulated, holdPopulate, leasePopulate, type PopulatingBatch, releasePopulate } from "./populate-batch.ts";
 export { type LedgerPosting, postLedger } from "./post-ledger.ts";
 export { recordPriceBook } from "./price-books.ts";
+export { forgetPromises, insertPromises, lockPromises, type PromisedRow, type PromiseRow, readPromise, readPromised } from "./promises.ts";
 export {
   beginPriming,
   endPriming,
@@ -111,6 +131,7 @@ export {
   readPrefixes,
 } from "./prompt-prefixes.ts";
 export { type KeptAnswer, readAnswer } from "./read-answer.ts";
+export { type ArrivalRow, readArrivals, readBookOf, readPaid } from "./read-arrivals.ts";
 export { readChained } from "./read-chained.ts";
 export { type ChunkRow, placeAttempts, readChunk, readLines, sendAsLines, voidLeftovers } from "./read-chunk.ts";
 export {
@@ -125,6 +146,7 @@ export {
   readJobMoney,
   readNewest,
 } from "./read-console.ts";
+export { readDueBacklog } from "./read-due-backlog.ts";
 export { countLiveJobs, readHealth, type StoreHealth } from "./read-health.ts";
 export {
   type JobRow,
@@ -142,6 +164,7 @@ export { type BatchOverview, type JobOverview, type LaneOverview, type Overview,
 export { findBatchTenant, type ReceiptFacts, readReceipt } from "./read-receipt.ts";
 export { type NewResult, recordResults } from "./record-results.ts";
 export { deferJobs, type ReplannedJob, replanJobs } from "./replan-jobs.ts";
+export { noteOpen, type Reservation, reserveBudgets } from "./reserve-budgets.ts";
 export {
   type ForgettableBatch,
   findForgettableBatches,
@@ -200,7 +223,20 @@ export {
 } from "./semantic-families.ts";
 export { countReuse, type GivenAnswer, listFamilies, type ReuseCounts, readGiven, type ShownFamily } from "./semantic-report.ts";
 export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
-export { type ListedTenant, listTenants, setTenant } from "./tenants.ts";
+export { type PaidAttempt, releaseEnded, settleHolds } from "./settle-holds.ts";
+export { addShadow, readShadow, type ShadowRow, type ShadowTally } from "./shadow-tally.ts";
+export { listOldBatches, readSlowBatches, type SlowBatchRow } from "./slow-batches.ts";
+export {
+  type BookedAttempt,
+  type ClearedAttempt,
+  clearSuspended,
+  knownAttempts,
+  listBooked,
+  listSuspense,
+  readSuspended,
+  type SuspendedAttempt,
+} from "./suspense.ts";
+export { type ListedTenant, listTenants, readWeights, setTenant } from "./tenants.ts";
 export {
   announceEvents,
   claimEvents,

@@ -48,6 +48,21 @@ test("the tables as TypeScript sees them are the tables as the migrations make t
   expect(sorted(seen)).toEqual(sorted(real.map((row) => ({ ...row }))));
 });
 
+test("work, answers, money and announcements have an owner from their creation: the database takes none without its tenant", async () => {
+  const owned = ["api_key", "attempt", "batch", "file", "job", "ledger_txn", "result", "reuse_entry", "webhook_event"];
+  const { sql } = database.store;
+  const rows = await sql<{ table: string; nullable: string }[]>`
+    select table_name as table, is_nullable as nullable from information_schema.columns
+    where table_schema = 'public' and column_name = 'tenant_id' and table_name = any(${owned}::text[]) order by 1`;
+  expect(rows.map((row) => ({ ...row }))).toEqual(owned.map((name) => ({ table: name, nullable: "NO" })));
+  const keyed = await sql<{ table: string; nullable: string }[]>`
+    select table_name as table, is_nullable as nullable from information_schema.columns
+    where table_schema = 'public' and column_name = 'key_id' and table_name in ('job', 'batch') order by 1`;
+  expect(keyed.map((row) => ({ ...row }))).toEqual(["batch", "job"].map((name) => ({ table: name, nullable: "NO" })));
+  await expect(sql`insert into ledger_txn (id, kind, job_id, attempt_id, lane, model, prices_version, digest, emulated, priced, at_ms)
+    values ('t', 'settle', 'j', 'a', 'openai', 'm', 'v', 'd', false, true, 0)`).rejects.toThrow(/"tenant_id".*not-null/);
+});
+
 test("every primary key is the same on both sides", async () => {
   const real = await database.store.sql<{ table: string; columns: string }[]>`
     select i.indrelid::regclass::text as table, string_agg(a.attname, ',' order by array_position(i.indkey::int2[], a.attnum)) as columns

@@ -18,7 +18,7 @@ export async function placeJobs(tx: Sql, rows: readonly PlacedJob[]): Promise<vo
   if (rows.length === 0) return;
   await tx`
     update job j set state = 'placed', lane = t.lane, attempt_id = t.attempt_id, next_decision_at_ms = t.next_at, attempts = j.attempts + 1,
-      version = j.version + 1, leader_id = null, held_for = null, wait_reason = null
+      version = j.version + 1, leader_id = null, held_for = null, wait_reason = null, delayed = null
     from unnest(${rows.map((x) => x.jobId)}::text[], ${rows.map((x) => x.lane)}::text[], ${rows.map((x) => x.attemptId)}::text[],
       ${rows.map((x) => x.nextDecisionAtMs)}::float8[]) as t (id, lane, attempt_id, next_at)
     where j.id = t.id and j.state = any(${JOB_LIVE as string[]}::text[])`;

@@ -12,13 +12,17 @@ export interface TriedAttempt {
   readonly model: string | null;
   /** What it would have cost (nano-USD), where that was known. */
   readonly estimateNano: bigint | null;
+  /** Of a line whose batch was cancelled: when its own rescue had to begin (job ms); `null` where nothing had to be rescued. */
+  readonly latestStartAtMs: number | null;
 }
 
 /** The attempts of these jobs that brought nothing, oldest first. */
 export async function readTried(tx: Sql, jobIds: readonly string[]): Promise<TriedAttempt[]> {
   if (jobIds.length === 0) return [];
   return await tx<TriedAttempt[]>`
-    select job_id as "jobId", lane, state, error_code as "errorCode", outcome, model, estimate_nano as "estimateNano" from attempt
+    select job_id as "jobId", lane, state, error_code as "errorCode", outcome, model, estimate_nano as "estimateNano",
+      case when error_code = 'cancelled' then (decision::jsonb ->> 'latestStartAtMs')::float8 end as "latestStartAtMs"
+    from attempt
     where job_id = any(${jobIds as string[]}::text[]) and state in ('void', 'unknown') order by job_id, seq`;
 }
 
@@ -43,10 +47,17 @@ export async function readPlaced(tx: Sql, jobIds: readonly string[]): Promise<Pl
     where j.id = any(${jobIds as string[]}::text[])`;
 }
 
-/** Work that waits for or runs on each lane, from dispatches that have not ended. */
-export async function readBacklog(tx: Sql): Promise<{ lane: string; jobs: number }[]> {
-  return await tx<{ lane: string; jobs: number }[]>`
-    select lane, sum(jobs)::int as jobs from dispatch where state in ('queued', 'running') group by lane`;
+/** Work that waits for or runs on each lane, by model, from dispatches that have not ended. */
+export async function readBacklog(tx: Sql): Promise<{ lane: string; model: string; jobs: number }[]> {
+  return await tx<{ lane: string; model: string; jobs: number }[]>`
+    select lane, model, sum(jobs)::int as jobs from dispatch where state in ('queued', 'running') group by lane, model`;
+}
+
+/** The pool's line: work that waits or runs there, by the minute in which it is due, earliest first. */
+export async function readPoolLine(tx: Sql): Promise<{ minute: number; tokens: number }[]> {
+  return await tx<{ minute: number; tokens: number }[]>`
+    select floor(coalesce(due_at_ms, created_at_ms) / 60000) as minute, sum(coalesce(work_tokens, 300 * jobs)) as tokens
+    from dispatch where state in ('queued', 'running', 'submitted') and state <> ${"submitted"} and lane = 'pool' group by 1 order by 1`;
 }
 
 /** What still rides in a provider batch. */
@@ -55,6 +66,8 @@ export interface Riders {
   readonly lane: string;
   readonly submittedAtMs: number | null;
   readonly lines: number;
+  /** Lines that the provider said were done; `null` before it said anything. */
+  readonly done: number | null;
   readonly estimateNano: bigint;
   /** Mean deadline of the riders that have one. */
   readonly deadlineAtMs: number | null;
@@ -64,7 +77,7 @@ export interface Riders {
 export async function readRiders(tx: Sql, dispatchIds: readonly string[], butJobs: readonly string[]): Promise<Riders[]> {
   if (dispatchIds.length === 0) return [];
   return await tx<Riders[]>`
-    select d.id as "dispatchId", d.lane, d.submitted_at_ms as "submittedAtMs", d.jobs as lines, avg(j.deadline_at_ms) as "deadlineAtMs",
+    select d.id as "dispatchId", d.lane, d.submitted_at_ms as "submittedAtMs", d.jobs as lines, d.provider_progress as done, avg(j.deadline_at_ms) as "deadlineAtMs",
       coalesce(sum(case when j.id is not null then a.estimate_nano end), 0)::int8 as "estimateNano"
     from dispatch d left join attempt a on a.dispatch_id = d.id
       left join job j on j.attempt_id = a.id and j.state = 'placed' and not (j.id = any(${butJobs as string[]}::text[]))

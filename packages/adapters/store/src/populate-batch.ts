@@ -4,6 +4,8 @@ import type { Sql } from "./connect.ts";
 /** A batch under a populate lease; a write with another `leaseGen` is a late writer's and changes nothing. */
 export type PopulatingBatch = Omit<BatchRow, "lineCounts" | "lookRealMs" | "forgottenAtMs"> & {
   readonly allowUnpriced: boolean;
+  /** True where a budget was set for the tenant or one of its projects. */
+  readonly budgeted: boolean;
   /** The tenant's own chain, as JSON; `null` for none. */
   readonly tenantFallbacks: string | null;
 };
@@ -24,7 +26,8 @@ export async function leasePopulate(
       b.errors, b.model, b.total, b.output_file_id as "outputFileId", b.error_file_id as "errorFileId", b.lease_gen as "leaseGen",
       b.lease_until_real_ms as "leaseUntilRealMs", b.created_at_ms as "createdAtMs", b.in_progress_at_ms as "inProgressAtMs",
       b.finalizing_at_ms as "finalizingAtMs", b.cancelling_at_ms as "cancellingAtMs", b.ended_at_ms as "endedAtMs",
-      b.deleted_at_ms as "deletedAtMs", b.version, b.output_life_ms as "outputLifeMs", b.fallbacks, t.fallbacks as "tenantFallbacks", t.allow_unpriced as "allowUnpriced"`;
+      b.deleted_at_ms as "deletedAtMs", b.version, b.output_life_ms as "outputLifeMs", b.fallbacks, b.admission, t.fallbacks as "tenantFallbacks", t.allow_unpriced as "allowUnpriced",
+      t.budgeted`;
   return rows[0] ?? null;
 }
 
@@ -45,6 +48,7 @@ export async function beginProgress(
   input: { readonly batchId: string; readonly leaseGen: number; readonly total: number; readonly model: string | null; readonly nowMs: number },
 ): Promise<boolean> {
   const done = await tx`
+    with released as (update budget_open set look_real_ms = 0 where subject_id = ${input.batchId})
     update batch set state = 'in_progress', total = ${input.total}, model = ${input.model}, in_progress_at_ms = ${input.nowMs}::float8,
       lease_until_real_ms = null, version = version + 1
     where id = ${input.batchId} and lease_gen = ${input.leaseGen} and state = 'validating'`;
@@ -57,6 +61,7 @@ export async function failBatch(
   input: { readonly batchId: string; readonly leaseGen: number; readonly errors: string; readonly nowMs: number },
 ): Promise<number | null> {
   const rows = await tx<{ version: number }[]>`
+    with released as (update budget_open set look_real_ms = 0 where subject_id = ${input.batchId})
     update batch set state = 'failed', errors = ${input.errors}, ended_at_ms = ${input.nowMs}::float8, lease_until_real_ms = null, version = version + 1
     where id = ${input.batchId} and lease_gen = ${input.leaseGen} and state = 'validating' returning version`;
   return rows[0]?.version ?? null;

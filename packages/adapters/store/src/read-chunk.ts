@@ -12,7 +12,10 @@ export interface ChunkRow {
   readonly bodyBlobKey: string | null;
   readonly bodyOffset: number | null;
   readonly bodyBytes: number;
+  readonly tenantId: string;
+  readonly role: string;
   readonly inputTokensEst: number;
+  readonly outputTokensEst: number;
   readonly deadlineAtMs: number | null;
   readonly acceptedAtMs: number;
   /** What the decision says of the prompt cache, as JSON; `null` for nothing. */
@@ -22,8 +25,8 @@ export interface ChunkRow {
 /** The attempts of a dispatch, those with one prompt prefix together, then in line order; `states` narrows them. Bodies in blobs come as ranges. */
 export async function readChunk(tx: Sql, input: { readonly dispatchId: string; readonly states: readonly string[] }): Promise<ChunkRow[]> {
   return await tx<ChunkRow[]>`
-    select a.id as "attemptId", a.job_id as "jobId", a.state, a.seq, j.endpoint, j.model, j.body, j.body_blob_key as "bodyBlobKey",
-      j.body_offset as "bodyOffset", j.body_bytes as "bodyBytes", j.input_tokens_est as "inputTokensEst", j.deadline_at_ms as "deadlineAtMs", j.accepted_at_ms as "acceptedAtMs",
+    select a.id as "attemptId", a.job_id as "jobId", a.state, a.seq, a.tenant_id as "tenantId", a.role, j.endpoint, j.model, j.body, j.body_blob_key as "bodyBlobKey",
+      j.body_offset as "bodyOffset", j.body_bytes as "bodyBytes", j.input_tokens_est as "inputTokensEst", j.output_tokens_est as "outputTokensEst", j.deadline_at_ms as "deadlineAtMs", j.accepted_at_ms as "acceptedAtMs",
       case when strpos(a.decision, '"promptCache"') > 0 then a.decision::json ->> 'promptCache' end as "promptCache"
     from attempt a join job j on j.id = a.job_id
     where a.dispatch_id = ${input.dispatchId} and a.state = any(${input.states as string[]}::text[])

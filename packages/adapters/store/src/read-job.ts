@@ -42,6 +42,8 @@ export interface ShownResult {
   readonly statusCode: number;
   readonly source: string;
   readonly answer: string | null;
+  /** Whether an emulator gave it. */
+  readonly emulated: boolean;
   /** Who was asked, and at which endpoint, where that is not what the job asks; else `null`. */
   readonly otherModel: string | null;
   readonly otherEndpoint: string | null;
@@ -64,7 +66,7 @@ const columns = (tx: Sql) => tx`
   output_tokens_est as "outputTokensEst", deadline_at_ms as "deadlineAtMs", lanes_allow as "lanesAllow", lanes_deny as "lanesDeny",
   max_cost_nano as "maxCostNano", callback_url as "callbackUrl", metadata, leader_id as "leaderId", next_decision_at_ms as "nextDecisionAtMs",
   lane, attempt_id as "attemptId", attempts, error, fallbacks, accepted_at_ms as "acceptedAtMs", ended_at_ms as "endedAtMs",
-  case when state = 'accepted' then wait_reason end as "waitReason",
+  case when state = 'accepted' then wait_reason end as "waitReason", delayed, admission,
   case when state = 'failed' and error is null then (select a.status_code from attempt a
     where a.id = coalesce((select r.attempt_id from result r where r.job_id = job.id), job.attempt_id)) end as "refusedStatus",
   case when state = 'failed' and error is null then (select a.answer from result r join attempt a on a.id = r.attempt_id
@@ -108,7 +110,7 @@ export async function listAttempts(tx: Sql, input: { readonly tenantId: string; 
 /** A job's result with the raw answer; `null` while there is none, or when it was removed at the end of its retention. */
 export async function readResult(tx: Sql, input: { readonly tenantId: string; readonly jobId: string }): Promise<ShownResult | null> {
   const rows = await tx<ShownResult[]>`
-    select r.status_code as "statusCode", r.source, a.answer, a.model as "otherModel", a.endpoint as "otherEndpoint",
+    select r.status_code as "statusCode", r.source, a.answer, coalesce(a.emulated, false) as emulated, a.model as "otherModel", a.endpoint as "otherEndpoint",
       a.answered_at_ms as "answeredAtMs", r.created_at_ms as "createdAtMs", r.expires_at_ms as "expiresAtMs"
     from result r left join attempt a on a.id = r.attempt_id where r.job_id = ${input.jobId} and r.tenant_id = ${input.tenantId}`;
   return rows[0] ?? null;

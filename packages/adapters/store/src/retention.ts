@@ -82,6 +82,7 @@ async function forget(tx: Sql, ids: readonly string[]): Promise<void> {
       where j.id = ${jobs} and e.tenant_id = j.tenant_id and e.reuse_key = j.reuse_key and e.job_id = j.id),
     asks as (delete from semantic_ask where job_id = ${jobs}),
     entries as (delete from semantic_entry where job_id = ${jobs}),
+    delays as (delete from delay where job_id = ${jobs}),
     bodies as (
       update job set body = null, body_blob_key = null
       where id = ${jobs} and state = any(${JOB_TERMINAL as string[]}::text[]) and (body is not null or body_blob_key is not null))

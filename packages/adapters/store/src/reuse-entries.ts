@@ -30,6 +30,8 @@ export interface ReuseHit {
   /** Hex. */
   readonly reuseKey: string;
   readonly attemptId: string | null;
+  /** Whether the kept answer is an emulator's; `null` where none is kept. */
+  readonly emulated: boolean | null;
   readonly leaderId: string | null;
 }
 
@@ -47,6 +49,7 @@ export async function findReusable(
   const hexes = keys.map((x) => Buffer.from(x.reuseKey).toString("hex"));
   return await tx<ReuseHit[]>`
     select t.tenant_id as "tenantId", t.hex as "reuseKey", e.attempt_id as "attemptId",
+      (select a.emulated from attempt a where a.id = e.attempt_id) as emulated,
       (select (array_agg(j.id))[1] from job j where j.reuse_key = decode(t.hex, 'hex') and j.state = 'placed' and j.tenant_id || '' = t.tenant_id) as "leaderId"
     from (select distinct tenant_id, hex from unnest(${tenants}::text[], ${hexes}::text[]) as u (tenant_id, hex)) t
       left join reuse_entry e on e.tenant_id = t.tenant_id and e.reuse_key = decode(t.hex, 'hex') and e.expires_at_ms > ${nowMs}::float8`;

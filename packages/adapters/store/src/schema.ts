@@ -30,7 +30,16 @@ export const tenant = pgTable("tenant", {
   retentionDays: integer("retention_days").notNull().default(30),
   fallbacks: text("fallbacks"),
   createdAtMs: instant("created_at_ms").notNull(),
+  budgeted: boolean("budgeted").notNull().default(false),
+  weight: doublePrecision("weight").notNull().default(1),
   semanticCache: text("semantic_cache"),
+});
+
+export const project = pgTable("project", {
+  id: text("id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  name: text("name").notNull(),
+  createdAtMs: instant("created_at_ms").notNull(),
 });
 
 export const apiKey = pgTable("api_key", {
@@ -42,7 +51,85 @@ export const apiKey = pgTable("api_key", {
   webhookSecretSealed: text("webhook_secret_sealed").notNull(),
   createdAtMs: instant("created_at_ms").notNull(),
   revokedAtMs: instant("revoked_at_ms"),
+  projectId: text("project_id"),
+  admin: boolean("admin").notNull().default(false),
+  requestsPerMinute: integer("requests_per_minute"),
+  tokensPerMinute: integer("tokens_per_minute"),
+  concurrency: integer("concurrency"),
 });
+
+export const budget = pgTable("budget", {
+  id: text("id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  projectId: text("project_id"),
+  period: text("period").notNull(),
+  amountNano: nano("amount_nano"),
+  hard: boolean("hard").notNull(),
+  alertAt: doublePrecision("alert_at"),
+  callbackUrl: text("callback_url"),
+  keyId: text("key_id"),
+  createdAtMs: instant("created_at_ms").notNull(),
+  changedAtMs: instant("changed_at_ms").notNull(),
+});
+
+export const budgetEntry = pgTable(
+  "budget_entry",
+  {
+    budgetId: text("budget_id").notNull(),
+    period: text("period").notNull(),
+    seq: nano("seq").notNull(),
+    kind: text("kind").notNull(),
+    subjectId: text("subject_id").notNull(),
+    attemptId: text("attempt_id"),
+    heldNano: nano("held_nano").notNull(),
+    spentNano: nano("spent_nano").notNull(),
+    heldAfterNano: nano("held_after_nano").notNull(),
+    spentAfterNano: nano("spent_after_nano").notNull(),
+    atMs: instant("at_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.budgetId, t.period, t.seq] })],
+);
+
+export const budgetOpen = pgTable("budget_open", {
+  subjectId: text("subject_id").primaryKey(),
+  lookRealMs: instant("look_real_ms"),
+});
+
+export const budgetAlert = pgTable(
+  "budget_alert",
+  {
+    budgetId: text("budget_id").notNull(),
+    period: text("period").notNull(),
+    usedNano: nano("used_nano").notNull(),
+    amountNano: nano("amount_nano").notNull(),
+    atMs: instant("at_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.budgetId, t.period] })],
+);
+
+export const keyAllowance = pgTable("key_allowance", {
+  keyId: text("key_id").primaryKey(),
+  requests: doublePrecision("requests").notNull(),
+  tokens: doublePrecision("tokens").notNull(),
+  atRealMs: instant("at_real_ms").notNull(),
+});
+
+export const keyCall = pgTable("key_call", {
+  id: text("id").primaryKey(),
+  keyId: text("key_id").notNull(),
+  untilRealMs: instant("until_real_ms").notNull(),
+});
+
+export const fairShare = pgTable(
+  "fair_share",
+  {
+    resource: text("resource").notNull(),
+    tenantId: text("tenant_id").notNull(),
+    served: doublePrecision("served").notNull(),
+    atMs: instant("at_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.resource, t.tenantId] })],
+);
 
 export const idempotency = pgTable(
   "idempotency",
@@ -106,6 +193,7 @@ export const batch = pgTable("batch", {
   forgottenAtMs: instant("forgotten_at_ms"),
   outputLifeMs: instant("output_life_ms"),
   fallbacks: text("fallbacks"),
+  admission: text("admission"),
 });
 
 export const job = pgTable("job", {
@@ -148,6 +236,38 @@ export const job = pgTable("job", {
   fallbacks: text("fallbacks"),
   waitReason: text("wait_reason"),
   semantic: boolean("semantic"),
+  delayed: text("delayed"),
+  admission: text("admission"),
+});
+
+export const delay = pgTable(
+  "delay",
+  {
+    jobId: text("job_id").notNull(),
+    seq: integer("seq").notNull(),
+    record: text("record").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.jobId, t.seq] })],
+);
+
+export const lesson = pgTable(
+  "lesson",
+  {
+    lane: text("lane").notNull(),
+    learnedAtMs: instant("learned_at_ms").notNull(),
+    content: text("content").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.lane, t.learnedAtMs] })],
+);
+
+export const promise = pgTable("promise", {
+  subjectId: text("subject_id").primaryKey(),
+  resource: text("resource").notNull(),
+  class: text("class").notNull(),
+  lane: text("lane").notNull(),
+  deadlineAtMs: instant("deadline_at_ms").notNull(),
+  workMs: doublePrecision("work_ms").notNull(),
+  inTime: doublePrecision("in_time").notNull(),
 });
 
 export const promptPrefix = pgTable(
@@ -189,7 +309,24 @@ export const dispatch = pgTable("dispatch", {
   error: text("error"),
   inputTokens: doublePrecision("input_tokens").notNull().default(0),
   hinted: boolean("hinted").notNull().default(false),
+  dueAtMs: instant("due_at_ms"),
+  workTokens: doublePrecision("work_tokens"),
 });
+
+export const shadowTally = pgTable(
+  "shadow_tally",
+  {
+    policy: text("policy").notNull(),
+    lane: text("lane").notNull(),
+    shadowLane: text("shadow_lane").notNull(),
+    decisions: nano("decisions").notNull(),
+    expectedNano: nano("expected_nano").notNull(),
+    shadowExpectedNano: nano("shadow_expected_nano").notNull(),
+    fromMs: instant("from_ms").notNull(),
+    untilMs: instant("until_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.policy, t.lane, t.shadowLane] })],
+);
 
 export const enqueuedQuota = pgTable(
   "enqueued_quota",
@@ -242,6 +379,15 @@ export const attempt = pgTable("attempt", {
 export const unsettled = pgTable("unsettled", {
   attemptId: text("attempt_id").primaryKey(),
   bytes: integer("bytes").notNull(),
+});
+
+export const suspenseClearing = pgTable("suspense_clearing", {
+  attemptId: text("attempt_id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  outcome: text("outcome").notNull(),
+  amountNano: nano("amount_nano").notNull(),
+  evidence: text("evidence").notNull(),
+  atMs: instant("at_ms").notNull(),
 });
 
 export const result = pgTable("result", {

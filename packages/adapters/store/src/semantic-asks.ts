@@ -141,13 +141,15 @@ export interface DecidedAsk {
   /** The attempt that holds the answer of a reuse, and its job; `null` where the entry is no more. */
   readonly attemptId: string | null;
   readonly sourceJobId: string | null;
+  /** Whether that answer is an emulator's. */
+  readonly emulated: boolean | null;
 }
 
 /** Reads what was decided on jobs' questions; the answer of a reuse only where its entry still stands for this tenant and namespace. */
 export async function readDecided(tx: Sql, jobIds: readonly string[], nowMs: number): Promise<DecidedAsk[]> {
   if (jobIds.length === 0) return [];
   return await tx<DecidedAsk[]>`
-    select a.job_id as "jobId", a.kind, a.entry_id as "entryId", a.decision, a.follows, t.id as "attemptId", t.job_id as "sourceJobId"
+    select a.job_id as "jobId", a.kind, a.entry_id as "entryId", a.decision, a.follows, t.id as "attemptId", t.job_id as "sourceJobId", t.emulated
     from semantic_ask a
       left join semantic_entry e on e.id = a.entry_id and a.kind = 'reuse' and e.tenant_id = a.tenant_id and e.namespace = a.namespace
         and e.evicted_at_ms is null and e.expires_at_ms > ${nowMs}::float8

@@ -11,15 +11,18 @@ export interface ListedTenant {
   /** What may be reused by meaning, as JSON; `null` for nothing. */
   readonly semanticCache: string | null;
   readonly createdAtMs: number;
+  /** Its share where something is scarce, beside the others'. */
+  readonly weight: number;
 }
 
 const columns = (tx: Sql) => tx`
   id as "tenantId", name, allow_unpriced as "allowUnpriced", retention_days as "retentionDays", fallbacks, semantic_cache as "semanticCache",
-  created_at_ms as "createdAtMs"`;
+  created_at_ms as "createdAtMs", weight`;
 
 /**
  * Sets what a tenant may do: whether models without a price run, for how many days (0 to 3650) its results are kept, which models stand
- * in for others (a JSON list of names; an empty text for none), and what may be reused by meaning (JSON; an empty text for nothing). What is left out stays. `null` when there is no tenant of this name.
+ * in for others (a JSON list of names; an empty text for none), what may be reused by meaning (JSON; an empty text for nothing), and its weight. What is
+ * left out stays. `null` when there is no tenant of this name.
  */
 export async function setTenant(
   tx: Sql,
@@ -29,11 +32,13 @@ export async function setTenant(
     readonly retentionDays?: number;
     readonly fallbacks?: string;
     readonly semanticCache?: string;
+    readonly weight?: number;
   },
 ): Promise<ListedTenant | null> {
   const rows = await tx<ListedTenant[]>`
     update tenant set allow_unpriced = coalesce(${input.allowUnpriced ?? null}::boolean, allow_unpriced),
       retention_days = coalesce(${input.retentionDays ?? null}::int, retention_days),
+      weight = coalesce(${input.weight ?? null}::float8, weight),
       fallbacks = nullif(coalesce(${input.fallbacks ?? null}::text, fallbacks), ''),
       semantic_cache = nullif(coalesce(${input.semanticCache ?? null}::text, semantic_cache), '')
     where name = ${input.name} returning ${columns(tx)}`;
@@ -45,4 +50,10 @@ const PAGE = 1000;
 /** The tenants of the installation by name; for its operator. */
 export async function listTenants(tx: Sql): Promise<ListedTenant[]> {
   return await tx<ListedTenant[]>`select ${columns(tx)} from tenant order by name limit ${PAGE}`;
+}
+
+/** Weights that are not 1, by tenant. */
+export async function readWeights(tx: Sql): Promise<Map<string, number>> {
+  const rows = await tx<{ id: string; weight: number }[]>`select id, weight from tenant where weight <> 1`;
+  return new Map(rows.map(({ id, weight }) => [id, weight]));
 }

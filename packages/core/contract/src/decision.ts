@@ -15,6 +15,8 @@ export interface Candidate {
   readonly expectedNano: string | null;
   /** Probability that the answer is in hand before the rescue instant (batch) or the deadline (others). */
   readonly inTime: number | null;
+  /** Probability that no answer is there by the deadline, the rescue counted in; absent without a deadline and where the lane is out. */
+  readonly missed?: number;
 }
 
 /** How long a provider keeps a cached prefix. Anthropic knows 5m and 1h, OpenAI 30m and, for some models, 12h. */
@@ -54,6 +56,8 @@ export interface Decision {
   readonly fallback?: FallbackTaken;
   /** Set where the answer is one to another question that means the same. */
   readonly reuse?: ReuseTaken;
+  /** What it rests on, beside the job's own row and the price book; absent for an answer that was kept. */
+  readonly inputs?: DecisionInputs;
 }
 
 /** Whose answer was given again, and on what evidence. */
@@ -67,6 +71,48 @@ export interface ReuseTaken {
   readonly threshold: number;
   readonly propensity: number;
   readonly why: string;
+}
+
+/**
+ * What a decision rests on: enough, with the job's own row and the stored price book, to take it again. Lanes that could not serve the request are left
+ * out, as is everything that was as usual.
+ */
+export interface DecisionInputs {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly tickMs: number;
+  readonly scale: number;
+  /** Lines that would share a provider batch, and so a rescue. */
+  readonly batchLines: number;
+  /** The lanes in question as they stood; plain members of the planner's view. */
+  readonly lanes: readonly { readonly id: LaneId; readonly [member: string]: unknown }[];
+  /** The pool as it stood, where it was in question. */
+  readonly pool?: Readonly<Record<string, unknown>> | null;
+  /** By lane: when what is known of its batches was learned, and from how many. A lane that is not named was planned with what is published. */
+  readonly turnaround?: Readonly<Record<LaneId, { readonly learnedAtMs: number; readonly seen: number }>>;
+  /** What the job asked or had behind it that is not in its row, or differs from it. */
+  readonly job?: Readonly<Record<string, unknown>>;
+}
+
+/** What the planner does with a job when it does not place it. */
+export type DelayKind = "hold" | "follow" | "quota" | "pace" | "prime" | "away" | "refuse" | "wait" | "cancel";
+
+/** A decision to do something else than to place: kept where its reason changes. */
+export interface DelayDecision {
+  /**
+   * `hold`: waits for company in a batch · `follow`: waits for the answer of a job that asks the same · `quota`: waits for room · `pace`, `prime`: waits its
+   * turn for the prompt cache · `away`: no lane is there · `refuse`: no lane will ever do · `wait`: the rescue is not due · `cancel`: its batch is cancelled
+   * for the rescue.
+   */
+  readonly kind: DelayKind;
+  readonly role: Decision["role"];
+  readonly reason: string;
+  readonly decidedAtMs: number;
+  /** When the job is looked at again at the latest; `null` for never. */
+  readonly untilMs: number | null;
+  readonly lane: LaneId | null;
+  readonly candidates: readonly Candidate[];
+  readonly inputs?: DecisionInputs;
 }
 
 /** Which model of the caller's chain was taken, and why not the asked one. */

@@ -4,7 +4,19 @@
  */
 
 export { type ApiKeyParts, makeApiKey, readApiKey } from "./api-key.ts";
-export { type CacheTtl, type Candidate, chosenOf, type Decision, type FallbackTaken, type PromptMarks, type ReuseTaken } from "./decision.ts";
+export { BUDGET_PERIODS, type BudgetPeriod, type BudgetWish, readBudgetWish } from "./budget.ts";
+export {
+  type CacheTtl,
+  type Candidate,
+  chosenOf,
+  type Decision,
+  type DecisionInputs,
+  type DelayDecision,
+  type DelayKind,
+  type FallbackTaken,
+  type PromptMarks,
+  type ReuseTaken,
+} from "./decision.ts";
 export { ANTHROPIC_VERSION, ENDPOINTS, type Endpoint, isEndpoint, PROVIDER_NAME, type Provider, type Surface } from "./endpoints.ts";
 export { type EventFacts, type EventType, eventPayload } from "./events.ts";
 export { type Fallback, isNameList, readNames, storedFallbacks, storedNames } from "./fallback.ts";
@@ -13,3 +25,4 @@ export { expandLanes, LANE_IDS, type LaneClass, type LaneId, laneClass, laneProv
 export { isAccount, type LedgerAccount, SAVING_ACCOUNTS, type Waterfall, type WaterfallLine } from "./ledger.ts";
 export { type Metadata, readMetadata } from "./metadata.ts";
 export { addUsage, NO_USAGE, totalInput, type Usage } from "./usage.ts";
+export { waitingFor } from "./waiting.ts";

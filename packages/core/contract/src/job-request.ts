@@ -27,6 +27,7 @@ const envelope = z.strictObject({
       }),
     ])
     .nullish(),
+  admission: z.string().max(32).nullish(),
   fallbacks: z.array(z.string().max(200)).max(16).nullish(),
 });
 

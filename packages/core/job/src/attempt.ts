@@ -3,7 +3,7 @@
  * - `sending`: the socket may be open; a crash from here on leaves the outcome unknown
  * - `placed`: a line of a provider batch that exists
  * - `answered`: the provider's raw answer is committed (a refusal that is the final answer is one too)
- * - `settled`: ledger and result are written
+ * - `settled`: ledger and result are written; one out of suspense has its charge in the ledger and no result
  * - `void`: ended without an answer and without a cost (expired, cancelled, refused and retried elsewhere, never sent)
  * - `unknown`: may have been billed and nothing was heard: in suspense
  */
@@ -16,7 +16,7 @@ const NEXT: Record<AttemptState, readonly AttemptState[]> = {
   answered: ["settled"],
   settled: [],
   void: [],
-  unknown: ["answered", "void"],
+  unknown: ["answered", "void", "settled"],
 };
 
 export const ATTEMPT_TERMINAL: readonly AttemptState[] = ["settled", "void"];

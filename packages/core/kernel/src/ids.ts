@@ -4,6 +4,8 @@ import type { Rng } from "./rng.ts";
 /** The one table of identifier prefixes. File ids keep the dash that clients of the files API expect. */
 export const ID_PREFIX = {
   tenant: "ten_",
+  project: "proj_",
+  budget: "bud_",
   job: "job_",
   batch: "batch_",
   messageBatch: "msgbatch_",

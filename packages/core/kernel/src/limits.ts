@@ -10,6 +10,10 @@ export const LIMITS = {
   bodiesInFlightBytes: 256 * 1024 * 1024,
   /** One JSONL line, or one request of a message batch: as large as a request of its own may be. */
   lineBytes: 32 * 1024 * 1024,
+  /** Jobs that are due and not planned yet, beyond which nothing more is accepted for later; some minutes of the planner's work. */
+  dueBacklog: 500_000,
+  /** Single jobs that wait for their commit at a time in one process. */
+  arrivalsInFlight: 5_000,
   batchLines: 50_000,
   messageBatchRequests: 100_000,
   /** Bad lines listed one by one in a failed batch; the rest is counted. */

@@ -3,6 +3,18 @@
  * have too much to do, and fail; what was heard becomes token buckets, a width of calls in flight (additive increase, multiplicative
  * decrease) and a circuit breaker. Pure data and functions, so that a year of lying headers can be tried in a second.
  */
+export {
+  type Allowance,
+  type AllowanceAsk,
+  type AllowanceKind,
+  type AllowanceLimits,
+  type AllowanceStanding,
+  allowedAfterMs,
+  fillMs,
+  goDuration,
+  refilled,
+  refusedBy,
+} from "./allowance.ts";
 export { askBreaker, type Breaker, CLOSED, type Gate, passed, type Sign, told } from "./breaker.ts";
 export { goDurationMs, type HeaderOf, type Limits, readLimits, resetMs, retryAfterMs } from "./headers.ts";
 export {

@@ -176,6 +176,8 @@ export interface PaceView {
   readonly breaker: Breaker["kind"];
   /** Machine ms until the smallest call could leave, free room taken for granted; while the breaker is open, until it is probed. */
   readonly waitMs: number;
+  /** Calls a machine second that the limits of a minute let pass, calls being as large as those so far; `null` where no reply told of one. */
+  readonly perSecond: number | null;
 }
 
 /** Looks without changing anything. An open breaker whose time is up shows as half-open: the next call is its probe. */
@@ -187,7 +189,20 @@ export function viewOf(state: PaceState, nowMs: number): PaceView {
     inFlight: state.inFlight,
     breaker: breaker.kind === "open" && gate.kind !== "open" ? "half-open" : breaker.kind,
     waitMs: gate.kind === "open" ? gate.retryAfterMs : gate.kind === "wait" ? gate.ms : 0,
+    perSecond: perSecond(state, nowMs),
   };
+}
+
+/** A day's limit is left out: it is spent as it comes, and says nothing of the next minutes. */
+function perSecond(state: PaceState, nowMs: number): number | null {
+  let least: number | null = null;
+  for (const [name, { limit, windowMs }] of metersOf(state, nowMs)) {
+    const amount = amountOf(name, state.sent) / Math.max(1, state.sent.requests);
+    if (windowMs > state.policy.minuteMs || amount <= 0) continue;
+    const calls = (limit / amount) * (1_000 / windowMs);
+    least = Math.min(least ?? calls, calls);
+  }
+  return least;
 }
 
 function amountOf(name: MeterName, cost: Cost): number {

@@ -1,7 +1,7 @@
-import { type Fallback, laneClass } from "@slowboat/contract";
+import { type Candidate, type Fallback, laneClass } from "@slowboat/contract";
 import { assert } from "@slowboat/kernel";
 import { type PriceBook, resolveModel } from "@slowboat/pricing";
-import { mayRun, type Option, options } from "./options.ts";
+import { mayRun, type Option, options, toCandidate } from "./options.ts";
 import type { ChainModel, PlanJob, Snapshot, TriedLane } from "./snapshot.ts";
 
 /** One model of a job's chain with every lane that could run it, judged. */
@@ -54,6 +54,12 @@ export function judgeChain(job: PlanJob, snapshot: Snapshot, nowMs: number): Lev
   const lasting = job.lanesTried.filter(({ outcome }) => outcome === "parked" || outcome === "rejected");
   return judge({ ...job, lanesTried: lasting });
 }
+
+/** Every lane of every model in a job's chain as the record shows it; for decisions that place nothing. */
+export const candidatesOf = (job: PlanJob, snapshot: Snapshot, nowMs: number): Candidate[] => {
+  const levels = judgeChain(job, snapshot, nowMs);
+  return levels.flatMap(({ name, judged }) => judged.map((option) => ({ ...toCandidate(option), ...(levels.length === 1 ? {} : { model: name }) })));
+};
 
 /**
  * The model whose turn it is: the first with a lane that makes the deadline, else the first with any lane at all, so that a model which was

@@ -2,7 +2,7 @@ import { type Candidate, type FallbackTaken, type LaneId, laneClass } from "@slo
 import { formatUsd, LIMITS, nano } from "@slowboat/kernel";
 import { judgeChain, type Level, levelInTurn, whyNotBefore } from "./chain.ts";
 import { mayRun, type Option, toCandidate } from "./options.ts";
-import { POLICY } from "./policy.ts";
+import { type Policy, policyOf } from "./policy.ts";
 import type { PlanJob, Snapshot, Verdict } from "./snapshot.ts";
 
 /** Least real-time capacity first; settles ties between lanes that cost the same. */
@@ -70,7 +70,7 @@ function judge(job: PlanJob, snapshot: Snapshot, nowMs: number, strict: boolean)
       job.deadlineAtMs <= nowMs ? "late: the deadline has passed, so the surest lane" : "no allowed lane is sure to make the deadline, so the surest",
     );
   }
-  const { option, tie } = cheapest(feasible);
+  const { option, tie } = cheapest(feasible, policyOf(snapshot));
   return place(option, `${tie ? "costs the same and spares real-time capacity" : "least expected cost"}: ${option.why}`);
 }
 
@@ -94,7 +94,7 @@ function candidatesOf(levels: readonly Level[], taken: Level | null): Candidate[
 }
 
 /** The option of least expected cost; among equals the one that spends least real-time capacity, if it is likely in time by itself. */
-function cheapest(feasible: readonly Option[]): { option: Option; tie: boolean } {
+function cheapest(feasible: readonly Option[], policy: Policy): { option: Option; tie: boolean } {
   const sorted = [...feasible].sort((a, b) => {
     const x = a.expectedNano;
     const y = b.expectedNano;
@@ -105,8 +105,8 @@ function cheapest(feasible: readonly Option[]): { option: Option; tie: boolean }
   if (first === undefined) throw new Error("invariant broken: nothing to choose from");
   const least = first.expectedNano;
   if (least === null) return { option: first, tie: false };
-  const bound = Number(least) * (1 + POLICY.equalCost);
-  const equals = sorted.filter((o) => o.expectedNano !== null && Number(o.expectedNano) <= bound && o.inTime >= POLICY.equalInTime);
+  const bound = Number(least) * (1 + policy.equalCost);
+  const equals = sorted.filter((o) => o.expectedNano !== null && Number(o.expectedNano) <= bound && o.inTime >= policy.equalInTime);
   const option = equals.sort((a, b) => frugality(a.lane) - frugality(b.lane))[0] ?? first;
   return { option, tie: option !== first };
 }

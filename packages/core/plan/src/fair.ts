@@ -9,19 +9,23 @@ interface Share {
  * Of two tenants that both have work waiting, neither is served more than the other by over twice the largest job.
  */
 export interface FairShares {
-  /** A tenant's first waiting job arrived: it starts level with the least served of those that wait, so that no credit is banked. */
+  /**
+   * A tenant's first waiting job arrived: it starts level with the least served of those that wait, or with whoever was served last where none does, so that no
+   * credit is banked.
+   */
   wake(tenant: string): void;
   /** Its last waiting job is gone. */
   rest(tenant: string): void;
   /** The waiting tenant that was served least; `null` when none waits. */
   next(): string | null;
-  /** `work` was begun for a tenant, also out of turn: whoever jumps the queue pays for it later. */
+  /** `work` was begun for a tenant, also out of turn: whoever jumps the queue pays for it later. Less than nothing corrects an estimate. */
   charge(tenant: string, work: number): void;
 }
 
 /** Counters for tenants of equal shares, or of those given by `weight`. */
 export function createFairShares(weight: (tenant: string) => number = () => 1): FairShares {
   const shares = new Map<string, Share>();
+  let level = 0;
   const of = (tenant: string): Share => {
     const known = shares.get(tenant) ?? { served: 0, waiting: false };
     shares.set(tenant, known);
@@ -36,7 +40,7 @@ export function createFairShares(weight: (tenant: string) => number = () => 1): 
     wake(tenant) {
       const share = of(tenant);
       if (share.waiting) return;
-      share.served = Math.max(share.served, least()?.[1].served ?? 0);
+      share.served = Math.max(share.served, least()?.[1].served ?? level);
       share.waiting = true;
     },
     rest(tenant) {
@@ -44,7 +48,9 @@ export function createFairShares(weight: (tenant: string) => number = () => 1): 
     },
     next: () => least()?.[0] ?? null,
     charge(tenant, work) {
-      of(tenant).served += work / weight(tenant);
+      const share = of(tenant);
+      share.served += work / weight(tenant);
+      level = share.served;
     },
   };
 }

@@ -1,4 +1,4 @@
-import { POLICY } from "./policy.ts";
+import { POLICY, type Policy } from "./policy.ts";
 import { logNormalCdf } from "./turnaround.ts";
 
 const REALTIME = { medianMs: 6_000, sigma: 0.5 };
@@ -23,13 +23,13 @@ export const realtimeQ999Ms = (outputTokens: number): number => REALTIME.medianM
 export const realtimeMeanMs = (outputTokens: number): number => REALTIME.medianMs * Math.exp(REALTIME.sigma ** 2 / 2) + generationMs(outputTokens);
 
 /** P(a flex call answers within `ms`), capacity refusals and doubling pauses between tries counted in. */
-export function flexCdf(ms: number, outputTokens: number): number {
+export function flexCdf(ms: number, outputTokens: number, policy: Policy = POLICY): number {
   let sum = 0;
   let waited = 0;
-  let share = 1 - POLICY.flexRefusal;
-  for (let k = 0; k < POLICY.flexTries; k++) {
+  let share = 1 - policy.flexRefusal;
+  for (let k = 0; k < policy.flexTries; k++) {
     sum += share * logNormalCdf(ms - waited - generationMs(outputTokens), FLEX.medianMs, FLEX.sigma);
-    share *= POLICY.flexRefusal;
+    share *= policy.flexRefusal;
     waited += 10_000 * 2 ** k;
   }
   return sum;
@@ -74,5 +74,5 @@ export const poolMeanMs = (pool: PoolView, tokens: number, scale: number): numbe
   (((pool.backlogTokens + tokens) / Math.max(1, pool.tokensPerSecond)) * 1000 + POLICY.callOverheadRealMs) * scale;
 
 /** P(the pool finishes within `ms`), as a log-normal around the expected finish: the rate is an average that moves. */
-export const poolCdf = (ms: number, pool: PoolView, tokens: number, scale: number): number =>
-  logNormalCdf(ms, poolMeanMs(pool, tokens, scale), POLICY.poolSigma);
+export const poolCdf = (ms: number, pool: PoolView, tokens: number, scale: number, policy: Policy = POLICY): number =>
+  logNormalCdf(ms, poolMeanMs(pool, tokens, scale), policy.poolSigma);

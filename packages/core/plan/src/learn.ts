@@ -45,7 +45,12 @@ export function learnTurnaround(seen: readonly SeenBatch[], nowMs: number): Turn
     if (batch.ended) ended[bin] = (ended[bin] ?? 0) + weight;
     else left[bin] = (left[bin] ?? 0) + weight;
   }
-  return { survival: survivalOf(ended, left), stalled: drift(stalled, nowMs - atMs) };
+  return {
+    survival: survivalOf(ended, left),
+    stalled: drift(stalled, nowMs - atMs),
+    seen: sorted.filter((batch) => batch.ended).length,
+    learnedAtMs: nowMs,
+  };
 }
 
 /** The probability of an incident after `ms` without news. */

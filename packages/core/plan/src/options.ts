@@ -2,13 +2,23 @@ import { type Candidate, type LaneId, laneClass, laneProvider } from "@slowboat/
 import { quote, routeOn } from "@slowboat/pricing";
 import { cacheSavingNano } from "./cached-price.ts";
 import { flexCdf, poolBefore, poolCdf, poolMeanMs, poolTokens, realtimeCdf, realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
-import { POLICY } from "./policy.ts";
-import { queueMs, rescueAtMs } from "./rescue.ts";
-import { type LaneRoom, type LaneView, type PlanJob, roomKey, type Snapshot } from "./snapshot.ts";
+import { policyOf } from "./policy.ts";
+import { queueMs, rescueAtMs, rescueCdf } from "./rescue.ts";
+import { type LaneRoom, type LaneView, onModel, type PlanJob, roomKey, type Snapshot } from "./snapshot.ts";
 import { batchCdf, batchQuantile } from "./turnaround.ts";
 
 /** Why a lane is out; decides which fault is told when all are. */
-export type Out = "not-allowed" | "untranslatable" | "unavailable" | "unpriced" | "too-dear" | "too-late" | "tried" | "rejected" | "kept";
+export type Out =
+  | "not-allowed"
+  | "untranslatable"
+  | "unavailable"
+  | "unpriced"
+  | "too-dear"
+  | "too-late"
+  | "tried"
+  | "rejected"
+  | "too-large"
+  | "kept";
 
 /** One way of running the job on a lane, with or without a rescue behind it. */
 export interface Option {
@@ -27,6 +37,24 @@ export interface Option {
   readonly finishMs: number;
   /** The least slack in ms with which the lane would be admitted. */
   readonly needsMs: number;
+  /** P(the answer is in hand within `ms` from now), whichever way it comes: the lane's own, or the rescue's behind it. */
+  readonly doneBy: (ms: number) => number;
+  /** P(no answer by the deadline), the rescue counted in; `null` where there is no deadline or no forecast. */
+  readonly missed: number | null;
+  /** What stands behind it; `null` where nothing does. */
+  readonly mend: Mend | null;
+}
+
+/** A rescue behind a lane: who runs it, and the share of the lane's own price that is lost then. */
+export interface Mend {
+  readonly lane: LaneId;
+  readonly waste: number;
+}
+
+/** What trying a lane with a rescue behind it costs in expectation and at most: p·c + (1 − p)·(c_rt + w·c). */
+export function mendedCost(priceNano: bigint, rescueNano: bigint, waste: number, inTime: number): { expectedNano: bigint; worstNano: bigint } {
+  const worstNano = rescueNano + share(priceNano, waste);
+  return { worstNano, expectedNano: share(priceNano, inTime) + share(worstNano, 1 - inTime) };
 }
 
 /** A share of an amount. Only for expectations and bounds, never for a posting. */
@@ -62,6 +90,7 @@ type Judging = Pick<Context, "job" | "chain" | "snapshot">;
 
 /** Why the job may not use a lane at all, whatever its price and speed; `null` when it may. */
 function barred({ job, chain, snapshot }: Judging, lane: LaneView, model: string): { out: Out; why: string } | null {
+  const policy = policyOf(snapshot);
   if (job.deny?.includes(lane.id) || (job.allow !== null && !job.allow.includes(lane.id)))
     return { out: "not-allowed", why: "not among the allowed lanes" };
   if (job.interactive && laneClass(lane.id) === "batch") return { out: "not-allowed", why: "a caller is waiting on the connection" };
@@ -76,11 +105,13 @@ function barred({ job, chain, snapshot }: Judging, lane: LaneView, model: string
   if (job.interactive && tried.some((t) => t.outcome === "busy")) return { out: "unavailable", why: "asks for a longer pause than there is time" };
   if (laneClass(lane.id) === "batch" && tried.some((t) => t.outcome === "missed"))
     return { out: "tried", why: "a batch of it ended without this answer" };
+  if (laneClass(lane.id) === "batch" && tried.filter((t) => t.outcome === "recalled").length >= policy.recalls)
+    return { out: "tried", why: "was taken back from its batches often enough" };
   // Work that can wait goes back to the cheap lane after a pause; its latest start takes it elsewhere in time.
   const realtime = laneClass(lane.id) === "realtime";
   const hurried = job.interactive || job.deadlineAtMs === null || (chain.chained && realtime);
   const answersNow = chain.chained && (realtime || laneClass(lane.id) === "flex");
-  const most = answersNow ? POLICY.chainTries : POLICY.laneTries;
+  const most = answersNow ? policy.chainTries : policy.laneTries;
   // A provider that was not heard of once is not the one to ask again where another may answer.
   if (answersNow && tried.some((t) => t.outcome === "unheard")) return { out: "tried", why: "was asked and not heard of" };
   if (hurried && tried.filter((t) => t.outcome === "refused" || t.outcome === "unsent").length >= most)
@@ -104,17 +135,20 @@ export function options(job: PlanJob, chain: ChainPlace, snapshot: Snapshot, now
   const rescue = rescueFor({ job, chain, snapshot }, nowMs);
   const context: Context = { job, chain, snapshot, nowMs, rescue };
   const judged: Option[] = [];
-  for (const lane of snapshot.lanes) {
-    const served = lane.id === "cache" ? null : servable(job, snapshot, lane.id);
+  for (const bare of snapshot.lanes) {
+    const served = bare.id === "cache" ? null : servable(job, snapshot, bare.id);
     if (served === null) continue;
+    const lane = onModel(bare, served.model);
     const bar = barred(context, lane, served.model);
     const cost = quote(snapshot.book, job, lane.id, nowMs);
     const price = cost.unpriced ? null : cost.nano;
     // A known model without a price for this tier is not sold there: the lane does not serve it.
     if (price === null && laneClass(lane.id) !== "realtime" && snapshot.book.names.has(served.model)) continue;
+    const room = roomOn(job, lane.id, served.model);
     if (bar !== null) judged.push(left(lane.id, served.model, price, bar.out, bar.why));
+    else if (room?.waitMs === Number.POSITIVE_INFINITY) judged.push(left(lane.id, served.model, price, "too-large", room.why));
     else {
-      const there = { view: lane, model: served.model, room: roomOn(job, lane.id, served.model) };
+      const there = { view: lane, model: served.model, room };
       judged.push(withRoom(there.room, price === null ? unpricedOption(context, there) : withCache(context, priced(context, there, price))));
     }
   }
@@ -148,6 +182,8 @@ function withCache({ job, snapshot, nowMs }: Context, option: Option): Option {
   return { ...option, expectedNano: option.expectedNano - share(saved, chance) };
 }
 
+const never = (): number => 0;
+
 const left = (lane: LaneId, model: string, priceNano: bigint | null, out: Out, why: string): Option => ({
   lane,
   model,
@@ -160,14 +196,18 @@ const left = (lane: LaneId, model: string, priceNano: bigint | null, out: Out, w
   latestStartAtMs: null,
   finishMs: Number.POSITIVE_INFINITY,
   needsMs: Number.POSITIVE_INFINITY,
+  doneBy: never,
+  missed: null,
+  mend: null,
 });
 
 function rescueFor(judging: Judging, nowMs: number): Rescue | null {
   const { job, snapshot } = judging;
   let best: Rescue | null = null;
-  for (const view of snapshot.lanes) {
-    const served = laneClass(view.id) === "realtime" ? servable(job, snapshot, view.id) : null;
-    if (served === null || barred(judging, view, served.model) !== null) continue;
+  for (const bare of snapshot.lanes) {
+    const served = laneClass(bare.id) === "realtime" ? servable(job, snapshot, bare.id) : null;
+    if (served === null || barred(judging, bare, served.model) !== null) continue;
+    const view = onModel(bare, served.model);
     const cost = quote(snapshot.book, job, view.id, nowMs);
     if (cost.unpriced || (job.maxCostNano !== null && cost.nano > job.maxCostNano)) continue;
     if (best === null || queueMs(view, job.outputTokens, snapshot.scale) < queueMs(best.view, job.outputTokens, snapshot.scale))
@@ -187,31 +227,32 @@ interface Speed {
 
 function speedOf(context: Context, { view: lane, room }: There): Speed {
   const { job, snapshot } = context;
+  const policy = policyOf(snapshot);
   const start = startMs(context);
   switch (laneClass(lane.id)) {
     case "pool": {
       const pool = poolBefore(snapshot.pool ?? { tokensPerSecond: 1, backlogTokens: 0 }, job.deadlineAtMs);
       const tokens = poolTokens(pool, job);
       const mean = poolMeanMs(pool, tokens, snapshot.scale);
-      return { finishMs: start + mean, cdf: (ms) => poolCdf(ms - start, pool, tokens, snapshot.scale), needsMs: start + mean * 1.6 };
+      return { finishMs: start + mean, cdf: (ms) => poolCdf(ms - start, pool, tokens, snapshot.scale, policy), needsMs: start + mean * 1.6 };
     }
     case "batch": {
-      const delay = start + POLICY.pollMs + (room?.waitMs ?? 0);
+      const delay = start + policy.pollMs + (room?.waitMs ?? 0);
       const seen = snapshot.turnaround?.get(lane.id);
-      const q90 = batchQuantile(POLICY.unrescuedInTime, snapshot.batchLines, seen) ?? Number.POSITIVE_INFINITY;
+      const q90 = batchQuantile(policy.unrescuedInTime, snapshot.batchLines, seen) ?? Number.POSITIVE_INFINITY;
       const median = batchQuantile(0.5, snapshot.batchLines, seen) ?? Number.POSITIVE_INFINITY;
       return { finishMs: delay + median, cdf: (ms) => batchCdf(ms - delay, snapshot.batchLines, seen), needsMs: delay + q90 };
     }
     case "flex": {
       const queue = start + queueMs(lane, job.outputTokens, snapshot.scale);
-      return { finishMs: queue + 60_000, cdf: (ms) => flexCdf(ms - queue, job.outputTokens), needsMs: queue + 600_000 };
+      return { finishMs: queue + 60_000, cdf: (ms) => flexCdf(ms - queue, job.outputTokens, policy), needsMs: queue + 600_000 };
     }
     default: {
-      const queue = start + queueMs(lane, job.outputTokens, snapshot.scale) + POLICY.callOverheadRealMs * snapshot.scale;
+      const queue = start + queueMs(lane, job.outputTokens, snapshot.scale) + policy.callOverheadRealMs * snapshot.scale;
       return {
         finishMs: queue + realtimeMeanMs(job.outputTokens),
         cdf: (ms) => realtimeCdf(ms - queue, job.outputTokens),
-        needsMs: queue + realtimeQ99Ms(job.outputTokens) + POLICY.guardMinMs,
+        needsMs: queue + realtimeQ99Ms(job.outputTokens) + policy.guardMinMs,
       };
     }
   }
@@ -225,18 +266,29 @@ function unpricedOption(context: Context, there: There): Option {
   const speed = speedOf(context, there);
   const slack = job.deadlineAtMs === null ? Number.POSITIVE_INFINITY : job.deadlineAtMs - context.nowMs;
   const inTime = job.deadlineAtMs === null ? 1 : speed.cdf(slack);
-  return { ...bar("too-late", ""), ...speed, inTime, out: inTime >= POLICY.admitInTime ? null : "too-late", why: "unpriced, as the tenant allows" };
+  return {
+    ...bar("too-late", ""),
+    finishMs: speed.finishMs,
+    needsMs: speed.needsMs,
+    doneBy: speed.cdf,
+    missed: job.deadlineAtMs === null ? null : 1 - inTime,
+    inTime,
+    out: inTime >= policyOf(context.snapshot).admitInTime ? null : "too-late",
+    why: "unpriced, as the tenant allows",
+  };
 }
 
 function priced(context: Context, there: There, priceNano: bigint): Option {
   const { job, nowMs } = context;
+  const policy = policyOf(context.snapshot);
   const { view: lane, model } = there;
   const speed = speedOf(context, there);
-  const base = { lane: lane.id, model, priceNano, finishMs: speed.finishMs, needsMs: speed.needsMs };
+  const missed = job.deadlineAtMs === null ? null : 1 - speed.cdf(job.deadlineAtMs - nowMs);
+  const base = { lane: lane.id, model, priceNano, finishMs: speed.finishMs, needsMs: speed.needsMs, doneBy: speed.cdf, missed, mend: null };
   const tooDear = (worst: bigint): boolean => job.maxCostNano !== null && worst > job.maxCostNano;
   if (job.deadlineAtMs === null || laneClass(lane.id) === "realtime") {
     const inTime = job.deadlineAtMs === null ? 1 : speed.cdf(job.deadlineAtMs - nowMs);
-    const out: Out | null = tooDear(priceNano) ? "too-dear" : inTime < POLICY.admitInTime ? "too-late" : null;
+    const out: Out | null = tooDear(priceNano) ? "too-dear" : inTime < policy.admitInTime ? "too-late" : null;
     const why =
       out === "too-dear" ? "above the job's cost bound" : job.deadlineAtMs === null ? "no deadline to wait for" : `in time with ${percent(inTime)}`;
     return { ...base, out, why, expectedNano: priceNano, worstNano: priceNano, inTime, latestStartAtMs: null };
@@ -246,32 +298,38 @@ function priced(context: Context, there: There, priceNano: bigint): Option {
   const kept = variants.filter((v) => !tooDear(v.worstNano));
   const best = kept.reduce<Variant | null>((a, b) => (a === null || b.expectedNano < a.expectedNano ? b : a), null);
   const inTime = speed.cdf(deadlineAtMs - nowMs);
-  const needed = context.rescue === null ? POLICY.unrescuedInTime : POLICY.unrescuedBesideRealtime;
+  const needed = context.rescue === null ? policy.unrescuedInTime : policy.unrescuedBesideRealtime;
   // Where the rescue instant is nearly now, the lane by itself may still be all but certain, and far cheaper.
   const sure = inTime >= needed && !tooDear(priceNano);
-  if (best !== null && !(sure && best.expectedNano > share(priceNano, 1 + POLICY.equalCost))) return { ...base, ...best, out: null };
+  if (best !== null && !(sure && best.expectedNano > share(priceNano, 1 + policy.equalCost))) return { ...base, ...best, out: null };
   const alone = { ...base, expectedNano: priceNano, worstNano: priceNano, inTime, latestStartAtMs: null };
   if (tooDear(priceNano)) return { ...alone, out: "too-dear", why: "above the job's cost bound" };
   if (sure) return { ...alone, out: null, why: `no rescue behind it, in time with ${percent(inTime)}` };
   return { ...alone, out: "too-late", why: `no rescue behind it, in time with only ${percent(inTime)}` };
 }
 
-type Variant = Pick<Option, "why" | "inTime" | "latestStartAtMs"> & { readonly expectedNano: bigint; readonly worstNano: bigint };
+type Variant = Pick<Option, "why" | "inTime" | "latestStartAtMs" | "doneBy" | "missed" | "mend"> & {
+  readonly expectedNano: bigint;
+  readonly worstNano: bigint;
+};
 
 /** The lane with a rescue behind it: p·c + (1 − p)·(c_rt + w·c), with the batch cancelled first where that fits, else hedged. */
 function rescued(context: Context, lane: LaneView, priceNano: bigint, deadlineAtMs: number, speed: Speed): Variant[] {
   const { job, snapshot, nowMs, rescue } = context;
+  const policy = policyOf(snapshot);
   if (rescue === null) return [];
   const batch = laneClass(lane.id) === "batch";
   const together = batch ? snapshot.batchLines : 1;
   const found: Variant[] = [];
   for (const how of batch ? (["cancel", "hedge"] as const) : (["hedge"] as const)) {
-    const waste = !batch ? POLICY.wasteCall : how === "cancel" ? POLICY.wasteCancelled : POLICY.wasteHedged;
-    const latestStartAtMs = rescueAtMs(lane.id, how, rescue.view, { outputTokens: job.outputTokens, deadlineAtMs, together }, snapshot, nowMs);
+    const waste = !batch ? policy.wasteCall : how === "cancel" ? policy.wasteCancelled : policy.wasteHedged;
+    const facts = { outputTokens: job.outputTokens, deadlineAtMs, together };
+    const latestStartAtMs = rescueAtMs(lane.id, how, rescue.view, facts, snapshot, nowMs);
     if (latestStartAtMs <= nowMs) continue;
-    const inTime = speed.cdf(latestStartAtMs - nowMs);
-    const worstNano = rescue.priceNano + share(priceNano, waste);
-    const expectedNano = share(priceNano, inTime) + share(worstNano, 1 - inTime);
+    const startsMs = latestStartAtMs - nowMs;
+    const inTime = speed.cdf(startsMs);
+    const { expectedNano, worstNano } = mendedCost(priceNano, rescue.priceNano, waste, inTime);
+    const mended = (ms: number): number => rescueCdf(ms - startsMs, lane.id, how, rescue.view, facts, snapshot);
     const least = leastChance(priceNano, rescue.priceNano, waste);
     const mend = !batch ? "then real time" : how === "cancel" ? "else cancel and rescue" : "else hedge in real time";
     found.push({
@@ -279,6 +337,9 @@ function rescued(context: Context, lane: LaneView, priceNano: bigint, deadlineAt
       latestStartAtMs,
       worstNano,
       expectedNano,
+      doneBy: (ms) => (ms <= startsMs ? speed.cdf(ms) : inTime + (1 - inTime) * mended(ms)),
+      missed: (1 - inTime) * (1 - mended(deadlineAtMs - nowMs)),
+      mend: { lane: rescue.view.id, waste },
       why: `in hand before the rescue with ${percent(inTime)} (pays from ${percent(least)}), ${mend}`,
     });
   }
@@ -301,7 +362,7 @@ function withBidPrice(judged: readonly Option[], context: Context): Option[] {
   const waitMs = poolMeanMs(poolBefore(snapshot.pool, job.deadlineAtMs), 0, snapshot.scale);
   return judged.map((option) => {
     if (option.lane !== "pool" || option.out !== null || option.priceNano === null || cheapest >= rescue.priceNano) return option;
-    const bid = share(rescue.priceNano - option.priceNano, Math.min(1, waitMs / POLICY.poolBidRefMs));
+    const bid = share(rescue.priceNano - option.priceNano, Math.min(1, waitMs / policyOf(snapshot).poolBidRefMs));
     return cheapest - option.priceNano >= bid ? option : { ...option, out: "kept", why: "the pool is kept for jobs with less slack" };
   });
 }
@@ -323,22 +384,26 @@ function withReservoir(judged: readonly Option[], context: Context): Option[] {
     if (option.lane !== "pool" || option.priceNano === null || (option.out !== null && option.out !== "too-late")) return option;
     const view = snapshot.lanes.find((lane) => lane.id === "pool");
     const inTime = view === undefined ? 0 : speedOf(context, { view, model: option.model, room: null }).cdf(waitMs);
-    if (inTime < POLICY.poolTurn) return { ...option, out: "kept", why: `its turn comes with only ${percent(inTime)} while ${next.lane} can wait` };
+    if (inTime < policyOf(snapshot).poolTurn)
+      return { ...option, out: "kept", why: `its turn comes with only ${percent(inTime)} while ${next.lane} can wait` };
     const expectedNano = share(option.priceNano, inTime) + share(next.expectedNano ?? 0n, 1 - inTime);
     const worstNano = next.worstNano ?? option.priceNano;
     if (job.maxCostNano !== null && worstNano > job.maxCostNano) return { ...option, out: "too-dear", why: "above the job's cost bound" };
     const why = `its turn comes with ${percent(inTime)} while ${next.lane} can wait`;
-    return { ...option, out: null, expectedNano, worstNano, inTime, latestStartAtMs: Math.floor(nowMs + waitMs), why };
+    const after = (ms: number): number => (ms <= waitMs ? 0 : next.doneBy(ms - waitMs));
+    const doneBy = (ms: number): number => (ms <= waitMs ? option.doneBy(ms) : inTime + (1 - inTime) * after(ms));
+    const missed = 1 - doneBy(deadlineAtMs - nowMs);
+    return { ...option, out: null, expectedNano, worstNano, inTime, doneBy, missed, latestStartAtMs: Math.floor(nowMs + waitMs), why };
   });
 }
 
 /** How long (ms) a lane stays as good for a job as it is now; 0 where every second counts. */
 function patienceMs({ snapshot }: Context, lane: LaneId, slackMs: number): number {
   const kind = laneClass(lane);
-  if (kind === "flex") return slackMs - POLICY.flexRoomMs;
+  if (kind === "flex") return slackMs - policyOf(snapshot).flexRoomMs;
   if (kind !== "batch") return 0;
   const q95 = batchQuantile(0.95, snapshot.batchLines, snapshot.turnaround?.get(lane));
-  return q95 === null ? 0 : Math.min(slackMs - q95 - 2 * POLICY.cancelLagMs, slackMs * POLICY.batchPatience);
+  return q95 === null ? 0 : Math.min(slackMs - q95 - 2 * policyOf(snapshot).cancelLagMs, slackMs * policyOf(snapshot).batchPatience);
 }
 
 /** An option as the record shows it. */
@@ -349,4 +414,5 @@ export const toCandidate = (option: Option): Candidate => ({
   priceNano: option.priceNano?.toString() ?? null,
   expectedNano: option.expectedNano?.toString() ?? null,
   inTime: Number.isFinite(option.finishMs) ? Math.round(option.inTime * 1e4) / 1e4 : null,
+  ...(option.missed === null ? {} : { missed: Number(option.missed.toPrecision(3)) }),
 });

@@ -11,6 +11,12 @@ export const POLICY = {
   wasteHedged: 1,
   /** Flex refuses uncharged, the pool drops queued work for nothing: what is lost there is a call caught in the middle. */
   wasteCall: 0.1,
+  /** How often a job may be taken back from a batch that is out, to be sent again. */
+  recalls: 4,
+  /** Lines of a batch that must be done before its progress says more than its age does. */
+  progressLines: 5,
+  /** How much the rest of a batch may differ from the pace of what is done. */
+  progressSigma: 0.5,
   /** What sending a slow batch's lines again must save, as a share of what keeping it is expected to cost. */
   restartGain: 0.02,
   guardMinMs: 10_000,
@@ -47,6 +53,32 @@ export const POLICY = {
   flexRefusal: 0.35,
   flexTries: 6,
   laneTries: 4,
+  /** Of the real-time time until a deadline, the share that promised rescues may be expected to take, and how many standard deviations count as expected. */
+  promiseShare: 0.8,
+  promiseSigmas: 3,
+  /** The most likely a guaranteed, and a likely, piece of work may be late. */
+  guaranteedMiss: 0.01,
+  likelyMiss: 0.1,
   /** Refusals in real time after which a job that names other models goes on to the next: one may be chance, two are an answer. */
   chainTries: 2,
-} as const;
+} as const satisfies Record<string, number>;
+
+/** The values of a policy by name. */
+export type Policy = { readonly [Name in keyof typeof POLICY]: number };
+
+/** The policy that decisions with this snapshot follow. */
+export const policyOf = (snapshot: { readonly policy?: Policy | undefined }): Policy => snapshot.policy ?? POLICY;
+
+/** Reads a policy from parsed JSON, an object of values by name; what it does not name keeps its default. Otherwise says what is wrong with it. */
+export function readPolicy(json: unknown): { readonly policy: Policy } | { readonly problem: string } {
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    return { problem: 'a policy is a JSON object of numbers by name, such as {"batchPatience": 0.25}' };
+  const unknown = Object.keys(json).filter((name) => !Object.hasOwn(POLICY, name));
+  if (unknown.length > 0)
+    return {
+      problem: `there is no policy value ${unknown.map((name) => `'${name}'`).join(", ")}; there are ${Object.keys(POLICY).sort().join(", ")}`,
+    };
+  for (const [name, value] of Object.entries(json))
+    if (typeof value !== "number" || !Number.isFinite(value) || value < 0) return { problem: `'${name}' must be a number from 0` };
+  return { policy: { ...POLICY, ...json } };
+}

@@ -1,8 +1,8 @@
 import { type LaneId, laneClass } from "@slowboat/contract";
-import { realtimeMeanMs, realtimeQ99Ms, realtimeQ999Ms } from "./latency.ts";
-import { POLICY } from "./policy.ts";
+import { realtimeCdf, realtimeMeanMs, realtimeQ99Ms, realtimeQ999Ms } from "./latency.ts";
+import { POLICY, type Policy, policyOf } from "./policy.ts";
 import type { LaneView, Snapshot } from "./snapshot.ts";
-import { batchCdf, batchCdfGiven, type Turnaround } from "./turnaround.ts";
+import { batchCdf, batchCdfGiven, logNormalCdf, type Turnaround } from "./turnaround.ts";
 
 /** What a rescue depends on. */
 export interface RescueJob {
@@ -12,7 +12,7 @@ export interface RescueJob {
   readonly together: number;
 }
 
-type RescueSnapshot = Pick<Snapshot, "tickMs" | "scale">;
+type RescueSnapshot = Pick<Snapshot, "tickMs" | "scale" | "policy">;
 
 /** What a call is expected to take, in job ms: the published figure with our own part, or what was measured where that is longer. */
 const callMs = (lane: LaneView, outputTokens: number, scale: number): number =>
@@ -29,16 +29,17 @@ export const queueMs = (lane: LaneView, outputTokens: number, scale: number): nu
 };
 
 /** What a real-time answer may take: the 99th percentile, or the 99.9th where a miss could not be mended in the time that is left. */
-const answerMs = (outputTokens: number, slackMs: number): number =>
-  slackMs < POLICY.shortSlackMs ? realtimeQ999Ms(outputTokens) : realtimeQ99Ms(outputTokens);
+const answerMs = (outputTokens: number, slackMs: number, policy: Policy): number =>
+  slackMs < policy.shortSlackMs ? realtimeQ999Ms(outputTokens) : realtimeQ99Ms(outputTokens);
 
-const cancelLagMs = (lane: LaneId): number => {
+const cancelLagMs = (lane: LaneId, policy: Policy): number => {
   if (laneClass(lane) !== "batch") return 0;
-  return lane === "anthropic-batch" ? POLICY.anthropicCancelLagMs : POLICY.cancelLagMs;
+  return lane === "anthropic-batch" ? policy.anthropicCancelLagMs : policy.cancelLagMs;
 };
 
 const guardMs = (slackMs: number, snapshot: RescueSnapshot): number =>
-  Math.max(POLICY.guardMinMs, POLICY.guardSlackShare * Math.max(0, slackMs)) + POLICY.ticksOfGuard * snapshot.tickMs * snapshot.scale;
+  Math.max(policyOf(snapshot).guardMinMs, policyOf(snapshot).guardSlackShare * Math.max(0, slackMs)) +
+  policyOf(snapshot).ticksOfGuard * snapshot.tickMs * snapshot.scale;
 
 /**
  * How long before the deadline a rescue must start, in job ms: the time to get the work back (`cancel` waits for the batch to
@@ -53,20 +54,37 @@ export function rescueMs(
   snapshot: RescueSnapshot,
   nowMs: number,
 ): number {
-  const lag = how === "cancel" ? cancelLagMs(lane) : 0;
-  const poll = laneClass(lane) === "batch" ? POLICY.pollMs : 0;
+  const policy = policyOf(snapshot);
+  const lag = how === "cancel" ? cancelLagMs(lane, policy) : 0;
+  const poll = laneClass(lane) === "batch" ? policy.pollMs : 0;
   const herd = (Math.max(0, job.together - 1) / Math.max(1e-9, callsPerSecond(rescueLane, job.outputTokens, snapshot.scale))) * 1000;
   return (
     lag +
     poll +
     Math.max(
-      answerMs(job.outputTokens, job.deadlineAtMs - nowMs) + POLICY.callOverheadRealMs * snapshot.scale,
-      POLICY.slowCall * (rescueLane.callMs ?? 0),
+      answerMs(job.outputTokens, job.deadlineAtMs - nowMs, policy) + policy.callOverheadRealMs * snapshot.scale,
+      policy.slowCall * (rescueLane.callMs ?? 0),
     ) +
-    (rescueLane.rate === undefined ? 1 : POLICY.queueGrowth) * queueMs(rescueLane, job.outputTokens, snapshot.scale) +
+    (rescueLane.rate === undefined ? 1 : policy.queueGrowth) * queueMs(rescueLane, job.outputTokens, snapshot.scale) +
     herd +
     guardMs(job.deadlineAtMs - nowMs, snapshot)
   );
+}
+
+/**
+ * P(a rescue that starts now has its answer within `ms`): what `rescueMs` keeps free for it without the guard, so that what this leaves open at the deadline
+ * is the chance that the rescue itself is late.
+ */
+export function rescueCdf(ms: number, lane: LaneId, how: "cancel" | "hedge", rescueLane: LaneView, job: RescueJob, snapshot: RescueSnapshot): number {
+  const { outputTokens } = job;
+  const herd = (Math.max(0, job.together - 1) / Math.max(1e-9, callsPerSecond(rescueLane, outputTokens, snapshot.scale))) * 1000;
+  const policy = policyOf(snapshot);
+  const lag = how === "cancel" ? cancelLagMs(lane, policy) : 0;
+  const poll = laneClass(lane) === "batch" ? policy.pollMs : 0;
+  const before = lag + poll + queueMs(rescueLane, outputTokens, snapshot.scale) + herd + policy.callOverheadRealMs * snapshot.scale;
+  // Where calls take longer here than is published, all of them do.
+  const stretch = Math.max(1, (rescueLane.callMs ?? 0) / realtimeMeanMs(outputTokens));
+  return realtimeCdf((ms - before) / stretch, outputTokens);
 }
 
 /** The latest instant (job ms) at which the rescue of work on `lane` can start and still make the deadline. */
@@ -87,19 +105,36 @@ export const rescueAtMs = (
 export function rescueMove(lane: LaneId, rescueLane: LaneView, job: RescueJob, snapshot: RescueSnapshot, nowMs: number): "wait" | "cancel" | "hedge" {
   const hedgeAt = rescueAtMs(lane, "hedge", rescueLane, job, snapshot, nowMs);
   if (nowMs >= hedgeAt) return "hedge";
-  const lag = cancelLagMs(lane);
+  const lag = cancelLagMs(lane, policyOf(snapshot));
   return nowMs >= hedgeAt - lag && nowMs < hedgeAt - lag / 2 ? "cancel" : "wait";
 }
 
-/** A batch with some lines whose rescue is due. Amounts are what the lines cost on the batch lane, in nano-USD. */
-export interface LateBatch {
+/** A batch that is out, as far as its provider tells. */
+export interface OpenBatch {
   readonly ageMs: number;
   readonly lines: number;
+  /** Lines that its provider says are done; absent or few where it does not tell. */
+  readonly done?: number | undefined;
+  readonly seen?: Turnaround | undefined;
+}
+
+/**
+ * P(the batch ends within a further `ms`). Where its progress can be seen, what is left is expected to go at the pace of what is done, standstills counted in, as
+ * Wu et al. do it for divisible work (NSDI 2024); where it cannot, its age alone speaks.
+ */
+export function endsWithin({ ageMs, lines, done = 0, seen }: OpenBatch, ms: number): number {
+  if (ms <= 0) return 0;
+  if (done < Math.min(lines, POLICY.progressLines)) return batchCdfGiven(ageMs, ms, lines, seen);
+  const leftMs = (ageMs * Math.max(0, lines - done)) / done;
+  return leftMs === 0 ? 1 : logNormalCdf(ms, leftMs, POLICY.progressSigma);
+}
+
+/** A batch with some lines whose rescue is due. Amounts are what the lines cost on the batch lane, in nano-USD. */
+export interface LateBatch extends OpenBatch {
   readonly urgentNano: bigint;
   readonly restNano: bigint;
   /** Job ms that the other lines still have. */
   readonly restSlackMs: number;
-  readonly seen?: Turnaround | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -109,21 +144,20 @@ const DAY_MS = 86_400_000;
  * as the batch would still have made their deadlines; a hedge pays the urgent lines twice, as far as the batch still finishes them.
  */
 export function cancelPays(batch: LateBatch): boolean {
-  const lost = Number(batch.restNano) * batchCdfGiven(batch.ageMs, Math.max(0, batch.restSlackMs), batch.lines, batch.seen);
-  const doubled = Number(batch.urgentNano) * batchCdfGiven(batch.ageMs, Math.max(0, DAY_MS - batch.ageMs), batch.lines, batch.seen);
+  const lost = Number(batch.restNano) * endsWithin(batch, batch.restSlackMs);
+  const doubled = Number(batch.urgentNano) * endsWithin(batch, DAY_MS - batch.ageMs);
   return lost <= doubled;
 }
 
 /** A batch that has been out for a while, all of its lines with time left. Amounts are sums over those lines, in nano-USD. */
-export interface SlowBatch {
+export interface SlowBatch extends OpenBatch {
   readonly lane: LaneId;
-  readonly ageMs: number;
-  readonly lines: number;
   readonly batchNano: bigint;
   readonly realtimeNano: bigint;
   /** Job ms until the first of them would have to be rescued. */
   readonly roomMs: number;
-  readonly seen?: Turnaround | undefined;
+  /** The house's own where absent. */
+  readonly policy?: Policy | undefined;
 }
 
 /**
@@ -131,13 +165,14 @@ export interface SlowBatch {
  * slow tail, so that one which has been out for long is less likely to come in time than a new one. Never while an incident makes all of them slow.
  */
 export function restartPays(batch: SlowBatch): boolean {
-  const lag = cancelLagMs(batch.lane) + POLICY.pollMs;
+  const policy = policyOf(batch);
+  const lag = cancelLagMs(batch.lane, policy) + policy.pollMs;
   if (batch.roomMs <= lag) return false;
   const cheap = Number(batch.batchNano);
-  const late = Number(batch.realtimeNano) + POLICY.wasteCancelled * cheap;
-  const kept = batchCdfGiven(batch.ageMs, batch.roomMs, batch.lines, batch.seen);
+  const late = Number(batch.realtimeNano) + policy.wasteCancelled * cheap;
+  const kept = endsWithin(batch, batch.roomMs);
   const anew = batchCdf(batch.roomMs - lag, batch.lines, batch.seen);
   const keeps = kept * cheap + (1 - kept) * late;
-  const restarts = POLICY.wasteCancelled * cheap + anew * cheap + (1 - anew) * late;
-  return restarts < keeps * (1 - POLICY.restartGain);
+  const restarts = policy.wasteCancelled * cheap + anew * cheap + (1 - anew) * late;
+  return restarts < keeps * (1 - policy.restartGain);
 }

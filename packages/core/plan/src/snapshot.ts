@@ -2,6 +2,7 @@ import type { Decision, Endpoint, LaneId } from "@slowboat/contract";
 import type { FaultCode } from "@slowboat/kernel";
 import type { ModelRef, PriceBook } from "@slowboat/pricing";
 import type { PoolView } from "./latency.ts";
+import type { Policy } from "./policy.ts";
 import type { Turnaround } from "./turnaround.ts";
 
 /** How an earlier attempt of the job ended on a lane. */
@@ -9,10 +10,10 @@ export interface TriedLane {
   readonly lane: LaneId;
   /**
    * `refused`: not now, nothing was charged · `parked`: its account's quota or spend cap · `missed`: a batch that ran ended without this
-   * answer · `unsent`: it never got there · `unheard`: it may have been charged, and nothing came back · `rejected`: the model, not its
+   * answer · `recalled`: we cancelled its batch and it came back unrun · `unsent`: it never got there · `unheard`: it may have been charged, and nothing came back · `rejected`: the model, not its
    * lane, would not have the request · `busy`: it asks for a longer pause than the caller can wait.
    */
-  readonly outcome: "refused" | "parked" | "missed" | "unsent" | "unheard" | "rejected" | "busy";
+  readonly outcome: "refused" | "parked" | "missed" | "recalled" | "unsent" | "unheard" | "rejected" | "busy";
   /** The exact id where it was not the model asked for. */
   readonly model?: string | null;
 }
@@ -33,7 +34,7 @@ export interface ChainModel {
 
 /** What a full enqueued-token quota means for a job on a batch lane. */
 export interface LaneRoom {
-  /** Job ms until its turn would come. */
+  /** Job ms until its turn would come; infinite where it never will, since the job alone is more than the operator lets be enqueued. */
   readonly waitMs: number;
   readonly why: string;
 }
@@ -74,6 +75,12 @@ export interface PlanJob {
   readonly fallbacks?: readonly ChainModel[];
 }
 
+/** Calls a second (job time) that limits let pass, and the calls that wait for them. */
+export interface LaneRate {
+  readonly perSecond: number;
+  readonly waiting: number;
+}
+
 /** A lane as it stands now. */
 export interface LaneView {
   readonly id: LaneId;
@@ -87,10 +94,18 @@ export interface LaneView {
   readonly concurrency: number;
   /** Calls waiting for or running on it, rescues counted in. */
   readonly queued: number;
-  /** Calls a second (job time) that the account's limits let pass, and the calls that wait for them; absent where only the width bounds. */
-  readonly rate?: { readonly perSecond: number; readonly waiting: number };
+  /** What the account's limits let pass; absent where only the width bounds. */
+  readonly rate?: LaneRate;
+  /** The same by model, where limits are a model's own; a model that is not named has none. */
+  readonly rates?: ReadonlyMap<string, LaneRate>;
   /** What a call takes here as measured, in job ms; absent or 0 before the first. */
   readonly callMs?: number;
+}
+
+/** The lane as work for one of its models finds it. */
+export function onModel(lane: LaneView, model: string): LaneView {
+  const rate = lane.rates?.get(model);
+  return rate === undefined ? lane : { ...lane, rate };
 }
 
 /** Everything a decision may depend on, read once a tick. */
@@ -107,6 +122,8 @@ export interface Snapshot {
   readonly batchLines: number;
   /** What batches have taken lately, by lane; a lane that is absent is planned with the prior. */
   readonly turnaround?: ReadonlyMap<LaneId, Turnaround>;
+  /** The policy's values; the house's own where absent. */
+  readonly policy?: Policy | undefined;
 }
 
 /**

@@ -8,7 +8,7 @@ const STALLED = { share: 0.7, medianMs: 480 * MINUTE, sigma: 0.8 };
 const EXPIRY_MS = 24 * 60 * MINUTE;
 
 /** Standard normal distribution function, after Abramowitz and Stegun 7.1.26; absolute error below 1.5e-7. */
-function normalCdf(z: number): number {
+export function normalCdf(z: number): number {
   const x = Math.abs(z) / Math.SQRT2;
   const t = 1 / (1 + 0.3275911 * x);
   const poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
@@ -36,6 +36,9 @@ export const stalledCdf = (ms: number): number => STALLED.share * logNormalCdf(m
 export interface Turnaround {
   readonly survival: readonly number[];
   readonly stalled: number;
+  /** How many ended batches it rests on, and when (job ms) it was learned; absent where nobody asks. */
+  readonly seen?: number;
+  readonly learnedAtMs?: number;
 }
 
 /** Ends of the bins in ms: half a minute to a day, each an eighth longer than the one before. */

@@ -6,7 +6,22 @@
 import standardPrices from "./price-book.json" with { type: "json" };
 
 export { KINDS, type Kind, loadPriceBook, type ModelRef, type PriceBook, type PriceRow, type ResolvedModel, TIERS, type Tier } from "./book.ts";
-export { nearestModels, resolveModel, routeOn } from "./models.ts";
+export {
+  type BudgetChain,
+  type BudgetEntry,
+  type BudgetTop,
+  type BudgetView,
+  budgetChain,
+  type HoldAsk,
+  type HoldFacts,
+  type HoldRefusal,
+  holdAll,
+  leftOf,
+  periodOf,
+  reachedAlert,
+  settleHold,
+} from "./budget.ts";
+export { batchModels, nearestModels, resolveModel, routeOn } from "./models.ts";
 export { baseline, type Priced, type PriceTerms, type PromptRates, price, promptRates, type QuoteRequest, quote } from "./price.ts";
 export { type CompatibleProvider, readProviders, withProviders } from "./providers.ts";
 export { type LedgerPosting, type Settlement, type SettlementInput, settlement, waterfallOf } from "./settlement.ts";

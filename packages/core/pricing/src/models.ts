@@ -1,5 +1,5 @@
 import { type LaneId, laneClass, laneProvider, type Provider } from "@slowboat/contract";
-import type { ModelRef, PriceBook, ResolvedModel, Tier } from "./book.ts";
+import { type ModelRef, type PriceBook, type ResolvedModel, rowKey, type Tier } from "./book.ts";
 
 /** What a name in a request stands for; `null` when the book does not know it. Exact ids and aliases only. */
 export const resolveModel = (book: PriceBook, name: string): ResolvedModel | null => book.names.get(name) ?? null;
@@ -14,6 +14,16 @@ export function routeOn(lane: LaneId, candidates: readonly ModelRef[]): { provid
   const candidate = candidates.find((c) => c.provider === provider);
   return candidate ? { provider, tier: TIER_OF[kind], model: candidate.model } : null;
 }
+
+/** The exact ids of a provider's models that are sold on its batch price list, in the order of the book. */
+export const batchModels = (book: PriceBook, provider: Provider): string[] =>
+  [...book.names].flatMap(([name, { candidates }]) =>
+    candidates.some(
+      (one) => one.provider === provider && one.model === name && book.rows.has(rowKey(provider, book.priceIds.get(name) ?? name, "batch")),
+    )
+      ? [name]
+      : [],
+  );
 
 /** The `n` names of the book closest to a name it does not have, nearest first, for the text of an error. */
 export function nearestModels(book: PriceBook, name: string, n: number): string[] {

@@ -30,6 +30,22 @@ test("anything else changes it: tenant, endpoint, model, a number's spelling, an
   expect(new Set([key(plain), ...others]).size).toBe(others.length + 1);
 });
 
+test("the opposite, another number, another name or a few other words are another question: nothing that is only alike is taken for the same", () => {
+  const ask = (content: string): string => key(JSON.stringify({ temperature: 0, messages: [{ role: "user", content }] }));
+  const questions = [
+    "How do I enable 2FA?",
+    "How do I disable 2FA?",
+    "How do I turn on 2FA?",
+    "How do I enable 3FA?",
+    "How do I enable 2FA for Anna?",
+    "How do I enable 2FA for Hanna?",
+    "How do I not enable 2FA?",
+    "how do I enable 2FA?",
+    "How do I enable 2FA",
+  ];
+  expect(new Set(questions.map(ask)).size).toBe(questions.length);
+});
+
 test("digits beyond a double, NUL and lone surrogates are kept apart", () => {
   const bodies = [
     '{"n":9007199254740993}',

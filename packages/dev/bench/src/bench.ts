@@ -5,6 +5,9 @@ export interface BenchOptions {
   readonly seed: number;
   /** Ends within 45 seconds, with fewer repetitions of the same thing. */
   readonly quick: boolean;
+  /** Where a bench takes them: how many jobs, and how fast job time goes. */
+  readonly jobs?: number | undefined;
+  readonly scale?: number | undefined;
   /** Folder for V8 CPU profiles of the started apps, to look for hot spots; `null` in a measured run. */
   readonly profileDir: string | null;
   /** Says where the run is, on stderr. */
@@ -26,6 +29,8 @@ export interface BenchReport {
   readonly notes: readonly string[];
   /** False when nothing was left to run. */
   readonly ran: boolean;
+  /** True where what was measured is not what it must be: the command fails. */
+  readonly failed?: boolean;
 }
 
 export type Bench = (options: BenchOptions) => Promise<BenchReport>;

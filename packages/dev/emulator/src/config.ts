@@ -13,6 +13,7 @@ const Settings = z.object({
   scale: z.coerce.number().min(1).default(1),
   latency: z.enum(["prior", "instant"]).default("prior"),
   batchTurnaroundMs: z.coerce.number().min(0).optional(),
+  luckSlotMs: z.coerce.number().int().min(1).optional(),
   flexRefusals: z.coerce.number().min(0).max(1).default(0),
   listedErrors: z.enum(["one", "all"]).default("one"),
   batchCacheHits: z.coerce.number().min(0).max(1).default(1),
@@ -32,6 +33,7 @@ const MEANS: Readonly<Record<keyof typeof Settings.shape, string>> = {
   scale: "its milliseconds in one of the machine's; 1",
   latency: "prior (as published) or instant",
   batchTurnaroundMs: "a fixed turnaround of batches instead of drawn ones",
+  luckSlotMs: "batches made within the same so many ms find the same queue; each its own if left out",
   flexRefusals: "share of flex requests refused, 0 to 1",
   listedErrors: "bad lines named by a failed batch: one or all",
   batchCacheHits: "share of a batch's lines that find a warm prompt cache, 0 to 1",
@@ -62,12 +64,13 @@ export function readConfig(
   const given = Object.fromEntries(
     keys.map((key) => [key, values[flagOf(key)] ?? env[variableOf(key)]]).filter(([, value]) => value !== undefined && value !== ""),
   );
-  const { realAnchorMs, jobAnchorMs, scale, journal, batchTurnaroundMs, enqueuedTokenLimit, ...rest } = Settings.parse(given);
+  const { realAnchorMs, jobAnchorMs, scale, journal, batchTurnaroundMs, luckSlotMs, enqueuedTokenLimit, ...rest } = Settings.parse(given);
   return {
     ...rest,
     clock: { realAnchorMs, jobAnchorMs, scale },
     ...(journal === undefined ? {} : { journal }),
     ...(batchTurnaroundMs === undefined ? {} : { batchTurnaroundMs }),
+    ...(luckSlotMs === undefined ? {} : { luckSlotMs }),
     ...(enqueuedTokenLimit === undefined ? {} : { enqueuedTokenLimit }),
   };
 }

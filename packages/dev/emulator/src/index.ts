@@ -5,6 +5,8 @@
  * `src/main.ts` is the same as a process.
  */
 export type { Invoice } from "./invoice.ts";
+export { slotDice } from "./model/dice.ts";
 export type { FaultRule } from "./model/faults.ts";
+export { CALM, drawPlan } from "./model/turnaround.ts";
 export type { Charge } from "./model/types.ts";
 export { type Emulator, type EmulatorOptions, startEmulator } from "./start.ts";

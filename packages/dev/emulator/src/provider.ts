@@ -1,6 +1,6 @@
 import type { Keep } from "./keep.ts";
 import type { Asking } from "./model/asking.ts";
-import { diceOf, digest } from "./model/dice.ts";
+import { diceOf, digest, slotDice } from "./model/dice.ts";
 import { createEmbedder } from "./model/embedding.ts";
 import { createFaults, type Faults, type Quirks } from "./model/faults.ts";
 import { chargeNanoUsd } from "./model/prices.ts";
@@ -16,6 +16,8 @@ export interface Behaviour {
   readonly latency: Latency;
   /** Every batch takes exactly so long, instead of a draw. */
   readonly batchTurnaroundMs: number | null;
+  /** Batches that reach a provider within the same so many ms (counted from zero) find the same queue there; `null` for a draw of its own for each. */
+  readonly luckSlotMs: number | null;
   /** Chance that a flex request is refused for lack of capacity. */
   readonly flexRefusals: number;
   /** How many bad lines a failed batch lists: the first only, or all. */
@@ -95,7 +97,10 @@ export function createCore(behaviour: Behaviour, keep: Keep, now: () => number):
     },
     wait: (serial, kind, outputTokens) => drawWait(diceOf(seed, "wait", serial), kind, outputTokens, behaviour.latency),
     plan: (id, lines, quirks = {}) => {
-      const drawn = drawPlan(diceOf(seed, "plan", id), lines, world.regime, behaviour.latency, behaviour.batchTurnaroundMs);
+      const { luckSlotMs } = behaviour;
+      const dice =
+        luckSlotMs === null ? diceOf(seed, "plan", id) : slotDice(seed, id.startsWith("msgbatch_") ? "anthropic" : "openai", nowMs(), luckSlotMs);
+      const drawn = drawPlan(dice, lines, world.regime, behaviour.latency, behaviour.batchTurnaroundMs);
       const validateMs = quirks.validateMs ?? drawn.validateMs;
       // What is validated late is done late.
       const finishMs = drawn.finishMs === null ? null : drawn.finishMs + Math.max(0, validateMs - drawn.validateMs);

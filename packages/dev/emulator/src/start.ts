@@ -51,6 +51,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     seed: options.seed ?? 1,
     latency,
     batchTurnaroundMs: options.batchTurnaroundMs ?? null,
+    luckSlotMs: options.luckSlotMs ?? null,
     flexRefusals: options.flexRefusals ?? 0,
     listedErrors: options.listedErrors ?? "one",
     countersMove: options.countersMove ?? false,

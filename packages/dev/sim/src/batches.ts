@@ -19,6 +19,7 @@ import type { Audit } from "./audit.ts";
 import type { Dice } from "./dice.ts";
 import type { Engine } from "./engine.ts";
 import { isOver, type JobState, type SimJob } from "./job.ts";
+import type { Policy } from "./policy.ts";
 import { LANES, type WorldSpec } from "./spec.ts";
 import { EXPIRY_MS, SLOT_MS, turnaround } from "./turnaround.ts";
 
@@ -92,6 +93,7 @@ interface Ground {
   readonly restarts: boolean;
   readonly learns: boolean;
   readonly eager: boolean;
+  readonly values: Policy["values"];
 }
 
 export function createBatches(ground: Ground, on: BatchNews): Batches {
@@ -193,7 +195,7 @@ export function createBatches(ground: Ground, on: BatchNews): Batches {
     if (open.length > 0 && Number.isFinite(roomMs) && roomMs > 0) {
       const batchNano = open.reduce((sum, { nano }) => sum + nano, 0n);
       const slow = { lane: out.lane, ageMs: nowMs - out.sentAtMs, lines: out.lines.length, batchNano, realtimeNano: 2n * batchNano, roomMs };
-      if (restartPays({ ...slow, seen: learned(out.lane) })) {
+      if (restartPays({ ...slow, seen: learned(out.lane), policy: ground.values })) {
         cancel(out);
         return;
       }

@@ -43,6 +43,7 @@ export interface Desk {
   readonly rescueSlackMs: number[];
   readonly choiceMs: number[];
   readonly laneWork: Map<LaneId, number>;
+  readonly lanePaid: Map<LaneId, bigint>;
 }
 
 export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk {
@@ -61,6 +62,8 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
   const rescueSlackMs: number[] = [];
   const choiceMs: number[] = [];
   const laneWork = new Map<LaneId, number>();
+  const lanePaid = new Map<LaneId, bigint>();
+  const realtimeOf = (model: string): LaneId => known.get(model)?.find(({ provider }) => provider !== "pool")?.provider ?? "openai";
   const here = LANES.filter((lane) => lane !== "pool" || spec.poolRate > 0);
   let pulling = false;
 
@@ -74,6 +77,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
       [`spend:${tenant}`, nano],
       ["payable", -nano],
     ]);
+    lanePaid.set(lane, (lanePaid.get(lane) ?? 0n) + nano);
     laneWork.set(lane, (laneWork.get(lane) ?? 0) + workOf(state.job));
     if (state.reservedNano !== null)
       ledger.post([
@@ -99,7 +103,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     const { job } = state;
     const { tenant } = job;
     if (!spec.budgets?.has(tenant)) return true;
-    const lane = job.model === "with-flex" ? "openai" : "anthropic";
+    const lane = realtimeOf(job.model);
     const dear = quote(spec.book, { candidates: known.get(job.model) ?? [], ...job }, lane, engine.nowMs());
     const nano = dear.unpriced ? 0n : spec.plant === "overspend" ? dear.nano / 4n : dear.nano * RESERVE;
     if (ledger.balance(`budget:${tenant}`) < nano) return false;
@@ -158,12 +162,22 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
         ? base
         : { ...base, rate: { perSecond: (spec.realtimeRate[id] ?? 1) / meanWork, waiting: line.waitingWork(deadlineAtMs) / meanWork } };
     });
-    return { book: spec.book, lanes, pool: pool.view(), tickMs: TICK_MS, scale: 1, batchLines: 1 + batches.packed(model), turnaround };
+    return {
+      book: spec.book,
+      lanes,
+      pool: pool.view(),
+      tickMs: TICK_MS,
+      scale: 1,
+      ...spec.pace,
+      batchLines: 1 + batches.packed(model),
+      turnaround,
+      policy: policy.values,
+    };
   };
   const planJob = (state: JobState, role: PlanJob["role"], deny: readonly LaneId[] | null = state.job.deny): PlanJob => ({
     model: state.job.model,
     candidates: known.get(state.job.model) ?? [],
-    endpoint: ENDPOINT,
+    endpoint: state.job.endpoint ?? ENDPOINT,
     inputTokens: state.job.inputTokens,
     outputTokens: state.job.outputTokens,
     deadlineAtMs: state.job.deadlineAtMs,
@@ -246,15 +260,14 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
   const mustRescue = (state: JobState): boolean => {
     const { deadlineAtMs, outputTokens, model } = state.job;
     const view = snapshot(state.job);
-    const line = view.lanes.find(({ id }) => id === (model === "with-flex" ? "openai" : "anthropic"));
+    const line = view.lanes.find(({ id }) => id === realtimeOf(model));
     if (deadlineAtMs === null || line === undefined) return false;
     return engine.nowMs() >= rescueAtMs("pool", "hedge", line, { outputTokens, deadlineAtMs, together: 1 }, view, engine.nowMs());
   };
   /** A real-time lane's line has grown: what waits elsewhere and counts on it as its rescue may have to leave earlier than was planned. */
   const contended = (lane: LaneId): void => {
-    const model = lane === "openai" ? "with-flex" : "plain";
     for (const state of pool.states()) {
-      if (state.job.model === model && state.latestStartAtMs !== null && state.place === "pool" && mustRescue(state)) late(state);
+      if (realtimeOf(state.job.model) === lane && state.latestStartAtMs !== null && state.place === "pool" && mustRescue(state)) late(state);
     }
   };
   /** Runs a job in real time beside what is still out, once. */
@@ -278,7 +291,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
   const flex = (state: JobState, nano: bigint): void => {
     const nowMs = engine.nowMs();
     const slot = Math.floor((nowMs - spec.startMs) / 1000);
-    const refusals = 0.1 + 0.25 * Math.max(0, Math.sin(2 * Math.PI * (nowMs / DAY_MS - 0.3)));
+    const refusals = spec.flexRefusals ?? 0.1 + 0.25 * Math.max(0, Math.sin(2 * Math.PI * (nowMs / DAY_MS - 0.3)));
     if (dice.unit("refusal", state.job.no, slot) >= refusals) {
       const tookMs = dice.logNormal("flex", FLEX, state.job.no, slot) + state.job.outputTokens / TOKENS_PER_MS;
       engine.at(nowMs + tookMs, () => answered(state, "openai-flex", nano));
@@ -319,7 +332,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     },
   });
   const batches: Batches = createBatches(
-    { spec, engine, dice, audit, snapshot, restarts: policy.restarts, learns: policy.learns, eager: policy.eager },
+    { spec, engine, dice, audit, snapshot, restarts: policy.restarts, learns: policy.learns, eager: policy.eager, values: policy.values },
     {
       answered,
       caught(state, lane, nano) {
@@ -336,6 +349,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
           state.tried.push({ lane, outcome: "missed" });
           state.lost++;
         }
+        if (how === "recalled") state.tried.push({ lane, outcome: "recalled" });
         if (how === "refused") return wait(state, Math.min(engine.nowMs() + AWAY_MS, state.latestStartAtMs ?? Number.POSITIVE_INFINITY), "retry");
         plan(state, isDue(state) ? "rescue" : "retry");
       },
@@ -364,6 +378,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     rescueSlackMs,
     choiceMs,
     laneWork,
+    lanePaid,
     arrive(state) {
       audit.arrived(state);
       if (!reserve(state)) return finish(state, "refused");

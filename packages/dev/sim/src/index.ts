@@ -3,9 +3,10 @@
  * was written for, by lives of many seeds with invariants checked after every event, and to say what a policy is worth, against others under the same
  * luck and against the least that hindsight could have paid.
  */
-export { workOf } from "./job.ts";
+export { type SimJob, workOf } from "./job.ts";
 export { linearBound, loadSolver } from "./linear-bound.ts";
 export { ALL_REALTIME, BASELINES, OURS } from "./policies.ts";
 export type { Policy } from "./policy.ts";
+export type { Luck, WorldSpec } from "./spec.ts";
 export { hindsight, MIXES, type Mix, replay, type TraceRow } from "./trace.ts";
 export { inTime, type Outcome, runWorld } from "./world.ts";

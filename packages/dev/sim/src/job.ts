@@ -1,4 +1,4 @@
-import type { LaneId } from "@slowboat/contract";
+import type { Endpoint, LaneId } from "@slowboat/contract";
 import type { TriedLane } from "@slowboat/plan";
 
 /** What an output token is in prompt tokens, in price and in work: the unit of everything that is scarce in this world. */
@@ -17,6 +17,8 @@ export interface SimJob {
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly deny: readonly LaneId[] | null;
+  /** What is asked for; chat where absent. */
+  readonly endpoint?: Endpoint;
   /** Within the mix, its class of deadline; for the bound. */
   readonly slackMs: number | null;
 }

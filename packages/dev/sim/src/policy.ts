@@ -1,5 +1,5 @@
 import type { LaneId } from "@slowboat/contract";
-import type { PlanJob, Snapshot } from "@slowboat/plan";
+import type { PlanJob, Policy as PolicyValues, Snapshot } from "@slowboat/plan";
 
 /** Where a job goes. */
 export type Choice =
@@ -22,4 +22,6 @@ export interface Policy {
   readonly relegates: boolean;
   /** Plans with what batches have taken, in place of the prior. */
   readonly learns: boolean;
+  /** The numbers that `decide` and the rescues follow; the house's own where absent. */
+  readonly values?: PolicyValues;
 }

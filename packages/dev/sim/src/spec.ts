@@ -53,4 +53,16 @@ export interface WorldSpec {
   /** Prompt tokens that a batch lane takes at a time. */
   readonly enqueuedTokens: number;
   readonly plant: Plant | null;
+  /** What a batch takes that is sent to a lane at an instant, where another world's luck is to be met; absent for the luck of the seed. */
+  readonly turnaround?: (lane: LaneId, atMs: number, lines: number) => Luck;
+  /** Share of flex calls refused, where it does not follow the day. */
+  readonly flexRefusals?: number;
+  /** How the planner's clocks go: machine ms between two looks, and job ms per machine ms. */
+  readonly pace?: { readonly tickMs: number; readonly scale: number };
+}
+
+/** A batch's fate: when its results are there (infinite where it only expires), and the share of its lines done by then. */
+export interface Luck {
+  readonly tookMs: number;
+  readonly part: number;
 }

@@ -1,6 +1,6 @@
 import type { LaneId } from "@slowboat/contract";
 import type { Dice } from "./dice.ts";
-import { LANES, type WorldSpec, within } from "./spec.ts";
+import { LANES, type Luck, type WorldSpec, within } from "./spec.ts";
 
 /** Batches that reach a lane within the same half minute find the same queue there. */
 export const SLOT_MS = 30_000;
@@ -15,12 +15,13 @@ const STALLED = { medianMs: 480 * 60_000, sigma: 0.8 };
  * incident a median of eight hours, and three in ten expire. Infinite where it expires, with `part` of its lines done by then.
  */
 export function turnaround(
-  spec: Pick<WorldSpec, "startMs" | "incidents">,
+  spec: Pick<WorldSpec, "startMs" | "incidents" | "turnaround">,
   dice: Dice,
   lane: LaneId,
   atMs: number,
   lines: number,
-): { readonly tookMs: number; readonly part: number } {
+): Luck {
+  if (spec.turnaround !== undefined) return spec.turnaround(lane, atMs, lines);
   const no = LANES.indexOf(lane);
   const slot = Math.floor((atMs - spec.startMs) / SLOT_MS);
   const kind = dice.unit("kind", no, slot);

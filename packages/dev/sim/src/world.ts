@@ -21,6 +21,8 @@ export interface Outcome {
   readonly choiceMs: readonly number[];
   /** Work charged by lane, in prompt tokens. */
   readonly laneWork: ReadonlyMap<LaneId, number>;
+  /** What was charged by lane, waste included, in nano-USD. */
+  readonly lanePaid: ReadonlyMap<LaneId, bigint>;
 }
 
 /** Whether a job was answered by its deadline; one without a deadline by being answered at all. */
@@ -44,6 +46,6 @@ export function runWorld(spec: WorldSpec, policy: Policy, watch: Watch = {}): Ou
   arrive(0);
   const events = engine.run(EVENTS_A_JOB * (states.length + 100), watch.unchecked === true ? () => {} : audit.check);
   audit.end(states);
-  const { rescueSlackMs, choiceMs, laneWork } = desk;
-  return { states, paidNano: -ledger.balance("payable"), events, violations: audit.violations, rescueSlackMs, choiceMs, laneWork };
+  const { rescueSlackMs, choiceMs, laneWork, lanePaid } = desk;
+  return { states, paidNano: -ledger.balance("payable"), events, violations: audit.violations, rescueSlackMs, choiceMs, laneWork, lanePaid };
 }

@@ -1,4 +1,5 @@
 import type { Store } from "@slowboat/store";
+import { type Charge, fetchBill } from "./bill.ts";
 
 /** The provider's bill against the ledger. Money in nano-USD. */
 export interface MoneyAudit {
@@ -21,14 +22,6 @@ export interface MoneyAudit {
   readonly findings: readonly string[];
 }
 
-/** A line of the provider's bill, as far as it is compared. */
-interface Charge {
-  readonly customId: string | null;
-  readonly clientRequestId: string | null;
-  readonly batchId: string | null;
-  readonly nanoUsd: string;
-}
-
 interface Attempt {
   readonly id: string;
   readonly state: string;
@@ -42,9 +35,8 @@ interface Attempt {
 const SHOWN = 5;
 
 /** Reads both sides over connections of its own. */
-export async function auditMoney(store: Store, emulatorUrl: string): Promise<MoneyAudit> {
-  const answer = await fetch(`${emulatorUrl}/emulator/invoice`, { signal: AbortSignal.timeout(120_000) });
-  const bill = (await answer.json()) as { readonly totalNanoUsd: string; readonly lines: readonly Charge[] };
+export async function auditMoney(store: Store, providerUrl: string): Promise<MoneyAudit> {
+  const bill = await fetchBill(providerUrl);
   const attempts = await store.sql<Attempt[]>`
     select a.id, a.state, a.lane, a.error_code as code, a.status_code as status, p.owed
     from attempt a left join (select t.attempt_id, coalesce(sum(e.amount_nano) filter (where e.account like 'payable.%'), 0)::int8 as owed

@@ -30,11 +30,16 @@ function readArguments(): { requests: number; seed: number; rate: number; json: 
   }
 }
 
+/** A figure, or several with their names; amounts are in nano-USD. */
+function inWords(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  const parts = Object.entries(value).map(([name, part]) => `${name} ${String(part)}`);
+  return parts.length === 0 ? "none" : parts.join(", ");
+}
+
 function table({ results, findings }: SoakReport, seconds: number): string {
   const { faults, ...rest } = results;
-  const rows = Object.entries(rest).map(
-    ([name, value]) => `  ${name.padEnd(20)} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`,
-  );
+  const rows = Object.entries(rest).map(([name, value]) => `  ${name.padEnd(20)} ${inWords(value)}`);
   const fired = Object.entries(faults as Record<string, number>).map(([name, count]) => `  ${name.padEnd(28)} ${count}`);
   return ["", `soak: ${seconds} s`, "", ...rows, "", "faults that fired:", ...fired, "", findings.length === 0 ? "  everything adds up" : ""].join(
     "\n",

@@ -5,6 +5,7 @@ import { auditLogs } from "./audit-logs.ts";
 import { auditMoney, type MoneyAudit } from "./audit-money.ts";
 import { auditWork, type WorkAudit } from "./audit-work.ts";
 import { type Caller, openCaller } from "./caller.ts";
+import { type Cleared, clearByBill } from "./clear-by-bill.ts";
 import { drain } from "./drain.ts";
 import type { Progress } from "./progress.ts";
 import { startReceiver } from "./receiver.ts";
@@ -76,6 +77,8 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     return reportOf(options.requests, {
       work,
       money,
+      // Last, since it empties the suspense that was audited.
+      cleared: await clearByBill(ground.store, provider.url),
       fired: await firedAt(provider.url),
       stuck,
       accepted,
@@ -170,6 +173,7 @@ async function jobEnds(ground: Ground): Promise<Record<string, number>> {
 interface Seen {
   readonly work: WorkAudit;
   readonly money: MoneyAudit;
+  readonly cleared: Cleared;
   readonly fired: Fired;
   readonly stuck: readonly string[];
   readonly stumbles: readonly string[];
@@ -177,10 +181,10 @@ interface Seen {
   readonly jobs: Readonly<Record<string, number>>;
 }
 
-function reportOf(requests: number, { work, money, fired, stuck, stumbles, accepted, jobs }: Seen): SoakReport {
+function reportOf(requests: number, { work, money, cleared, fired, stuck, stumbles, accepted, jobs }: Seen): SoakReport {
   const lostReplies = fired.lostReplies + money.orphanLines;
   const apart = money.invoice - money.ledger - money.suspense;
-  const findings = [...stuck.map((what) => `never ended: ${what}`), ...work.findings, ...money.findings, ...stumbles];
+  const findings = [...stuck.map((what) => `never ended: ${what}`), ...work.findings, ...money.findings, ...cleared.findings, ...stumbles];
   if (apart !== 0n) findings.push(`the bill is ${money.invoice} nano-USD, ledger and suspense together are ${money.ledger + money.suspense}`);
   if (money.suspenseLines > 2 * lostReplies)
     findings.push(`${money.suspenseLines} lines of the bill are in suspense where ${lostReplies} replies were lost`);
@@ -203,6 +207,7 @@ function reportOf(requests: number, { work, money, fired, stuck, stumbles, accep
       webhooks: work.webhooks,
       suspense_lines: money.suspenseLines,
       suspended_attempts: money.suspended,
+      cleared_by_bill: { attempts: cleared.cleared, ledger: String(cleared.ledger), looked_for: cleared.sought },
       calls: { answered: calls.answered, failed: calls.failed, unanswered: calls.unanswered },
       jobs,
       findings: findings.length,

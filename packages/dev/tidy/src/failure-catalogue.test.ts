@@ -25,8 +25,12 @@ const stands = (text: string, title: string): boolean => {
 };
 
 test("the catalogue names every failure of its groups once, without a gap", () => {
-  const counts: Readonly<Record<string, number>> = { S: 18, B: 20, C: 25, M: 6, Q: 13, W: 8 };
-  const wanted = Object.entries(counts).flatMap(([group, count]) => Array.from({ length: count }, (_, i) => `${group}${i + 1}`));
+  const counts: Readonly<Record<string, number>> = { S: 18, B: 20, C: 25, M: 6, Q: 13, K: 4, W: 8, U: 7 };
+  // Of boards alone, as the page says.
+  const apart = ["U2", "U3"];
+  const wanted = Object.entries(counts)
+    .flatMap(([group, count]) => Array.from({ length: count }, (_, i) => `${group}${i + 1}`))
+    .filter((id) => !apart.includes(id));
   expect(rows.map((row) => row.id)).toEqual(wanted);
 });
 

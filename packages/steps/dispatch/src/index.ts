@@ -2,6 +2,8 @@
  * The dispatch step: plans what is due, runs lanes, rescues what is late. It composes the pure `decide` with Postgres, the queue and the lanes;
  * whatever it does is written down before it is done, so that any worker can go on where another one died.
  */
+
+export { type ChunkSlots, createChunkSlots } from "./chunk-slots.ts";
 export type { LaneDeps } from "./deps.ts";
 export { createGate, type Gate } from "./gate.ts";
 export { createInteractive, type Interactive } from "./interactive/create-interactive.ts";
@@ -16,4 +18,7 @@ export { createPromptGate, type PromptGate } from "./prompt-cache/gate.ts";
 export { createPromptTraffic, type PromptTraffic } from "./prompt-cache/traffic.ts";
 export { createQuotas, type EnqueuedSettings, type Quotas } from "./quota/quotas.ts";
 export { runBatchDispatch } from "./run-batch.ts";
-export { runCallDispatch } from "./run-call.ts";
+export { runCallDispatch, runPoolDispatch } from "./run-call.ts";
+export { createShadow, type Shadow } from "./shadow.ts";
+export { readSnapshot } from "./snapshot.ts";
+export { tenantWeights } from "./weights.ts";

@@ -1,6 +1,6 @@
 import { type LaneId, laneClass } from "@slowboat/contract";
 import { learnTurnaround, type Turnaround } from "@slowboat/plan";
-import { readSeenBatches, type Sql } from "@slowboat/store";
+import { keepLessons, readSeenBatches, type Sql } from "@slowboat/store";
 
 /** What batches take, learned from the installation's own. */
 export interface Lessons {
@@ -13,7 +13,8 @@ const LEAST = 50;
 /** How long (job ms) a lesson holds. */
 const HOLDS_MS = 300_000;
 
-export function createLessons(): Lessons {
+/** With `keep`, each lesson is written down for those who ask why: by the process that decides. */
+export function createLessons(options: { readonly keep: boolean } = { keep: true }): Lessons {
   let learned: ReadonlyMap<LaneId, Turnaround> = new Map();
   let untilMs = Number.NEGATIVE_INFINITY;
   return {
@@ -31,6 +32,8 @@ export function createLessons(): Lessons {
         }
       }
       learned = known;
+      const rows = [...known].map(([lane, lesson]) => ({ lane, learnedAtMs: nowMs, content: JSON.stringify(lesson) }));
+      if (options.keep) await keepLessons(tx, rows);
       return learned;
     },
   };

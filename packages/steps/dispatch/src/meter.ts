@@ -1,5 +1,6 @@
 import type { LaneId } from "@slowboat/contract";
 import { createLessons, type Lessons } from "./lessons.ts";
+import { createSlowBatchWatch, type SlowBatchWatch } from "./slow-batch-watch.ts";
 
 /** What this machine takes for its own part: measured, since a loaded machine makes every rescue slower than any table says. */
 export interface Meter {
@@ -11,8 +12,14 @@ export interface Meter {
   noteLook(tookMs: number): void;
   /** Machine ms that a look takes now. */
   lookMs(): number;
+  /** Taking and locking what is due took so many machine ms. */
+  noteClaim(tookMs: number): void;
+  /** One job's choice took so many machine ms. */
+  noteDecision(tookMs: number): void;
   /** What provider batches have taken lately. */
   readonly lessons: Lessons;
+  /** Which batches that are out are asked next whether they had better be sent again. */
+  readonly slowBatches: SlowBatchWatch;
 }
 
 /** Rises with what it sees quickly and falls slowly: a rescue that starts too early costs little. */
@@ -22,7 +29,7 @@ const FALL = 0.03;
 const follow = (known: number | undefined, seen: number): number =>
   known === undefined ? seen : known + (seen > known ? RISE : FALL) * (seen - known);
 
-export function createMeter(): Meter {
+export function createMeter(options: { readonly keepLessons: boolean } = { keepLessons: true }): Meter {
   const calls = new Map<LaneId, number>();
   let look = 0;
   return {
@@ -32,6 +39,10 @@ export function createMeter(): Meter {
       look = follow(look, tookMs);
     },
     lookMs: () => look,
-    lessons: createLessons(),
+    // For whoever wants every sample: nothing here plans with them.
+    noteClaim: () => undefined,
+    noteDecision: () => undefined,
+    lessons: createLessons({ keep: options.keepLessons }),
+    slowBatches: createSlowBatchWatch(),
   };
 }

@@ -21,11 +21,16 @@ export interface Placement {
   readonly decision: Decision;
   /** The attempt whose answer is given again, for lane `cache`. */
   readonly sourceAttemptId: string | null;
+  /** Whether that answer is an emulator's; absent where there is none. */
+  readonly sourceEmulated?: boolean;
   /** A line that writes its prompt prefix for others that are held until its batch has ended: it rides in a batch of such lines. */
   readonly prime?: true;
   /** The account's quota of enqueued tokens for the model, where it is known: its batches are cut to a part of it. */
   readonly quotaTokens?: number;
 }
+
+/** Jobs of one deadline share a chunk of the pool, and no more of them than its engine takes together: whoever is due earlier waits for one chunk at most. */
+const POOL_CHUNK = 128;
 
 /** Our own bound on a provider batch: below the provider's on purpose, so that a cancel or an expiry concerns few. Bytes are held in memory once. */
 const BATCH_LINES = 5_000;
@@ -62,11 +67,12 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
         model,
         jobs: chunk.members.length,
         inputTokens: laneClass(offer.id) === "batch" ? chunk.members.reduce((sum, { job }) => sum + job.inputTokensEst, 0) : 0,
+        ...(offer.id === "pool" ? poolTurn(chunk.members) : {}),
         emulated: offer.emulated,
         createdAtMs: nowMs,
       });
     }
-    for (const { job, decision, sourceAttemptId } of chunk.members) {
+    for (const { job, decision, sourceAttemptId, sourceEmulated } of chunk.members) {
       const id = newId("attempt", nowMs, deps.time.rng);
       const price = chosenOf(decision)?.priceNano ?? null;
       attempts.push({
@@ -82,7 +88,7 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
         decision: JSON.stringify(decision),
         estimateNano: price === null ? null : BigInt(price),
         pricesVersion: decision.pricesVersion,
-        emulated: chunk.offer?.emulated ?? false,
+        emulated: chunk.offer?.emulated ?? sourceEmulated ?? false,
         createdAtMs: nowMs,
         sourceAttemptId,
         ...asksOther(decision, job.endpoint),
@@ -97,6 +103,15 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
   const bells = dispatches.map((dispatch): Bell => ({ queue: laneQueue(dispatch.lane as LaneId), payload: { dispatchId: dispatch.id } }));
   return { bells, dispatchOf };
 }
+
+/** What orders the pool's line: the deadline, or for urgent work the instant of its acceptance. */
+export const poolDueAtMs = (job: Pick<DueJob, "deadlineAtMs" | "acceptedAtMs">): number => job.deadlineAtMs ?? job.acceptedAtMs;
+
+/** A chunk's place in the pool's line, and its work. */
+const poolTurn = (members: readonly Placement[]): Pick<NewDispatch, "dueAtMs" | "workTokens"> => ({
+  dueAtMs: Math.min(...members.map(({ job }) => poolDueAtMs(job))),
+  workTokens: members.reduce((sum, { job }) => sum + job.inputTokensEst + job.outputTokensEst, 0),
+});
 
 /** Model and endpoint of an attempt that asks another model than its job does; nothing for any other. */
 export const asksOther = ({ fallback, model }: Decision, asked: string): Pick<NewAttempt, "model" | "endpoint"> =>
@@ -149,7 +164,7 @@ function rideOf(deps: PlanDeps, { job, decision, prime, quotaTokens }: Placement
       offer,
       model,
       endpoint,
-      limits: { lines: LIMITS.chunkJobs, bytes: Number.POSITIVE_INFINITY, inputTokens: Number.POSITIVE_INFINITY },
+      limits: { lines: lane === "pool" ? POOL_CHUNK : LIMITS.chunkJobs, bytes: Number.POSITIVE_INFINITY, inputTokens: Number.POSITIVE_INFINITY },
     };
   const most = maxPack(lane, quotaTokens);
   return { key, offer, model, endpoint, limits: { ...most, lines: Math.min(most.lines, BATCH_LINES), bytes: Math.min(most.bytes, BATCH_BYTES) } };
@@ -170,6 +185,7 @@ const fits = (limits: PackLimits, a: Load, b: Load): boolean =>
  */
 function chunks(deps: PlanDeps, placements: readonly Placement[], nowMs: number): Chunk[] {
   const done: Chunk[] = [];
+  const floods = floodsOf(placements);
   const rides = new Map<string, { ride: Ride; groups: Map<string, { members: Placement[]; load: Load }> }>();
   for (const placement of placements) {
     const { job, decision } = placement;
@@ -177,7 +193,9 @@ function chunks(deps: PlanDeps, placements: readonly Placement[], nowMs: number)
       done.push({ offer: null, model: job.model, endpoint: job.endpoint, members: [placement] });
       continue;
     }
-    const ride = rideOf(deps, placement, nowMs);
+    const found = rideOf(deps, placement, nowMs);
+    const own = laneClass(decision.lane) !== "batch" && floods.has(job.tenantId);
+    const ride = own ? { ...found, key: `${found.key} ${job.tenantId}` } : found;
     const known = rides.get(ride.key) ?? { ride, groups: new Map() };
     rides.set(ride.key, known);
     const name = decision.promptCache?.group ?? "";
@@ -186,8 +204,20 @@ function chunks(deps: PlanDeps, placements: readonly Placement[], nowMs: number)
     group.members.push(placement);
     add(group.load, { lines: 1, bytes: job.bodyBytes, tokens: job.inputTokensEst });
   }
-  for (const { ride, groups } of rides.values()) done.push(...fill(ride, [...groups.values()]));
+  for (const { ride, groups } of rides.values()) {
+    if (ride.offer.id === "pool") for (const { members } of groups.values()) members.sort((a, b) => poolDueAtMs(a.job) - poolDueAtMs(b.job));
+    done.push(...fill(ride, [...groups.values()]));
+  }
   return done;
+}
+
+/** From so many calls in one look on, a tenant's go in chunks of their own, so that others' wait behind none of them; few tenants have as many. */
+const FLOOD = 100;
+
+function floodsOf(placements: readonly Placement[]): ReadonlySet<string> {
+  const counts = new Map<string, number>();
+  for (const { job, decision } of placements) if (laneClass(decision.lane) !== "batch") counts.set(job.tenantId, (counts.get(job.tenantId) ?? 0) + 1);
+  return new Set([...counts].filter(([, count]) => count >= FLOOD).map(([tenant]) => tenant));
 }
 
 const add = (to: Load, more: Load): void => {

@@ -1,12 +1,24 @@
 import { type Decision, type Endpoint, type EventType, eventPayload, laneClass, laneProvider } from "@slowboat/contract";
 import { newId } from "@slowboat/kernel";
-import { callsPerSecond, closePack, decide, packKey, rescueMs, type Snapshot, type Verdict } from "@slowboat/plan";
+import {
+  callsPerSecond,
+  candidatesOf,
+  closePack,
+  decide,
+  decisionInputs,
+  onModel,
+  type PlanJob,
+  packKey,
+  rescueMs,
+  type Snapshot,
+  type Verdict,
+  withInputs,
+} from "@slowboat/plan";
 import {
   announceEvents,
   claimDue,
   type DecidedAsk,
   type DueJob,
-  deferJobs,
   endJobs,
   findReusable,
   type ReplannedJob,
@@ -15,9 +27,11 @@ import {
   type Sql,
   type TriedAttempt,
 } from "@slowboat/store";
-import { type Bell, type Placement, place } from "./place.ts";
-import { isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
+import { type Delayed, type DelayReason, deferDelayed, delayedAs, noteRefusals } from "./decisions/delays.ts";
+import { type Bell, type Placement, place, poolDueAtMs } from "./place.ts";
+import { isGivenUp, isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
+import type { PoolLine } from "./pool-line.ts";
 import { holdPrimed } from "./prompt-cache/hold-primed.ts";
 import { planBatches } from "./prompt-cache/plan-batches.ts";
 import { planCalls } from "./prompt-cache/plan-calls.ts";
@@ -25,6 +39,7 @@ import { sharedPrefixes } from "./prompt-cache/rates-of.ts";
 import { openBoard, type QuotaBoard } from "./quota/board.ts";
 import { wakeForRoom } from "./quota/wake.ts";
 import { rescueDue } from "./rescue-due.ts";
+import { restartSlow } from "./restart-slow.ts";
 import { askUntil, closeAsks, readAsks, withReuse } from "./semantic-reuse.ts";
 import { readSnapshot } from "./snapshot.ts";
 
@@ -42,7 +57,7 @@ const GIVEN_UP: Extract<Verdict, { kind: "refuse" }> = {
   earliestFeasibleAtMs: null,
 };
 
-type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind: "refuse" }> };
+type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind: "refuse" }>; readonly looked?: DelayReason["looked"] };
 
 /**
  * Plans everything that is due: one transaction a claim, in which the jobs' locks are held, the decisions taken and written down. Bells ring after
@@ -51,6 +66,7 @@ type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind
 export async function planDue(deps: PlanDeps, signal: AbortSignal): Promise<number> {
   let total = 0;
   await wakeForRoom(deps);
+  await restartSlow(deps);
   while (!signal.aborted) {
     const startedMs = performance.now();
     const { seen, bells, failedBatches, settle } = await deps.store.begin((tx) => planOnce(tx, deps));
@@ -74,9 +90,11 @@ interface Planned {
 
 async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const nowMs = deps.time.clock.job();
+  const askedMs = performance.now();
   const due = await claimDue(tx, { nowMs, limit: CLAIM });
+  deps.meter.noteClaim(performance.now() - askedMs);
   if (due.length === 0) return { seen: 0, bells: [], failedBatches: [], settle: false };
-  const snapshot = await readSnapshot(deps, tx, nowMs);
+  const { snapshot, pool } = await readSnapshot(deps, tx, nowMs);
   const waiting = due.filter((job) => job.state === "placed");
   const rescued = waiting.length === 0 ? { hedges: [], free: [] } : await rescueDue(tx, deps, snapshot, waiting, nowMs);
   const fresh = [...due.filter((job) => job.state === "accepted"), ...rescued.free];
@@ -90,16 +108,30 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const reuse = await readReuse(tx, fresh, nowMs);
   const asks = await readAsks(tx, fresh, nowMs);
   const board = await openBoard(tx, deps, fresh, nowMs);
-  const { placements, refused, deferred } = decideAll({ snapshot, board }, fresh, tried, { exact: reuse, asks }, nowMs);
+  const { placements, refused, deferred } = decideAll({ snapshot, board, pool, deps }, fresh, tried, { exact: reuse, asks }, nowMs);
   const { ready, held } = holdPacks(deps, { snapshot, board }, placements, nowMs);
   const isBatch = ({ decision }: Placement): boolean => laneClass(decision.lane) === "batch";
   const calls = planCalls(deps, [...ready.filter((one) => !isBatch(one)), ...rescued.hedges], nowMs);
   const fitting = await board.fit(ready.filter(isBatch));
   const batches = await planBatches(tx, deps, fitting.ready, nowMs);
-  const { bells, dispatchOf } = await place(tx, deps, [...calls.ready, ...batches.ready]);
-  await closeAsks(tx, asks, [...calls.ready, ...batches.ready], nowMs);
+  const placing = promisedFirst([...calls.ready, ...batches.ready]);
+  const { bells, dispatchOf } = await place(tx, deps, placing);
+  await closeAsks(tx, asks, placing, nowMs);
   const primed = await holdPrimed(tx, batches.held, dispatchOf, nowMs);
-  await deferJobs(tx, [...deferred, ...held, ...fitting.held, ...calls.later, ...primed]);
+  const decisionOf = new Map(placements.map(({ job, decision }) => [job.id, decision]));
+  await deferDelayed(
+    tx,
+    fresh,
+    [
+      ...deferred,
+      ...delayedAs(held, decisionOf, "hold", () => "waits for more lines to share its batch"),
+      ...delayedAs(fitting.held, decisionOf, "quota", () => "waits for room in its account's queue"),
+      ...delayedAs(calls.later, decisionOf, "pace", () => "goes a little later, since each cache key takes so many calls at a time"),
+      ...delayedAs(primed, decisionOf, "prime", () => "waits for the batch that brings the beginning of its prompt into the cache"),
+    ],
+    nowMs,
+  );
+  await deps.shadow?.write(tx, nowMs);
   const failedBatches = await refuse(tx, deps, refused, nowMs);
   const lanes: Record<string, number> = {};
   for (const { decision } of [...calls.ready, ...batches.ready]) lanes[decision.lane] = (lanes[decision.lane] ?? 0) + 1;
@@ -135,15 +167,15 @@ interface Sight {
 }
 
 function decideAll(
-  { snapshot, board }: Sight,
+  { snapshot, board, pool, deps }: Sight & { readonly pool: PoolLine | null; readonly deps: PlanDeps },
   jobs: readonly DueJob[],
   triedByJob: ReadonlyMap<string, readonly TriedAttempt[]>,
   reuse: { readonly exact: ReadonlyMap<string, ReuseHit>; readonly asks: ReadonlyMap<string, DecidedAsk> },
   nowMs: number,
-): { placements: Placement[]; refused: Refused[]; deferred: ReplannedJob[] } {
+): { placements: Placement[]; refused: Refused[]; deferred: Delayed[] } {
   const placements: Placement[] = [];
   const refused: Refused[] = [];
-  const deferred: ReplannedJob[] = [];
+  const deferred: Delayed[] = [];
   const leaders = new Map<string, string>();
   const together = countTogether(jobs);
   const sharedBy = sharedPrefixes(jobs);
@@ -154,37 +186,67 @@ function decideAll(
     const near = hit?.attemptId == null && ask?.kind === "reuse" ? ask.attemptId : null;
     const source = hit?.attemptId ?? near;
     const tried = triedByJob.get(job.id) ?? [];
-    if (isPastPatience(job, tried, nowMs)) {
+    if (isGivenUp(job, tried, nowMs)) {
       refused.push({ job, verdict: GIVEN_UP });
       continue;
     }
-    const view = { ...snapshot, batchLines: (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job) };
-    const facts = { cached: source !== null, tried, role: roleAfter(tried), shared: sharedBy(job), rooms: board.roomsOf(job) };
-    const verdict = decide(toPlanJob(job, view, facts), view, nowMs);
+    const view = { ...snapshot, pool: pool?.view() ?? null, batchLines: (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job) };
+    const role = roleAfter(job, tried, view, nowMs);
+    const facts = { nowMs, cached: source !== null, tried, role, shared: sharedBy(job), rooms: board.roomsOf(job) };
+    const asked = toPlanJob(job, view, facts);
+    const startedMs = performance.now();
+    const verdict = withInputs(decide(asked, view, nowMs), asked, view);
+    deps.meter.noteDecision(performance.now() - startedMs);
     if (verdict.kind === "refuse") {
-      // A lane that is away may come back: what was accepted waits for it.
-      if (verdict.code === "lane-unavailable") deferred.push({ jobId: job.id, atMs: nowMs + AWAY_MS });
-      else refused.push({ job, verdict });
+      const looked = lookedAt(asked, view, nowMs);
+      // A lane that is away may come back: what was accepted waits for it, as long as anybody waits for its answer.
+      if (verdict.code !== "lane-unavailable") refused.push({ job, verdict, looked });
+      else if (isPastPatience(job, nowMs)) refused.push({ job, verdict: { ...verdict, message: `${GIVEN_UP.message} ${verdict.message}` }, looked });
+      else {
+        const why: DelayReason = { kind: "away", reason: verdict.message, looked };
+        deferred.push({ jobId: job.id, atMs: nowMs + AWAY_MS, waitReason: verdict.message, why });
+      }
       continue;
     }
     const { decision } = verdict;
+    deps.shadow?.look(asked, view, nowMs, decision);
     const leader = key === null ? undefined : (leaders.get(key) ?? (hit?.leaderId === job.id ? undefined : (hit?.leaderId ?? undefined)));
     const untilMs = followUntil(job, decision, nowMs);
     if (leader !== undefined && source === null && decision.role === "try" && untilMs > nowMs) {
-      deferred.push({ jobId: job.id, atMs: untilMs, leaderId: leader });
+      const reason = `waits for the answer to the same request, which ${leader} asks for`;
+      const why: DelayReason = { kind: "follow", reason, decision };
+      deferred.push({ jobId: job.id, atMs: untilMs, leaderId: leader, waitReason: `${decision.lane}: ${reason}`, why });
       continue;
     }
     const askedUntilMs = source === null && decision.role === "try" ? askUntil(ask, job, { nowMs, scale: snapshot.scale, followMs: untilMs }) : null;
     if (askedUntilMs !== null) {
-      deferred.push({ jobId: job.id, atMs: askedUntilMs });
+      const reason = "waits for an answer to a question that may mean the same";
+      deferred.push({ jobId: job.id, atMs: askedUntilMs, waitReason: `cache: ${reason}`, why: { kind: "follow", reason, decision } });
       continue;
     }
     if (key !== null && source === null) leaders.set(key, job.id);
+    if (decision.lane === "pool") pool?.add(poolDueAtMs(job), job.inputTokensEst + job.outputTokensEst);
     const told = near === null ? decision : withReuse(decision, ask);
-    placements.push({ job, decision: told, sourceAttemptId: decision.lane === "cache" ? source : null });
+    const sourceEmulated = (near === null ? hit?.emulated : ask?.emulated) ?? false;
+    const kept = decision.lane === "cache" ? { sourceAttemptId: source, sourceEmulated } : { sourceAttemptId: null };
+    placements.push({ job, decision: told, ...kept });
   }
   return { placements, refused, deferred };
 }
+
+const CLASSES: readonly (string | null)[] = ["guaranteed", "likely", null];
+
+/** What was promised goes first where lanes are short; for everybody else the order stays. */
+function promisedFirst(placements: readonly Placement[]): readonly Placement[] {
+  if (placements.every(({ job }) => job.admission === null)) return placements;
+  return [...placements].sort((a, b) => CLASSES.indexOf(a.job.admission) - CLASSES.indexOf(b.job.admission));
+}
+
+/** What was looked at where no lane was found. */
+const lookedAt = (job: PlanJob, view: Snapshot, nowMs: number) => () => {
+  const candidates = candidatesOf(job, view, nowMs);
+  return { candidates, inputs: decisionInputs(job, view, candidates) };
+};
 
 /** Until when (job ms) a job may wait for another one's answer: its latest start, or a small part of its slack; urgent work never waits. */
 function followUntil(job: DueJob, decision: Decision, nowMs: number): number {
@@ -216,18 +278,23 @@ function holdPacks(deps: PlanDeps, sight: Sight, placements: readonly Placement[
   for (const pack of packs.values()) {
     const until = holdUntil(sight, pack, nowMs);
     if (until === null) ready.push(...pack);
-    else held.push(...pack.map(({ job }) => ({ jobId: job.id, atMs: until })));
+    else held.push(...pack.map((rider) => ({ jobId: rider.job.id, atMs: until, waitReason: companyReason(rider, pack.length) })));
   }
   return { ready, held };
 }
+
+/** Why a job waits for others to ride with. */
+const companyReason = ({ decision }: Placement, lines: number): string =>
+  `${decision.lane}: ${decision.reason}; waits for others to share a batch with (${lines} so far), no longer than ten minutes`;
 
 /** Until when (job ms) a pack should wait for more lines; `null` to send it now. */
 function holdUntil({ snapshot, board }: Sight, pack: readonly Placement[], nowMs: number): number | null {
   const first = pack[0] as Placement;
   const { lane } = first.decision;
   const enqueuedTokens = board.limitFor(first);
-  const rescueLane = snapshot.lanes.find((view) => view.id === laneProvider(lane));
-  if (!rescueLane) return null;
+  const rescueView = snapshot.lanes.find((view) => view.id === laneProvider(lane));
+  if (!rescueView) return null;
+  const rescueLane = onModel(rescueView, first.decision.model);
   const slacks = pack.flatMap(({ job }) => (job.deadlineAtMs === null ? [] : [job.deadlineAtMs - nowMs]));
   const minSlackMs = slacks.length === 0 ? null : Math.min(...slacks);
   const outputTokens = Math.max(...pack.map(({ job }) => job.outputTokensEst));
@@ -266,6 +333,11 @@ async function refuse(tx: Sql, deps: PlanDeps, refused: readonly Refused[], nowM
     state: "failed" as const,
     error: JSON.stringify({ code: verdict.code, message: verdict.message }),
   }));
+  await noteRefusals(
+    tx,
+    refused.map(({ job, verdict, looked }) => ({ jobId: job.id, why: { kind: "refuse", reason: verdict.message, ...(looked ? { looked } : {}) } })),
+    nowMs,
+  );
   const ended = new Set((await endJobs(tx, rows, nowMs)).map((job) => job.id));
   const events = refused.flatMap(({ job }) => {
     if (job.callbackUrl === null || job.batchId !== null || !ended.has(job.id)) return [];

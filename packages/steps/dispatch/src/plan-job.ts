@@ -1,5 +1,5 @@
-import { type Decision, type Endpoint, type LaneId, laneClass, storedFallbacks } from "@slowboat/contract";
-import { chainOf, type PlanJob, type Snapshot, type TriedLane } from "@slowboat/plan";
+import { type Decision, type Endpoint, type LaneId, laneClass, laneProvider, storedFallbacks } from "@slowboat/contract";
+import { chainOf, onModel, type PlanJob, rescueAtMs, type Snapshot, type TriedLane } from "@slowboat/plan";
 import { type ModelRef, resolveModel } from "@slowboat/pricing";
 import type { DueJob, TriedAttempt } from "@slowboat/store";
 
@@ -13,6 +13,7 @@ export function toPlanJob(
     readonly role: Decision["role"];
     readonly shared?: PlanJob["shared"];
     readonly rooms?: PlanJob["rooms"];
+    readonly nowMs: number;
   },
 ): PlanJob {
   const known = resolveModel(snapshot.book, job.model);
@@ -34,7 +35,7 @@ export function toPlanJob(
     rooms: facts.rooms,
     interactive: false,
     attempts: counted(facts.tried),
-    lanesTried: facts.tried.map(toTried),
+    lanesTried: facts.tried.map((attempt) => toTried(attempt, facts.nowMs)),
     role: facts.role,
     fallbacks: chainOf(snapshot.book, storedFallbacks(job.fallbacks)),
   };
@@ -54,31 +55,50 @@ const counted = (tried: readonly TriedAttempt[]): number =>
 /** How long (job ms) work is tried again after its deadline, or without one after it was accepted, before it fails for want of a lane. */
 const PATIENCE_MS = 24 * 3_600_000;
 
+/** Whether nobody waits for the job any more: a day after its deadline, or without one after its acceptance. */
+export const isPastPatience = (job: Pick<DueJob, "deadlineAtMs" | "acceptedAtMs">, nowMs: number): boolean =>
+  nowMs > Math.max(job.deadlineAtMs ?? 0, job.acceptedAtMs) + PATIENCE_MS;
+
 /**
  * True for a job that was tried and refused until nobody waits for it any more. One that a lane had and did not answer, such as a line of a batch that
- * took a whole day to expire, was not refused: it is tried again, within its attempts.
+ * took a whole day to expire, was not refused: it is tried again, within its attempts. One that was never tried may have waited for this installation to
+ * start, and has its first look.
  */
-export function isPastPatience(
+export function isGivenUp(
   job: Pick<DueJob, "attempts" | "deadlineAtMs" | "acceptedAtMs">,
   tried: readonly Pick<TriedAttempt, "outcome">[],
   nowMs: number,
 ): boolean {
   const last = tried.at(-1)?.outcome;
-  return job.attempts > 0 && last !== "missed" && last !== "unheard" && nowMs > Math.max(job.deadlineAtMs ?? 0, job.acceptedAtMs) + PATIENCE_MS;
+  return job.attempts > 0 && last !== "missed" && last !== "recalled" && last !== "unheard" && isPastPatience(job, nowMs);
 }
 
-/** The role of the next attempt: a rescue where a batch was cancelled for lack of time, a retry after anything else. */
-export function roleAfter(tried: readonly TriedAttempt[]): Decision["role"] {
+type Ended = Pick<TriedAttempt, "lane" | "outcome" | "errorCode" | "latestStartAtMs">;
+
+/** A line whose batch was cancelled, be it for its own sake or for another line's. */
+const wasCancelled = ({ lane, outcome, errorCode }: Ended): boolean =>
+  laneClass(lane) === "batch" && outcome === "missed" && errorCode === "cancelled";
+
+/** Its batch was cancelled for another line: it has the time that it was placed with, and nothing speaks against a batch. */
+const wasSpared = (attempt: Ended, nowMs: number): boolean =>
+  wasCancelled(attempt) && (attempt.latestStartAtMs === null || attempt.latestStartAtMs > nowMs);
+
+/** The role of the next attempt: a rescue where a batch was cancelled and no time is left for another one, a retry after anything else. */
+export function roleAfter(job: DueJob, tried: readonly Ended[], snapshot: Snapshot, nowMs: number): Decision["role"] {
   const last = tried.at(-1);
   if (!last) return "try";
-  return laneClass(last.lane) === "batch" && last.outcome === "missed" && last.errorCode === "cancelled" ? "rescue" : "retry";
+  if (wasCancelled(last)) return wasSpared(last, nowMs) ? "retry" : "rescue";
+  const view = snapshot.lanes.find(({ id }) => id === laneProvider(last.lane));
+  if (last.outcome !== "recalled" || view === undefined || job.deadlineAtMs === null) return "retry";
+  const facts = { outputTokens: job.outputTokensEst, deadlineAtMs: job.deadlineAtMs, together: snapshot.batchLines };
+  return rescueAtMs(last.lane, "cancel", onModel(view, job.model), facts, snapshot, nowMs) <= nowMs ? "rescue" : "retry";
 }
 
-const OUTCOMES: readonly string[] = ["refused", "rejected", "parked", "missed", "unsent", "unheard"] satisfies TriedLane["outcome"][];
+const OUTCOMES: readonly string[] = ["refused", "rejected", "parked", "missed", "recalled", "unsent", "unheard"] satisfies TriedLane["outcome"][];
 
 /** A row from before outcomes were kept counts as refused: it may go again. */
-const toTried = ({ lane, model, outcome }: TriedAttempt): TriedLane => ({
-  lane,
-  model,
-  outcome: outcome !== null && OUTCOMES.includes(outcome) ? (outcome as TriedLane["outcome"]) : "refused",
-});
+const toTried = (attempt: TriedAttempt, nowMs: number): TriedLane => {
+  const { lane, model, outcome } = attempt;
+  const known = outcome !== null && OUTCOMES.includes(outcome) && !wasSpared(attempt, nowMs);
+  return { lane, model, outcome: known ? (outcome as TriedLane["outcome"]) : "refused" };
+};

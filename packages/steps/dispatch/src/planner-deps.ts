@@ -8,6 +8,7 @@ import type { Store } from "@slowboat/store";
 import type { Meter } from "./meter.ts";
 import type { PromptTraffic } from "./prompt-cache/traffic.ts";
 import type { Quotas } from "./quota/quotas.ts";
+import type { Shadow } from "./shadow.ts";
 
 /** A lane as the planner may use it. */
 export interface LaneOffer {
@@ -36,6 +37,8 @@ export interface PlanDeps {
   readonly logger: Logger;
   /** Its enqueued-token quotas. */
   readonly quotas: Quotas;
+  /** A second policy that watches; absent for none. */
+  readonly shadow?: Shadow | undefined;
   /** What this process has seen of prompt prefixes. */
   readonly prompts: PromptTraffic;
 }

@@ -1,8 +1,7 @@
 import { type LaneId, laneClass, laneProvider } from "@slowboat/contract";
-import { cancelPays, decide, type LaneView, rescueAtMs, rescueMove, type Snapshot } from "@slowboat/plan";
+import { cancelPays, candidatesOf, decide, decisionInputs, onModel, rescueAtMs, rescueMove, type Snapshot, withInputs } from "@slowboat/plan";
 import {
   type DueJob,
-  deferJobs,
   endAttempts,
   type PlacedAttempt,
   type ReplannedJob,
@@ -14,6 +13,7 @@ import {
   type Sql,
   type TriedAttempt,
 } from "@slowboat/store";
+import { type Delayed, type DelayReason, deferDelayed } from "./decisions/delays.ts";
 import type { Placement } from "./place.ts";
 import { toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
@@ -41,7 +41,7 @@ export async function rescueDue(
 ): Promise<{ hedges: Placement[]; free: DueJob[] }> {
   const ids = jobs.map((job) => job.id);
   const placed = new Map((await readPlaced(tx, ids)).map((row) => [row.jobId, row]));
-  const later: ReplannedJob[] = [];
+  const later: Delayed[] = [];
   const unsent: { job: DueJob; at: PlacedAttempt }[] = [];
   const late: Late[] = [];
   for (const job of jobs) {
@@ -58,13 +58,31 @@ export async function rescueDue(
   for (const { late: one, move, hedgeAtMs } of moves) {
     if (move === "hedge") continue;
     const wait = move === "wait" && one.at.cancelAtMs === null;
-    later.push({ jobId: one.job.id, atMs: Math.max(nowMs + 1, wait ? Math.min(hedgeAtMs, nowMs + 60_000) : hedgeAtMs) });
+    const why = delayReason(snapshot, one, cancels.includes(one.at.dispatchId ?? ""), nowMs);
+    later.push({ jobId: one.job.id, atMs: Math.max(nowMs + 1, wait ? Math.min(hedgeAtMs, nowMs + 60_000) : hedgeAtMs), why });
   }
   await requestCancel(tx, cancels, nowMs);
-  await deferJobs(tx, [...later, ...stuck]);
+  await deferDelayed(tx, jobs, [...later, ...stuck], nowMs);
   const free = await freeUnsent(tx, unsent, nowMs);
   if (cancels.length + hedges.length > 0) deps.logger.warn({ cancelled: cancels.length, hedged: hedges.length, jobs: jobs.length }, "rescue-started");
   return { hedges, free };
+}
+
+/** Why a late job is left where it is, or its batch is called back; with the lane and its rescue as they stood. */
+function delayReason(snapshot: Snapshot, { job, at }: Late, cancelled: boolean, nowMs: number): DelayReason {
+  const rescue = laneProvider(at.lane);
+  const looked = () => {
+    const asked = toPlanJob(job, snapshot, { nowMs, cached: false, tried: [], role: "rescue" });
+    const candidates = candidatesOf(asked, snapshot, nowMs).filter(({ lane }) => lane === at.lane || lane === rescue);
+    return { candidates, inputs: decisionInputs(asked, snapshot, candidates) };
+  };
+  return cancelled
+    ? {
+        kind: "cancel",
+        reason: `its latest start has come: the batch on ${at.lane} is cancelled, what it has done is kept, the rest runs on ${rescue}`,
+        looked,
+      }
+    : { kind: "wait", reason: `is out on ${at.lane}, whose batch is left to end; beside it on ${rescue} when no more time is left`, looked };
 }
 
 interface Move {
@@ -79,8 +97,9 @@ function judge(snapshot: Snapshot, late: readonly Late[], nowMs: number): Move[]
   for (const { at } of late) together.set(at.dispatchId ?? "", (together.get(at.dispatchId ?? "") ?? 0) + 1);
   return late.map((one) => {
     const { job, at, deadlineAtMs } = one;
-    const rescueLane: LaneView | undefined = snapshot.lanes.find((view) => view.id === laneProvider(at.lane));
-    if (!rescueLane || laneClass(at.lane) !== "batch") return { late: one, move: "hedge", hedgeAtMs: nowMs };
+    const view = snapshot.lanes.find(({ id }) => id === laneProvider(at.lane));
+    if (!view || laneClass(at.lane) !== "batch") return { late: one, move: "hedge", hedgeAtMs: nowMs };
+    const rescueLane = onModel(view, job.model);
     const facts = { outputTokens: job.outputTokensEst, deadlineAtMs, together: together.get(at.dispatchId ?? "") ?? 1 };
     const hedgeAtMs = rescueAtMs(at.lane, "hedge", rescueLane, facts, snapshot, nowMs);
     const move = at.cancelAtMs === null ? rescueMove(at.lane, rescueLane, facts, snapshot, nowMs) : nowMs < hedgeAtMs ? "wait" : "hedge";
@@ -108,6 +127,7 @@ async function worthCancelling(tx: Sql, snapshot: Snapshot, moves: readonly Move
       cancelPays({
         ageMs: nowMs - (batch.submittedAtMs ?? nowMs),
         lines: batch.lines,
+        done: batch.done ?? undefined,
         urgentNano: urgent.get(batch.dispatchId)?.nano ?? 0n,
         restNano: batch.estimateNano,
         restSlackMs: (batch.deadlineAtMs ?? nowMs) - nowMs,
@@ -135,10 +155,12 @@ async function hedge(tx: Sql, snapshot: Snapshot, late: readonly Late[], nowMs: 
       outcome: "refused",
       model: null,
       estimateNano: at.estimateNano,
+      latestStartAtMs: null,
     };
-    const facts = { cached: false, tried: [...tried.filter((row) => row.jobId === job.id), running], role: "hedge" as const };
+    const facts = { nowMs, cached: false, tried: [...tried.filter((row) => row.jobId === job.id), running], role: "hedge" as const };
     const deny: LaneId[] = [...batches, at.lane, ...(job.lanesDeny ?? [])];
-    const verdict = decide({ ...toPlanJob(job, snapshot, facts), deny }, snapshot, nowMs);
+    const asked = { ...toPlanJob(job, snapshot, facts), deny };
+    const verdict = withInputs(decide(asked, snapshot, nowMs), asked, snapshot);
     if (verdict.kind === "place")
       hedges.push({ job, decision: { ...verdict.decision, role: "hedge", latestStartAtMs: null }, sourceAttemptId: null });
     else stuck.push({ jobId: job.id, atMs: verdict.code === "lane-unavailable" ? nowMs + AGAIN_MS : null });

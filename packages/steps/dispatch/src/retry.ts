@@ -11,10 +11,12 @@ type Unanswered = Exclude<LaneAnswer, { kind: "answered" }>;
 const OUTCOME_OF = { park: "parked", later: "refused", never: "rejected" } as const;
 
 /** How an attempt that brought nothing is ended, and how the planner counts it. */
-export function endingOf(answer: Unanswered): EndedAttempt {
+export function endingOf(answer: Unanswered, from: { readonly cancelAtMs?: number | null }): EndedAttempt {
   const { attemptId, code } = answer;
   if (answer.kind === "unknown") return { attemptId, code, state: "unknown", outcome: "unheard" };
   if (answer.kind === "refused") return { attemptId, code, state: "void", outcome: OUTCOME_OF[answer.retry] };
+  // What we took back was not missed: it may go into a batch again while there is time.
+  if (answer.code === "cancelled" && from.cancelAtMs != null) return { attemptId, code, state: "void", outcome: "recalled" };
   return { attemptId, code, state: "void", outcome: answer.code === "expired" || answer.code === "cancelled" ? "missed" : "unsent" };
 }
 

@@ -2,13 +2,13 @@ import type { LaneId } from "@slowboat/contract";
 import type { LaneAnswer } from "@slowboat/lanes";
 import type { Queue } from "@slowboat/queue";
 import { groupCommit, keepLease, LEASE_MS } from "@slowboat/runtime";
-import { type DispatchRow, leaseDispatch, markSending, readChunk, releaseDispatch, renewLease, voidLeftovers } from "@slowboat/store";
+import { type DispatchRow, leaseDispatch, leaseFirstDue, markSending, readChunk, releaseDispatch, renewLease, voidLeftovers } from "@slowboat/store";
 import { readBodies, toRequest, untranslatable, windows } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { endAll } from "./end-all.ts";
 import type { Gate } from "./gate.ts";
 import { debouncedBell } from "./interactive/bell.ts";
-import { eachInTurn } from "./prompt-cache/in-turn.ts";
+import { eachInTurn, turnOf, workOf } from "./prompt-cache/in-turn.ts";
 import { takeAnswers } from "./take-answers.ts";
 
 const WINDOW_ROWS = 500;
@@ -30,7 +30,18 @@ function settleBell(queue: Queue): ReturnType<typeof debouncedBell> {
  */
 export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => Gate, dispatchId: string, stop: AbortSignal): Promise<void> {
   const dispatch = await leaseDispatch(deps.store.sql, { id: dispatchId, realMs: deps.time.clock.real(), leaseMs: LEASE_MS });
-  if (!dispatch) return;
+  if (dispatch) await runLeased(deps, gateOf, dispatch, stop);
+}
+
+/** The same for the pool, which serves by deadline: a bell for one of its chunks means that of its tenant's that wait the one that is due first is run. */
+export async function runPoolDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => Gate, dispatchId: string, stop: AbortSignal): Promise<void> {
+  const lease = { lane: "pool", bellFor: dispatchId, realMs: deps.time.clock.real(), leaseMs: LEASE_MS };
+  const dispatch = await leaseFirstDue(deps.store.sql, lease);
+  if (dispatch) await runLeased(deps, gateOf, dispatch, stop);
+}
+
+async function runLeased(deps: LaneDeps, gateOf: (lane: LaneId) => Gate, dispatch: DispatchRow, stop: AbortSignal): Promise<void> {
+  const dispatchId = dispatch.id;
   const lane = deps.lanes.get(dispatch.lane);
   await suspendOrphans(deps, dispatch);
   if (lane?.shape !== "call") {
@@ -64,19 +75,24 @@ export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => 
       },
       { maxItems: 250, maxInFlight: 2 },
     );
+    const gate = gateOf(lane.id);
     for (const window of windows(rows, WINDOW_ROWS)) {
       const bodies = await readBodies(deps.blob, window);
-      await eachInTurn(deps, { dispatch, rows: window, gate: gateOf(lane.id), signal: sending }, async (row, index, pass) => {
+      await eachInTurn(deps, { dispatch, rows: window, gate, signal: sending }, async (row, index, pass) => {
         let answer: LaneAnswer | null = null;
         const startedMs = performance.now();
         try {
           if (!(await mark(row.attemptId))) return;
           const request = toRequest(dispatch, row, bodies[index] ?? "");
-          answer = request === null ? untranslatable(row.attemptId) : await lane.call(request, signal);
+          answer = request === null ? untranslatable(row.attemptId) : await lane.call({ ...request, turn: turnOf(row) }, signal);
         } finally {
           pass?.answered(answer);
         }
-        if (answer.kind === "answered") deps.meter.noteCall(lane.id, performance.now() - startedMs);
+        if (answer.kind === "answered") {
+          deps.meter.noteCall(lane.id, performance.now() - startedMs);
+          // Charged was an estimate, with all the output that was allowed for.
+          gate.correct(row.tenantId, (tokensOf(answer.body) ?? workOf(row)) - workOf(row));
+        }
         if (answer.kind === "refused" && answer.retry === "park") refusing.abort();
         await save(answer);
       });
@@ -96,6 +112,18 @@ export async function runCallDispatch(deps: LaneDeps, gateOf: (lane: LaneId) => 
   });
   if (totals.replan > 0) await deps.queue.ring("plan", [{}]);
   deps.logger.info({ dispatchId, lane: dispatch.lane, jobs: dispatch.jobs, ...totals }, "dispatch-ended");
+}
+
+/** Where an answer's usage stands: at its end. */
+const USAGE_CHARS = 1_500;
+const INPUT = /"(?:prompt|input)_tokens"\s*:\s*(\d{1,9})/;
+const OUTPUT = /"(?:completion|output)_tokens"\s*:\s*(\d{1,9})/;
+
+/** The tokens that an answer says it took, near enough for fair shares and without reading it whole; `null` where it says none there. */
+function tokensOf(body: string): number | null {
+  const end = body.slice(-USAGE_CHARS);
+  const input = INPUT.exec(end)?.[1];
+  return input === undefined ? null : Number(input) + Number(OUTPUT.exec(end)?.[1] ?? 0);
 }
 
 /** Attempts that an earlier run marked as sending and never heard of: the request may have been served and charged. */

@@ -120,6 +120,7 @@ function requestOf(
   return {
     ...(more.who ?? who),
     allowUnpriced: false,
+    budgeted: false,
     surface: "openai",
     endpoint: "/v1/chat/completions",
     model,

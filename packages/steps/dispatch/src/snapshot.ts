@@ -1,20 +1,26 @@
-import type { Snapshot } from "@slowboat/plan";
-import { readBacklog, readParked, type Sql } from "@slowboat/store";
-import type { PlanDeps } from "./planner-deps.ts";
+import type { LaneRate, Snapshot } from "@slowboat/plan";
+import { readBacklog, readParked, readPoolLine, type Sql } from "@slowboat/store";
+import type { LaneOffer, PlanDeps } from "./planner-deps.ts";
+import { openPoolLine, type PoolLine } from "./pool-line.ts";
 import { standingOf } from "./standing.ts";
 
-/** A typical request's tokens, to turn the pool's backlog of jobs into tokens. */
-const TOKENS_PER_POOL_JOB = 300;
+/** What the decisions of this tick may depend on, read once; `pool` is `null` where there is none, and grows by what the tick places there. */
+export interface Sighting {
+  readonly snapshot: Snapshot;
+  readonly pool: PoolLine | null;
+}
 
-/** What the decisions of this tick may depend on, read once. */
-export async function readSnapshot(deps: PlanDeps, tx: Sql, nowMs: number): Promise<Snapshot> {
+/** Looks at everything that decisions may depend on. */
+export async function readSnapshot(deps: Pick<PlanDeps, "book" | "lanes" | "meter" | "time">, tx: Sql, nowMs: number): Promise<Sighting> {
   const parked = new Map((await readParked(tx, nowMs)).map((row) => [`${row.lane} ${row.account}`, row.code]));
-  const backlog = new Map((await readBacklog(tx)).map((row) => [row.lane, row.jobs]));
+  const backlog = await readBacklog(tx);
   const hasPool = deps.lanes.some((lane) => lane.id === "pool");
-  return {
+  const pool = hasPool ? openPoolLine(deps.time.poolTokensPerSecond, await readPoolLine(tx)) : null;
+  const snapshot: Snapshot = {
     book: deps.book,
     lanes: deps.lanes.map((lane) => {
       const code = parked.get(`${lane.id} ${lane.account}`);
+      const waiting = backlog.filter((row) => row.lane === lane.id);
       return {
         id: lane.id,
         emulated: lane.emulated,
@@ -22,13 +28,30 @@ export async function readSnapshot(deps: PlanDeps, tx: Sql, nowMs: number): Prom
         ...(code === undefined ? {} : { available: false, away: `its account refuses everything (${code})` }),
         concurrency: lane.concurrency,
         callMs: (deps.meter.callMs(lane.id) ?? 0) * deps.time.clock.scale,
-        queued: backlog.get(lane.id) ?? 0,
+        queued: waiting.reduce((sum, { jobs }) => sum + jobs, 0),
+        rates: ratesOf(lane, waiting, deps.time.clock.scale),
       };
     }),
-    pool: hasPool ? { tokensPerSecond: deps.time.poolTokensPerSecond, backlogTokens: (backlog.get("pool") ?? 0) * TOKENS_PER_POOL_JOB } : null,
+    pool: pool?.view() ?? null,
     tickMs: deps.time.tickMs + deps.meter.lookMs(),
     scale: deps.time.clock.scale,
     batchLines: 1,
     turnaround: await deps.meter.lessons.of(tx, deps.lanes, nowMs),
   };
+  return { snapshot, pool };
+}
+
+/** What the limits of the lane's account let pass of each model (calls a second of job time), as its replies have taught this process, and what waits for them. */
+function ratesOf(
+  lane: LaneOffer,
+  waiting: readonly { readonly model: string; readonly jobs: number }[],
+  scale: number,
+): ReadonlyMap<string, LaneRate> {
+  const rates = new Map<string, LaneRate>();
+  for (const [model, { perSecond, inFlight }] of lane.pace?.().models ?? []) {
+    if (perSecond === null) continue;
+    const jobs = waiting.find((row) => row.model === model)?.jobs ?? 0;
+    rates.set(model, { perSecond: perSecond / scale, waiting: Math.max(0, jobs - inFlight) });
+  }
+  return rates;
 }

@@ -11,7 +11,7 @@ import { endingOf, retryAtMs } from "./retry.ts";
  */
 export async function takeAnswers(
   deps: LaneDeps,
-  from: { readonly lane: string; readonly account: string },
+  from: { readonly lane: string; readonly account: string; readonly cancelAtMs?: number | null },
   answers: readonly LaneAnswer[],
 ): Promise<{ settle: number; replan: number }> {
   const nowMs = deps.time.clock.job();
@@ -33,7 +33,8 @@ export async function takeAnswers(
   return await deps.store.begin(async (tx) => {
     const taken = await saveAnswers(tx, saved, { nowMs, realMs: deps.time.clock.real() });
     if (parking) await parkLane(tx, { ...from, code: parking.code, nowMs });
-    const gone = await endAttempts(tx, [...unanswered.values()].map(endingOf), nowMs);
+    const ended = [...unanswered.values()].map((answer) => endingOf(answer, from));
+    const gone = await endAttempts(tx, ended, nowMs);
     await replanJobs(
       tx,
       gone.map((row) => {

@@ -45,6 +45,40 @@ test("a batch that does not come back is cancelled at the latest start time, har
   expect(invoice.lines).toHaveLength(done.length);
 });
 
+test("a batch that is cancelled for some lines is a rescue for those alone: the others have their time and may go into a batch again", async () => {
+  world = await openWorld({ batchTurnaroundMs: DAY_MS * 2 });
+  const bulk = (count: number, hours: number, from: number) =>
+    Promise.all(
+      Array.from({ length: count }, (_, i) =>
+        world.accept(1, { ...BATCH, batchId: "batch_1", lineNo: from + i, deadlineAtMs: EVENING + hours * HOUR }),
+      ),
+    );
+  const near = (await bulk(10, 9, 0)).flat();
+  const far = (await bulk(4, 16, 10)).flat();
+  await world.pass(EVENING + 9 * HOUR, 2 * MINUTE);
+  // Some lines had ended in the batch before it was cancelled, and came back with it.
+  const first = await answered();
+  const left = (ids: readonly string[]): string[] => ids.filter((id) => !first.some((row) => row.jobId === id && row.role === "try"));
+  expect(left(far).length).toBeGreaterThan(0);
+  expect(
+    first
+      .filter((row) => row.role === "rescue")
+      .map((row) => row.jobId)
+      .sort(),
+  ).toEqual(left(near).sort());
+  // Of the others the batch is gone as well, but not their time.
+  const again = (await attempts()).filter((row) => far.includes(row.jobId) && row.role !== "try");
+  expect(again.map((row) => [row.jobId, row.role, row.lane]).sort()).toEqual(
+    left(far)
+      .sort()
+      .map((id) => [id, "retry", "openai-batch"]),
+  );
+  await world.pass(EVENING + 16 * HOUR, 4 * MINUTE);
+  const done = (await answered()).filter((row) => far.includes(row.jobId));
+  expect(new Set(done.map((row) => row.jobId))).toEqual(new Set(far));
+  expect(done.every((row) => (row.answeredAtMs ?? Number.POSITIVE_INFINITY) <= EVENING + 16 * HOUR)).toBe(true);
+}, 90_000);
+
 test("a create whose reply was lost is found again and never sent twice", async () => {
   world = await openWorld({ batchTurnaroundMs: 5 * MINUTE });
   world.emulator.addFaults({ match: { provider: "openai", method: "POST", path: "/v1/batches" }, drop: "after-commit", times: 1 });

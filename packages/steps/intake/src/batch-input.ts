@@ -88,9 +88,16 @@ async function* messageEntries(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
   }
 }
 
-function lineJudge(
+/** What the lines of one input are judged by. */
+export type LineTerms = Pick<
+  PopulatingBatch,
+  "tenantId" | "keyId" | "endpoint" | "allowUnpriced" | "reuseMode" | "fallbacks" | "tenantFallbacks" | "metadata" | "createdAtMs"
+>;
+
+/** Judges the lines of one input, each in turn; `tolerant` where what is wrong with a request is its own affair, as in a batch of messages. */
+export function lineJudge(
   house: { readonly book: PriceBook; readonly lanes: readonly LaneId[] },
-  batch: PopulatingBatch,
+  batch: LineTerms,
   tolerant: boolean,
 ): (entry: BatchEntry) => CheckedLine | InputError {
   const seen = new Set<string>();

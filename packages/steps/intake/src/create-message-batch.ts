@@ -18,7 +18,7 @@ export interface MessageBatchDeps {
 /** What a caller asks of Slowboat for a message batch. */
 export type MessageBatchTerms = Pick<
   BatchRow,
-  "deadlineAtMs" | "completionWindow" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl" | "metadata" | "fallbacks"
+  "deadlineAtMs" | "completionWindow" | "lanesAllow" | "lanesDeny" | "reuseMode" | "callbackUrl" | "metadata" | "fallbacks" | "admission"
 >;
 
 /** A message batch as it arrives: the body's bytes, unread. */

@@ -2,7 +2,7 @@ import { createHash, createHmac, hash, timingSafeEqual } from "node:crypto";
 import { makeApiKey, readApiKey } from "@slowboat/contract";
 import { fault, newId, type Rng } from "@slowboat/kernel";
 import { type Clock, deriveKey, keyName, newWebhookSecret } from "@slowboat/runtime";
-import { findKey, insertKey, insertTenant, type KeyOwner, markKeyRevoked, type Sql } from "@slowboat/store";
+import { findKey, insertKey, insertProject, insertTenant, type KeyLimits, type KeyOwner, markKeyRevoked, type Sql } from "@slowboat/store";
 
 /** Who calls: every row of theirs carries `tenantId`, and every query filters by it. */
 export type Caller = Omit<KeyOwner, "hmac" | "pepperId">;
@@ -33,7 +33,7 @@ const isForeign = (key: string): boolean => /^[\x21-\x7e]{16,200}$/.test(key);
 const NAME_CHARS = 64;
 
 /** A tenant's or a key's name: 1 to 64 printable characters, none of them a space at either end; another is a fault. */
-function readName(text: string, param: string): string {
+export function readName(text: string, param: string): string {
   if (text !== text.trim() || text === "" || text.length > NAME_CHARS || !text.isWellFormed() || /[\p{C}\p{Zl}\p{Zp}]/u.test(text))
     throw fault("invalid-request", { param, message: `The ${param} needs 1 to ${NAME_CHARS} printable characters, without a space at either end.` });
   return text;
@@ -53,6 +53,20 @@ export async function createTenant(
   });
 }
 
+/** Makes a project of a tenant, or finds the one of this name; returns its id. */
+async function createProject(
+  tx: Sql,
+  input: { readonly tenantId: string; readonly name: string; readonly nowMs: number; readonly rng: Rng },
+): Promise<string> {
+  const { tenantId, nowMs, rng } = input;
+  return await insertProject(tx, {
+    id: newId("project", nowMs, rng),
+    tenantId,
+    name: readName(input.name, "name of the project"),
+    createdAtMs: nowMs,
+  });
+}
+
 /**
  * Makes a key for a tenant with its webhook secret; both are returned here and stored only as HMAC and sealed text. `own` stores a
  * key that the operator chose; storing the same one again changes nothing and returns `null`, another one with its id is refused.
@@ -66,10 +80,16 @@ export async function createKey(
     readonly nowMs: number;
     readonly rng: Rng;
     readonly own?: string;
+    /** The project it belongs to, by name, made where it is new; the tenant's default one where it is absent. */
+    readonly project?: string;
+    /** It may set its tenant's budgets. */
+    readonly admin?: boolean;
+    readonly limits?: Partial<KeyLimits>;
   },
 ): Promise<ShownKey | null> {
   const pepper = pepperOf(input.secret);
   readName(input.name, "name of the key");
+  const projectId = input.project === undefined ? null : await createProject(tx, { ...input, name: input.project });
   // An id is eight characters: a taken one is drawn again.
   for (let round = 0; round < 5; round++) {
     const { id, text } = input.own === undefined ? makeApiKey(input.rng) : ownKey(input.own);
@@ -82,6 +102,9 @@ export async function createKey(
       pepperId: pepper.id,
       webhookSecretSealed: webhook.sealed,
       createdAtMs: input.nowMs,
+      projectId,
+      admin: input.admin ?? false,
+      ...input.limits,
     });
     if (made) return { keyId: id, key: text, webhookSecret: webhook.plain };
     if (input.own !== undefined) {

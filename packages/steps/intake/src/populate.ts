@@ -1,6 +1,7 @@
 import type { BlobStore } from "@slowboat/blob";
 import { eventPayload } from "@slowboat/contract";
-import { isFault, LIMITS, newId, type Rng } from "@slowboat/kernel";
+import { type Fault, isFault, LIMITS, newId, type Rng } from "@slowboat/kernel";
+import { holdNano, type Snapshot } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import { type Clock, keepLease, LEASE_MS, type Logger } from "@slowboat/runtime";
@@ -14,17 +15,21 @@ import {
   insertJobs,
   leasePopulate,
   markBlobGone,
+  moveHolds,
   type NewJob,
   type PopulatingBatch,
   releasePopulate,
+  reserveBudgets,
   type Store,
   sweepIdempotency,
+  sweepKeyCalls,
 } from "@slowboat/store";
+import { keepPromises, withPromises } from "./admission/promise.ts";
 import { type CheckedInput, type CheckedLine, checkInput, metadataOf } from "./batch-input.ts";
 import { type InputError, inputError } from "./batch-line.ts";
 import { takeOwn } from "./own-members.ts";
 import { askOf } from "./request.ts";
-import { type House, readMaxCost, refuseHopeless } from "./submit.ts";
+import { type House, promiseAsk, readMaxCost, refuseHopeless } from "./submit.ts";
 
 /** What populating stands on. */
 export interface PopulateDeps {
@@ -35,6 +40,8 @@ export interface PopulateDeps {
   readonly rng: Rng;
   readonly book: PriceBook;
   readonly house: Pick<House, "lanes" | "emulated">;
+  /** The lanes as the planner sees them, for batches that ask for a promise. */
+  readonly sight: () => Promise<Snapshot>;
   readonly logger: Logger;
 }
 
@@ -53,7 +60,8 @@ export async function populateBatch(deps: PopulateDeps, batchId: string, signal:
   const lease = { batchId, leaseGen: batch.leaseGen };
   const kept = keepLease(() => holdPopulate(store.sql, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }), signal);
   try {
-    const input = judgeHopes(deps, batch, await checkInput(blob, { book: deps.book, lanes: deps.house.lanes }, batch, kept.signal));
+    const judged = judgeHopes(deps, batch, await checkInput(blob, { book: deps.book, lanes: deps.house.lanes }, batch, kept.signal));
+    const input = await promiseBatch(deps, batch, judged);
     if ("errors" in input) await fail(deps, batch, input.errors);
     else await insertAll(deps, batch, input, kept.signal);
   } catch (error) {
@@ -107,6 +115,35 @@ function judgeHopes(deps: PopulateDeps, batch: PopulatingBatch, input: CheckedIn
   return { lines, model: input.model };
 }
 
+/** A batch that asks for a promise has one for all its lines, by the longest of them; what cannot be promised fails the whole. Safe to run again. */
+async function promiseBatch(deps: PopulateDeps, batch: PopulatingBatch, input: CheckedInput): Promise<CheckedInput> {
+  if (batch.admission === null || "errors" in input) return input;
+  const lines = input.lines.filter((line) => line.judged !== null && line.error === null);
+  const longest = lines.reduce<CheckedLine | null>(
+    (a, b) => (a !== null && (a.judged?.outputTokens ?? 0) >= (b.judged?.outputTokens ?? 0) ? a : b),
+    null,
+  );
+  if (longest === null || longest.judged === null) return input;
+  const { lanesDeny, allowUnpriced, deadlineAtMs } = batch;
+  const hope = {
+    judged: longest.judged,
+    deadlineAtMs,
+    lanesAllow: lanesOf(batch, longest),
+    lanesDeny,
+    maxCostNano: maxCostOf(batch),
+    allowUnpriced,
+    lines: lines.length,
+  };
+  const ask = promiseAsk(deps.book, hope, batch.admission, await deps.sight());
+  if (ask === null) return input;
+  return await deps.store.begin(async (tx) => {
+    const [verdict] = await withPromises(tx, [ask], deps.clock.job(), batch.id);
+    if (verdict instanceof Error) return { errors: [inputError(verdict, null)] };
+    if (verdict) await keepPromises(tx, [{ subjectId: batch.id, class: ask.class, demand: verdict }]);
+    return input;
+  });
+}
+
 /** The most that one line of the batch may cost; it was checked when the batch was made. */
 const maxCostOf = (batch: PopulatingBatch): bigint | null => readMaxCost(metadataOf(batch)["max_cost_usd"], "metadata.max_cost_usd");
 
@@ -137,6 +174,9 @@ async function insertAll(
 ): Promise<void> {
   const { store, clock, queue } = deps;
   const lease = { batchId: batch.id, leaseGen: batch.leaseGen };
+  const refused = batch.budgeted ? await holdBatch(deps, batch, input.lines) : null;
+  if (refused === "gone") return;
+  if (refused !== null) return await fail(deps, batch, [inputError(refused, null)]);
   for (const group of groups(input.lines)) {
     signal.throwIfAborted();
     const nowMs = clock.job();
@@ -144,7 +184,9 @@ async function insertAll(
     for (const line of group) rows.push({ ...jobOf(batch, line, nowMs, deps.rng), ...(await ownBody(deps.blob, batch, line)) });
     const mine = await store.begin(async (tx) => {
       if (!(await holdPopulate(tx, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }))) return false;
-      await insertJobs(tx, rows);
+      const fresh = await insertJobs(tx, rows);
+      // A group is in as a whole or not at all; one that was in before has its part already.
+      if (batch.budgeted && fresh > 0) await moveHolds(tx, { batchId: batch.id, lines: linesOf(deps, batch, rows) }, at(clock));
       return true;
     });
     if (!mine) return;
@@ -155,6 +197,36 @@ async function insertAll(
   deps.logger.info({ batchId: batch.id, tenantId: batch.tenantId, jobs: input.lines.length, model: input.model }, "batch-populated");
   // The last job may have ended before its batch was in progress.
   await Promise.allSettled([queue.ring("plan", [{}]), queue.ring("finalise", [{ batchId: batch.id }])]);
+}
+
+const at = (clock: Clock): { readonly nowMs: number; readonly realMs: number } => ({ nowMs: clock.job(), realMs: clock.real() });
+
+/** What a line needs held: its rescue price at the prices of the instant at which its batch was accepted, so that a second run finds the same. */
+const lineHold = (deps: PopulateDeps, batch: PopulatingBatch, line: Parameters<typeof holdNano>[1]): bigint | null =>
+  holdNano(deps.book, line, { lanes: deps.house.lanes, interactive: false }, batch.createdAtMs);
+
+const linesOf = (deps: PopulateDeps, batch: PopulatingBatch, rows: readonly NewJob[]): { jobId: string; amountNano: bigint }[] =>
+  rows.flatMap((row) => (row.state === "accepted" ? [{ jobId: row.id, amountNano: lineHold(deps, batch, row) ?? 0n }] : []));
+
+/**
+ * Holds for a whole batch before its first line is in: all of it fits, or the batch fails. Its lines take their parts with them. Returns the refusal,
+ * `gone` where the batch was cancelled or is in other hands, or `null`.
+ */
+async function holdBatch(deps: PopulateDeps, batch: PopulatingBatch, lines: readonly CheckedLine[]): Promise<Fault | "gone" | null> {
+  const { store, clock } = deps;
+  let amountNano: bigint | null = 0n;
+  for (const line of lines) {
+    if (line.error !== null || amountNano === null) continue;
+    const hold = lineHold(deps, batch, jobOf(batch, line, batch.createdAtMs, deps.rng));
+    amountNano = hold === null ? null : amountNano + hold;
+  }
+  const { id: subjectId, tenantId, keyId, leaseGen } = batch;
+  const hold = { subjectId, tenantId, keyId, amountNano };
+  return await store.begin(async (tx) => {
+    if (!(await holdPopulate(tx, { batchId: subjectId, leaseGen, realMs: clock.real(), leaseMs: LEASE_MS }))) return "gone";
+    const [refused] = await reserveBudgets(tx, [hold], at(clock));
+    return refused ?? null;
+  });
 }
 
 /** Bytes of bodies that are held for one insert: only lines that say something to us have theirs in the row. */
@@ -225,6 +297,7 @@ function jobOf(batch: PopulatingBatch, line: CheckedLine, nowMs: number, rng: Rn
     fallbacks: judged === null || judged.fallbacks.length === 0 ? null : JSON.stringify(judged.fallbacks),
     nextDecisionAtMs: error === null ? nowMs : null,
     acceptedAtMs: batch.createdAtMs,
+    admission: batch.admission,
     error: error === null ? null : JSON.stringify(error),
     endedAtMs: error === null ? null : nowMs,
     ask: judged === null || error !== null ? null : askOf(judged, { jobId: id, lanesAllow, lanesDeny: batch.lanesDeny }, nowMs),
@@ -250,5 +323,6 @@ export async function sweepIntake(deps: Pick<PopulateDeps, "store" | "queue" | "
       gone.map((file) => file.id),
     );
   await sweepIdempotency(store.sql, clock.job() - LIMITS.idempotencyTtlMs);
+  await sweepKeyCalls(store.sql, clock.real());
   return { rung: waiting.length, blobs: gone.length };
 }

@@ -21,6 +21,8 @@ export interface JudgedRequest {
   readonly model: ChosenModel;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** The request's own bound on its answer in tokens; `null` for none. */
+  readonly outputLimit: number | null;
   readonly reuseKey: Uint8Array | null;
   /** Its question, where an answer to one that means the same will do. */
   readonly question: Question | null;
@@ -74,7 +76,8 @@ export function judgeRequest(
     if (!isTextList(labels)) throw fault("invalid-request", { param: "body.labels", message: "'labels' must be a list of texts." });
   }
   if (value["stream"] === true) throw fault("invalid-request", { param: "body.stream", message: "A job is not streamed; leave 'stream' out." });
-  const { inputTokens, outputTokens } = estimateTokens(endpoint, bytes, outputBound(value));
+  const limit = outputBound(value);
+  const { inputTokens, outputTokens } = estimateTokens(endpoint, bytes, limit);
   // Taken here, where the body is parsed anyway: a prompt of 6,000 tokens costs some 70 µs, and the planner never reads a body.
   const prefix = bytes < SHORT_BYTES ? null : writeLevels(promptPrefix({ tenantId: who.tenantId, endpoint, value }));
   const reusable = mayReuse(endpoint, value, who.cache.mode);
@@ -83,6 +86,8 @@ export function judgeRequest(
     model,
     inputTokens,
     outputTokens,
+    // Where a bound is given the estimate is that bound; vectors and classes have no tokens at all.
+    outputLimit: limit === null && outputTokens > 0 ? null : outputTokens,
     prefix,
     fallbacks: judgeFallbacks(book, { endpoint, model: model.model, text }, { ...who.fallbacks, allowUnpriced: who.allowUnpriced }),
     reuseKey: reusable ? reuseKey({ tenantId: who.tenantId, endpoint, model: model.model, body: text }) : null,

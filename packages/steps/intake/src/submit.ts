@@ -1,11 +1,12 @@
 import type { Endpoint, JobRequest, LaneId } from "@slowboat/contract";
 import { expandLanes, readNames, storedNames } from "@slowboat/contract";
 import { fault, memberSpans, newId, parseUsd, type Rng } from "@slowboat/kernel";
-import { admit, chainOf, type LaneView, type PoolView } from "@slowboat/plan";
+import { type AdmissionClass, admit, chainOf, type LaneView, type PlanJob, type PoolView, type PromiseAsk, type Snapshot } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import { type ReuseWish, readReuseWish, type SemanticSettings, storedSemantic, usualWish, wishOf } from "@slowboat/reuse";
 import { type Clock, checkCallbackUrl } from "@slowboat/runtime";
 import type { NewJob } from "@slowboat/store";
+import { admissionOf, readAdmission } from "./admission/read-admission.ts";
 import { readDeadline } from "./deadline.ts";
 import type { FallbackWish } from "./fallbacks.ts";
 import type { Caller } from "./keys.ts";
@@ -40,6 +41,8 @@ export interface HeaderTerms {
   readonly cache: ReuseWish | null;
   /** Models that may stand in, by name. */
   readonly fallbacks: readonly string[] | null;
+  /** The class of admission; absent where none is named. */
+  readonly admission?: AdmissionClass | null;
 }
 
 /** A native request: its envelope as text and as value, and what its headers ask for. */
@@ -86,7 +89,19 @@ function requestOf(envelopeText: string, envelope: JobRequest): { text: string; 
  * Turns a native request into the job that will be committed, or throws the fault that names what is wrong: the body, the model, the
  * deadline, the callback, the price bound, or the lanes that cannot make it.
  */
-export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, envelope, asked }: NativeRequest): NewJob {
+export function nativeJob(terms: IntakeTerms, caller: Caller, request: NativeRequest): { readonly job: NewJob; readonly hope: Hope } {
+  const { job, judged } = draftJob(terms, caller, request);
+  const hope = { ...job, judged, allowUnpriced: caller.allowUnpriced, lines: 1 };
+  refuseHopeless(terms, hope, job.acceptedAtMs);
+  return { job, hope };
+}
+
+/** A native request as a job, before it is asked whether any lane can do it in time; throws the fault of everything else that is wrong. */
+export function draftJob(
+  terms: IntakeTerms,
+  caller: Caller,
+  { envelopeText, envelope, asked }: NativeRequest,
+): { readonly job: NewJob; readonly judged: JudgedRequest } {
   const { book, clock, rng } = terms;
   const nowMs = clock.job();
   const request = requestOf(envelopeText, envelope);
@@ -144,10 +159,10 @@ export function nativeJob(terms: IntakeTerms, caller: Caller, { envelopeText, en
     fallbacks: judged.fallbacks.length === 0 ? null : JSON.stringify(judged.fallbacks),
     nextDecisionAtMs: nowMs,
     acceptedAtMs: nowMs,
+    admission: admissionOf(asked.admission ?? (envelope.admission == null ? null : readAdmission(envelope.admission, "admission")), deadlineAtMs),
     ask: askOf(judged, { jobId: id, lanesAllow, lanesDeny }, nowMs),
   };
-  refuseHopeless(terms, { ...job, judged, allowUnpriced: caller.allowUnpriced, lines: 1 }, nowMs);
-  return job;
+  return { job, judged };
 }
 
 /** The first of what may name a native job's fallbacks: the header, the envelope's own member, the body's. */
@@ -191,28 +206,39 @@ export interface Hope extends Pick<NewJob, "deadlineAtMs" | "lanesAllow" | "lane
 /** What admission is judged by. */
 export type HopeTerms = Pick<IntakeTerms, "book" | "clock"> & { readonly house: Pick<House, "lanes" | "emulated"> };
 
+/** A request, or a batch's typical line, as the planner sees it before anything was tried. */
+function hopeJob(book: PriceBook, hope: Hope): PlanJob {
+  const { judged } = hope;
+  return {
+    model: judged.model.model,
+    candidates: judged.model.candidates,
+    endpoint: judged.endpoint,
+    inputTokens: judged.inputTokens,
+    outputTokens: judged.outputTokens,
+    deadlineAtMs: hope.deadlineAtMs,
+    allow: hope.lanesAllow as LaneId[] | null,
+    deny: hope.lanesDeny as LaneId[] | null,
+    maxCostNano: hope.maxCostNano,
+    allowUnpriced: hope.allowUnpriced,
+    cached: false,
+    interactive: false,
+    attempts: 0,
+    lanesTried: [],
+    role: "try",
+    fallbacks: chainOf(book, judged.fallbacks),
+  };
+}
+
+/** What a request, or a batch by its longest line, asks to be promised; `null` for best effort. */
+export function promiseAsk(book: PriceBook, hope: Hope, wish: string | null | undefined, snapshot: Snapshot): PromiseAsk | null {
+  if (wish !== "guaranteed" && wish !== "likely") return null;
+  return { class: wish, job: hopeJob(book, hope), snapshot, lines: hope.lines };
+}
+
 /** Throws when no allowed lane could run this in time and within its price bound, with the earliest time that could be met. */
 export function refuseHopeless(terms: HopeTerms, hope: Hope, nowMs: number): void {
-  const { judged } = hope;
   const verdict = admit(
-    {
-      model: judged.model.model,
-      candidates: judged.model.candidates,
-      endpoint: judged.endpoint,
-      inputTokens: judged.inputTokens,
-      outputTokens: judged.outputTokens,
-      deadlineAtMs: hope.deadlineAtMs,
-      allow: hope.lanesAllow as LaneId[] | null,
-      deny: hope.lanesDeny as LaneId[] | null,
-      maxCostNano: hope.maxCostNano,
-      allowUnpriced: hope.allowUnpriced,
-      cached: false,
-      interactive: false,
-      attempts: 0,
-      lanesTried: [],
-      role: "try",
-      fallbacks: chainOf(terms.book, judged.fallbacks),
-    },
+    hopeJob(terms.book, hope),
     {
       book: terms.book,
       lanes: terms.house.lanes.map((id) => laneAtRest(id, terms.house.emulated)),

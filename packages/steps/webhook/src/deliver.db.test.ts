@@ -107,6 +107,25 @@ test("a failure is tried again on the schedule with the same id, and ends dead a
   expect(rows).toHaveLength(10);
 });
 
+test("what is told and kept of deliveries names no secret, no address with its path, no payload and nothing of a reply", async () => {
+  const lines: string[] = [];
+  const note = (...args: unknown[]): void =>
+    void lines.push(JSON.stringify(args, (_name, value) => (value instanceof Error ? { message: value.message, cause: value.cause } : value)));
+  const logger = { debug: note, info: note, warn: note, error: note };
+  const looking = createDeliverer({ store: database.store, clock, rng, logger: logger as never, secret: SECRET, allow: [`127.0.0.1:${port}`] });
+  const statuses = [500, 410, 200];
+  reply = () => ({ status: statuses.shift() ?? 200 });
+  const subjects = Array.from({ length: 3 }, () => newId("job", clock.job(), rng));
+  for (const subject of subjects) await announce(`http://127.0.0.1:${port}/hook/t0ken-in-path?key=t0ken`, subject);
+  await looking.deliverDue(signal);
+  await looking.close();
+  const kept = JSON.stringify(await database.store.sql`select * from webhook_delivery`);
+  expect(lines.length).toBeGreaterThan(0);
+  for (const text of [...lines, kept])
+    for (const word of [plainSecret, plainSecret.slice("whsec_".length), SECRET, "t0ken", '\\"type\\":', "thanks"]) expect(text).not.toContain(word);
+  expect(seen).toHaveLength(3);
+});
+
 test("410 Gone ends an event at once, and Retry-After puts the next try off", async () => {
   reply = (req) => (req.url === "/gone" ? { status: 410 } : { status: 429, headers: { "retry-after": "3600" } });
   const gone = await announce(`http://127.0.0.1:${port}/gone`);

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Store } from "@slowboat/store";
 import { until } from "@slowboat/testkit";
-import { plainEnvironment, ROOT } from "../../config.ts";
+import { plainEnvironment } from "../../config.ts";
+import { ROOT } from "../../root.ts";
 import { reopeningStore } from "../../supervisor/reopening-store.ts";
 import { type Member, membersOf, type Part } from "./processes.ts";
 

@@ -15,7 +15,9 @@ import { testDatabase, testQueue } from "@slowboat/testkit";
 import OpenAI from "openai";
 import { anthropicRoutes } from "../../anthropic/routes.ts";
 import { createApp } from "../../app.ts";
+import { keyLimiter, postgresAllowances } from "../../http/key-limits.ts";
 import { httpService } from "../../http/serve.ts";
+import { plannerSight } from "../../native/quote/planner-sight.ts";
 import { interactiveRoutes } from "../routes.ts";
 
 /** A whole intake API on a free port, with the emulator as its provider. */
@@ -66,10 +68,14 @@ export async function startApi(
   const semantic = openSemantic({ store, clock, rng, logger, modelDir: join(folder, "models"), memoryBytes: 16 * 1024 * 1024 });
   const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger, semantic: semanticCalls(semantic) });
   const desk = openDesk({ store, queue, clock });
+  const limiter = keyLimiter(postgresAllowances(store), () => clock.real());
   const verify = keyVerifier({ sql: store.sql, secret: SECRET, clock });
   const house = { lanes: [...lanes.keys()], emulated: true, callbackAllow: [] };
   const blob = await diskBlobs(folder);
-  const app = createApp({ store, queue, blob, clock, rng, logger, house, book, desk, verify }, [interactiveRoutes(interactive), anthropicRoutes]);
+  const offers = [...lanes.values()].map(({ id, account, emulated, pace }) => ({ id, account, emulated, pace, concurrency: 240 }));
+  const sight = plannerSight({ store, book, clock, rng, offers });
+  const deps = { store, queue, blob, clock, rng, logger, house, book, desk, limiter, sight, verify };
+  const app = createApp(deps, [interactiveRoutes(interactive), anthropicRoutes]);
   const http = httpService(app, { host: "127.0.0.1", port: 0, logger });
   await http.start();
   const url = `http://127.0.0.1:${http.address().port}`;
@@ -87,7 +93,7 @@ export async function startApi(
     interactive,
     semantic,
     ...mine,
-    intake: { store, queue, blob, clock, rng, book, house, logger },
+    intake: { store, queue, blob, clock, rng, book, house, logger, sight },
     blobs: async () => (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => entry.name),
     openai: new OpenAI({ apiKey: mine.key, baseURL: `${url}/v1`, maxRetries: 0 }),
     anthropic: new Anthropic({ apiKey: mine.key, baseURL: url, maxRetries: 0 }),
@@ -97,6 +103,7 @@ export async function startApi(
       await interactive.close();
       await closeSemantic(semantic);
       await desk.close();
+      await limiter.close();
       await queue.close();
       await emulator.stop();
       await database.drop();

@@ -16,7 +16,7 @@ export interface Child {
   stop(): Promise<void>;
 }
 
-const READY_MS = 60_000;
+const READY_MS = 180_000;
 const STOP_MS = 12_000;
 
 /** Starts a module as a process and waits until it sends `{kind: "ready"}`. Its output goes to `logPath`. */

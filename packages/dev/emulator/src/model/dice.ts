@@ -16,3 +16,7 @@ function normal(rng: Rng): number {
 
 /** A log-normal draw with the given median and sigma of the logarithm. */
 export const logNormal = (rng: Rng, median: number, sigma: number): number => median * Math.exp(sigma * normal(rng));
+
+/** The dice of all batches that reach a provider within one slot of time. */
+export const slotDice = (seed: number, provider: "openai" | "anthropic", atMs: number, slotMs: number): Rng =>
+  diceOf(seed, "plan", provider, Math.floor(atMs / slotMs));

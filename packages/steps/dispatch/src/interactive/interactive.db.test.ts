@@ -37,6 +37,7 @@ const request = (more: Partial<InteractiveRequest> = {}): InteractiveRequest => 
   return {
     ...who,
     allowUnpriced: false,
+    budgeted: false,
     surface: "openai",
     endpoint: "/v1/chat/completions",
     model,

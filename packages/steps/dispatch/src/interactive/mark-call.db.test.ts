@@ -43,6 +43,7 @@ beforeEach(async () => {
     const request = {
       ...who,
       allowUnpriced: false,
+      budgeted: false,
       surface: "openai" as const,
       endpoint,
       model,

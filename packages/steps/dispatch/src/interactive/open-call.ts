@@ -1,5 +1,5 @@
 import { assert, fault } from "@slowboat/kernel";
-import { admit, type Verdict } from "@slowboat/plan";
+import { admit, holdNano, type Verdict, withInputs } from "@slowboat/plan";
 import type { NewJob } from "@slowboat/store";
 import { reuseTaken } from "../semantic-reuse.ts";
 import { type CallHouse, type Course, laneOf } from "./house.ts";
@@ -33,7 +33,8 @@ export async function openCall(house: CallHouse, request: InteractiveRequest): P
   const decision = markedDecision(house, request, verdict.decision, job.inputTokensEst);
   const lane = laneOf(house, decision.lane);
   const attempt = attemptOf(job, decision, 1, { account: lane.account, emulated: lane.emulated, sourceAttemptId: null }, nowMs, rng);
-  await house.write({ kind: "open", job: { ...job, lane: lane.id, attemptId: attempt.id }, attempt });
+  const hold = request.budgeted ? { amountNano: holdNano(house.book, job, { lanes: [...house.lanes.keys()], interactive: true }, nowMs) } : undefined;
+  await house.write({ kind: "open", job: { ...job, lane: lane.id, attemptId: attempt.id }, attempt, hold });
   logAsked(house, kept, job.id, false);
   return { course: { request, job, tried: [], attempt, decision } };
 }
@@ -49,8 +50,11 @@ function logAsked(house: CallHouse, { asked }: Kept, jobId: string, given: boole
 
 /** The first decision; the flex tier is tried alone before everything that is allowed. */
 function firstVerdict(house: CallHouse, request: InteractiveRequest, job: NewJob, cached: boolean, nowMs: number): Verdict {
-  const judge = (wish: InteractiveRequest): Verdict =>
-    admit(planJobOf(wish, job, { cached, attempts: 0, tried: [], book: house.book }), house.board.snapshot(), nowMs);
+  const judge = (wish: InteractiveRequest): Verdict => {
+    const asked = planJobOf(wish, job, { cached, attempts: 0, tried: [], book: house.book });
+    const snapshot = house.board.snapshot();
+    return withInputs(admit(asked, snapshot, nowMs), asked, snapshot);
+  };
   if (request.tier === "flex") {
     const flex = judge({ ...request, allow: ["cache", "openai-flex"], fallbacks: [] });
     if (flex.kind === "place") return flex;

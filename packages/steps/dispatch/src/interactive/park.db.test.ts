@@ -39,6 +39,7 @@ test("a waiting caller of an account that refuses everything is told so with the
     return {
       ...who,
       allowUnpriced: false,
+      budgeted: false,
       surface: provider,
       endpoint: provider === "openai" ? "/v1/chat/completions" : "/v1/messages",
       model,

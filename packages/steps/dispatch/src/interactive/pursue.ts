@@ -1,6 +1,6 @@
 import type { Decision } from "@slowboat/contract";
 import type { CallLane, LaneAnswer, LaneStream } from "@slowboat/lanes";
-import { decide, isModelsOwn, retryPlan, type TriedLane } from "@slowboat/plan";
+import { decide, isModelsOwn, retryPlan, type TriedLane, withInputs } from "@slowboat/plan";
 import { untranslatable } from "../bodies.ts";
 import { endingOf as endedAs } from "../retry.ts";
 import { type Ending, endingOf } from "./ending.ts";
@@ -88,7 +88,7 @@ async function fail(house: CallHouse, course: Course, lane: CallLane, answer: Un
   const { job, attempt } = course;
   await house.write({
     kind: "fail",
-    ended: { ...endedAs(answer), attemptId: attempt.id },
+    ended: { ...endedAs(answer, {}), attemptId: attempt.id },
     job: { jobId: job.id, state: "failed", error: JSON.stringify(endingOf(answer, house.time.clock.scale).error) },
   });
   house.logger.warn({ jobId: job.id, attemptId: attempt.id, lane: lane.id, outcome: answer.kind, code: answer.code }, "call-failed");
@@ -111,7 +111,7 @@ async function openNext(
   const following = attemptOf(job, next.decision, attempt.seq + 1, place, clock.job(), rng);
   await house.write({
     kind: "again",
-    ended: { ...endedAs(answer), attemptId: attempt.id },
+    ended: { ...endedAs(answer, {}), attemptId: attempt.id },
     attempt: following,
     placed: { jobId: job.id, lane: onto.id, attemptId: following.id, nextDecisionAtMs: null },
   });
@@ -169,7 +169,8 @@ function decideNext(
 ): Decision | null {
   const wish = after.flexLeft ? { ...request, deny: [...(request.deny ?? []), "openai-flex" as const] } : request;
   const asked = planJobOf(wish, job, { cached: false, attempts: attempt.seq, tried: after.tried, book: house.book });
-  const verdict = decide(asked, house.board.snapshot(), after.atMs);
+  const snapshot = house.board.snapshot();
+  const verdict = withInputs(decide(asked, snapshot, after.atMs), asked, snapshot);
   return verdict.kind === "place" ? markedDecision(house, request, verdict.decision, job.inputTokensEst) : null;
 }
 

@@ -9,6 +9,8 @@ export interface InteractiveRequest {
   readonly tenantId: string;
   readonly keyId: string;
   readonly allowUnpriced: boolean;
+  /** True where a budget counts it: the call is opened only where its rescue price fits. */
+  readonly budgeted: boolean;
   readonly surface: Surface;
   readonly endpoint: Endpoint;
   /** What the name in the body stands for. */

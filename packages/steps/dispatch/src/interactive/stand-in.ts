@@ -13,7 +13,9 @@ const wireOf = ({ request, decision }: Course) =>
  */
 export function outgoingCall(course: Course): LaneRequest | null {
   const { request, attempt, decision } = course;
-  const to = { attemptId: attempt.id, model: decision.model };
+  const { tenantId, inputTokensEst, outputTokensEst, deadlineAtMs, acceptedAtMs } = course.job;
+  const turn = { tenant: tenantId, work: inputTokensEst + outputTokensEst, dueAtMs: deadlineAtMs ?? acceptedAtMs, urgent: false };
+  const to = { attemptId: attempt.id, model: decision.model, turn };
   const wire = wireOf(course);
   if (wire !== null) {
     const said = translateRequest(request.endpoint, wire, request.body, fallbackTarget(decision.model));

@@ -10,6 +10,7 @@ import {
   type NewJob,
   type PlacedJob,
   placeJobs,
+  reserveBudgets,
   type SavedAnswer,
   type Sql,
   type Store,
@@ -18,13 +19,13 @@ import {
 
 /**
  * What an interactive call commits, in the order of its life.
- * - `open`: job and first attempt, before the socket opens (or both at once with a reuse hit)
+ * - `open`: job and first attempt, before the socket opens (or both at once with a reuse hit); with what budgets must hold for it, or not at all
  * - `again`: the refused attempt ends, the next one begins
  * - `answer`: the provider's raw answer
  * - `fail`: the attempt ended without an answer that the caller could have, and the job with it
  */
 export type Write =
-  | { readonly kind: "open"; readonly job: NewJob; readonly attempt: NewAttempt }
+  | { readonly kind: "open"; readonly job: NewJob; readonly attempt: NewAttempt; readonly hold?: { readonly amountNano: bigint | null } | undefined }
   | { readonly kind: "again"; readonly ended: EndedAttempt; readonly attempt: NewAttempt; readonly placed: PlacedJob }
   | { readonly kind: "answer"; readonly answer: SavedAnswer }
   | { readonly kind: "fail"; readonly ended: EndedAttempt; readonly job: EndedJob };
@@ -36,30 +37,37 @@ const GROUP_ITEMS = 256;
 /** Two flushes overlap, so that one group forms while the other waits for the disk. */
 const GROUPS_IN_FLIGHT = 2;
 
+/** What became of an item of a group; an error is its own caller's alone. */
+type Outcome = null | { readonly error: unknown };
+
 /**
- * Commits writes of concurrent calls together; resolves when the caller's own write is durable. Intents and answers, which every call has, share
- * one statement; what seldom happens has a transaction of its own.
+ * Commits writes of concurrent calls together; resolves when the caller's own write is durable, and throws `budget-exceeded` for a call that does not fit. Intents and answers, which
+ * every call has, share one statement; what seldom happens, or some budget counts, has a transaction of its own.
  */
 export function interactiveWrites(store: Store, clock: Clock): (write: Write) => Promise<void> {
-  const usual = grouped<Of<"open" | "answer">>((writes) => usually(store.sql, writes, clock));
-  const others = grouped<Of<"again" | "fail">>((writes) => store.begin((tx) => ended(tx, writes, clock)));
-  return (write) => (write.kind === "open" || write.kind === "answer" ? usual(write) : others(write));
+  const done = (writes: readonly unknown[]): Outcome[] => writes.map(() => null);
+  const usual = grouped<Of<"open" | "answer">>((writes) => usually(store.sql, writes, clock).then(() => done(writes)));
+  const held = grouped<Of<"open">>((writes) => store.begin((tx) => holding(tx, writes, clock)));
+  const others = grouped<Of<"again" | "fail">>((writes) => store.begin((tx) => ended(tx, writes, clock)).then(() => done(writes)));
+  return (write) => {
+    if (write.kind === "open") return write.hold === undefined ? usual(write) : held(write);
+    return write.kind === "answer" ? usual(write) : others(write);
+  };
 }
 
 /** Runs items that arrive close together as one transaction. What Postgres refuses fails alone: its group is run again one by one. */
-function grouped<T>(run: (items: readonly T[]) => Promise<void>): (item: T) => Promise<void> {
-  const flush = async (items: readonly T[]): Promise<readonly (null | { error: unknown })[]> => {
+function grouped<T>(run: (items: readonly T[]) => Promise<readonly Outcome[]>): (item: T) => Promise<void> {
+  const flush = async (items: readonly T[]): Promise<readonly Outcome[]> => {
     try {
-      await run(items);
-      return items.map(() => null);
+      return await run(items);
     } catch (error) {
       if (items.length === 1) return [{ error }];
     }
-    const outcomes: (null | { error: unknown })[] = [];
+    const outcomes: Outcome[] = [];
     for (const item of items)
       outcomes.push(
         await run([item]).then(
-          () => null,
+          ([outcome = null]) => outcome,
           (error: unknown) => ({ error }),
         ),
       );
@@ -70,6 +78,15 @@ function grouped<T>(run: (items: readonly T[]) => Promise<void>): (item: T) => P
     const outcome = await join(item);
     if (outcome !== null) throw outcome.error;
   };
+}
+
+/** Opens the calls that fit into their budgets. */
+async function holding(tx: Sql, writes: readonly Of<"open">[], clock: Clock): Promise<Outcome[]> {
+  const at = { nowMs: clock.job(), realMs: clock.real() };
+  const rows = writes.map(({ job, hold }) => ({ subjectId: job.id, tenantId: job.tenantId, keyId: job.keyId, amountNano: hold?.amountNano ?? null }));
+  const refused = await reserveBudgets(tx, rows, at);
+  await writeCalls(tx, { opened: writes.filter((_, index) => refused[index] === null), answered: [] }, at);
+  return refused.map((error) => (error === null ? null : { error }));
 }
 
 async function usually(sql: Sql, writes: readonly Of<"open" | "answer">[], clock: Clock): Promise<void> {

@@ -1,6 +1,8 @@
 import { beginPriming, type ReplannedJob, type Sql } from "@slowboat/store";
 import type { HeldGroup } from "./plan-batches.ts";
 
+const PRIMING = "waits until a batch before it has put the beginning of its prompt into the provider's cache";
+
 /**
  * Writes down which prefixes the priming batches just placed will bring, in the transaction that placed them, and says until when their
  * other lines wait: until the batch has ended, or until they are looked at again, whichever comes first.
@@ -17,7 +19,7 @@ export async function holdPrimed(
     const heldFor = leaderJobId === null ? dispatchId : dispatchOf.get(leaderJobId);
     if (heldFor == null) throw new Error("invariant broken: a priming line rides in a dispatch");
     if (leaderJobId !== null) begun.push({ ...prefix, dispatchId: heldFor, ttl });
-    for (const { job } of jobs) held.push({ jobId: job.id, atMs: lookAtMs, heldFor });
+    for (const { job } of jobs) held.push({ jobId: job.id, atMs: lookAtMs, heldFor, waitReason: PRIMING });
   }
   await beginPriming(tx, begun, nowMs);
   return held;

@@ -1,4 +1,5 @@
 import type { Endpoint } from "@slowboat/contract";
+import { dueAtMs, type FairTurn } from "@slowboat/plan";
 import type { ChunkRow, DispatchRow } from "@slowboat/store";
 import type { LaneDeps } from "../deps.ts";
 import type { Gate } from "../gate.ts";
@@ -19,7 +20,10 @@ function followMs(deps: LaneDeps, row: ChunkRow): number {
   return Math.min(Math.max(FOLLOW_MS, floor), Math.max(0, slackMs * FOLLOW_SHARE));
 }
 
-/** Deals rows out by turns, one of each prefix a round, so that the first ones of all prefixes set out together. */
+/** True for guaranteed work whose rescue has begun. */
+const isLate = (row: Pick<ChunkRow, "role">): boolean => row.role === "rescue" || row.role === "hedge";
+
+/** Deals rows out by turns, those that are being rescued first, one of each prefix a round, so that the first ones of all prefixes set out together. */
 function dealt(rows: readonly ChunkRow[]): number[] {
   const rounds = new Map<string, number>();
   const round = rows.map((row) => {
@@ -28,7 +32,8 @@ function dealt(rows: readonly ChunkRow[]): number[] {
     rounds.set(group, n + 1);
     return n;
   });
-  return rows.map((_, index) => index).sort((a, b) => (round[a] ?? 0) - (round[b] ?? 0) || a - b);
+  const late = (index: number): number => (isLate(rows[index] as ChunkRow) ? 0 : 1);
+  return rows.map((_, index) => index).sort((a, b) => late(a) - late(b) || (round[a] ?? 0) - (round[b] ?? 0) || a - b);
 }
 
 /** Rows of one dispatch, and what lets them out. */
@@ -40,26 +45,42 @@ export interface Turns {
   readonly signal: AbortSignal;
 }
 
+/** What a row is charged where its lane is scarce: the tokens that it was estimated to take. */
+export const workOf = (row: Pick<ChunkRow, "inputTokensEst" | "outputTokensEst">): number => row.inputTokensEst + row.outputTokensEst;
+
+/** How a row waits for its turn: its deadline, or a day for work without one, and whether its rescue has begun. */
+export const turnOf = (row: ChunkRow): FairTurn => ({ tenant: row.tenantId, work: workOf(row), dueAtMs: dueAtMs(row), urgent: isLate(row) });
+
 /**
  * Runs `work` over rows as the lane's gate lets them in, each as soon as nobody writes its prompt prefix, and those that wait for an answer
- * give their place to others; stops handing out new ones once aborted. The first error is thrown at the end. `work` must tell its
- * pass what was answered.
+ * give their place to others; stops handing out new ones once aborted. Tenants that share the chunk wait each for themselves. The first error is thrown at the
+ * end. `work` must tell its pass what was answered.
  */
 export async function eachInTurn(
   deps: LaneDeps,
-  { dispatch, rows, gate, signal }: Turns,
+  turns: Turns,
   work: (row: ChunkRow, index: number, pass: Pass | null) => Promise<void>,
 ): Promise<void> {
-  const scope = `${dispatch.account}|${dispatch.model}`;
-  const waiting = dealt(rows).map((index) => {
-    const row = rows[index] as ChunkRow;
-    return { index, row, held: heldBy(row, scope), patientUntilMs: deps.time.clock.job() + followMs(deps, row) };
-  });
   const errors: unknown[] = [];
+  const order = dealt(turns.rows).map((index) => ({ index, row: turns.rows[index] as ChunkRow }));
+  const byTenant = Map.groupBy(order, ({ row }) => row.tenantId);
+  await Promise.all([...byTenant.values()].map((rows) => tenantInTurn(deps, turns, rows, { work, errors })));
+  if (errors.length > 0) throw errors[0];
+}
+
+async function tenantInTurn(
+  deps: LaneDeps,
+  { dispatch, gate, signal }: Turns,
+  rows: readonly { readonly index: number; readonly row: ChunkRow }[],
+  to: { readonly work: (row: ChunkRow, index: number, pass: Pass | null) => Promise<void>; readonly errors: unknown[] },
+): Promise<void> {
+  const scope = `${dispatch.account}|${dispatch.model}`;
+  const nowMs = deps.time.clock.job();
+  const waiting = rows.map(({ index, row }) => ({ index, row, held: heldBy(row, scope), patientUntilMs: nowMs + followMs(deps, row) }));
   const take = (): { row: ChunkRow; index: number; pass: Pass | null } | null => {
-    const nowMs = deps.time.clock.job();
+    const atMs = deps.time.clock.job();
     for (const [at, { row, index, held, patientUntilMs }] of waiting.entries()) {
-      const pass = held === null ? null : deps.promptGate.enter(held, row.endpoint as Endpoint, patientUntilMs - nowMs);
+      const pass = held === null ? null : deps.promptGate.enter(held, row.endpoint as Endpoint, patientUntilMs - atMs);
       if (held !== null && pass === null) continue;
       waiting.splice(at, 1);
       return { row, index, pass };
@@ -67,19 +88,23 @@ export async function eachInTurn(
     return null;
   };
   const runner = async (): Promise<void> => {
-    while (waiting.length > 0 && !signal.aborted) {
-      const leave = await gate.enter();
+    for (let first = waiting[0]; first !== undefined && !signal.aborted; first = waiting[0]) {
+      const asked = turnOf(first.row);
+      const leave = await gate.enter(asked);
       const next = signal.aborted ? null : take();
+      // Another row may go than the one that stood first, or none.
+      gate.correct(asked.tenant, (next === null ? 0 : workOf(next.row)) - asked.work);
       if (next === null) {
         leave();
         if (waiting.length > 0 && !signal.aborted) await deps.promptGate.changed();
         continue;
       }
-      await work(next.row, next.index, next.pass)
-        .catch((error: unknown) => errors.push(error))
+      await to
+        .work(next.row, next.index, next.pass)
+        .catch((error: unknown) => to.errors.push(error))
         .finally(leave);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(gate.width, rows.length) }, runner));
-  if (errors.length > 0) throw errors[0];
+  // Twice as many as may run: a tenant with work left always has somebody in line, and so keeps its place.
+  await Promise.all(Array.from({ length: Math.min(2 * gate.width, rows.length) }, runner));
 }

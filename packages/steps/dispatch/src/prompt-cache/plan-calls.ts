@@ -51,7 +51,7 @@ export function planCalls(deps: PlanDeps, placements: readonly Placement[], nowM
     const { placement, of, marks } = one;
     const paced = pace.take(placement, of, marks);
     if ("atMs" in paced) {
-      later.push({ jobId: placement.job.id, atMs: paced.atMs });
+      later.push({ jobId: placement.job.id, atMs: paced.atMs, waitReason: `${placement.decision.lane}: ${PACED}` });
       continue;
     }
     ready.push({ ...placement, decision: { ...placement.decision, promptCache: paced.marks } });
@@ -64,6 +64,8 @@ export function planCalls(deps: PlanDeps, placements: readonly Placement[], nowM
   }
   return { ready, later };
 }
+
+const PACED = "waits a moment, since calls with one beginning of the prompt find it in the cache at a bounded pace";
 
 interface Pacer {
   count(of: Cacheable, marks: PromptMarks): void;

@@ -13,7 +13,6 @@ import {
   type ReplannedJob,
   readHeldTokens,
   readQuotas,
-  readWaitingTokens,
   type Sql,
 } from "@slowboat/store";
 import type { Placement } from "../place.ts";
@@ -71,10 +70,10 @@ export async function openBoard(tx: Sql, deps: PlanDeps, jobs: readonly DueJob[]
     const limit = limitOf(deps.quotas, id, { known: rowOf(known, id), held: holds }, nowMs);
     if (limit === null) continue;
     if (!limit.firm && holds && isNewlyProven(holds, known)) await noteProven(tx, holds);
-    const waiting = rowOf(known, id) === undefined ? [] : without(await readWaitingTokens(tx, id), all, key);
+    const waiting = rowOf(known, id) === undefined ? [] : await deps.quotas.waiting.without(tx, id, all);
     const view = { limitTokens: limit.tokens, heldTokens: holds?.heldTokens ?? 0, waiting };
     const waitingLines = waiting.reduce((sum, row) => sum + row.lines, 0);
-    columns.set(key, { id, limit, view, waitingLines, turns: quotaTurns(view, [...asking].map(toLine)) });
+    columns.set(key, { id, limit, view, waitingLines, turns: quotaTurns(view, [...asking].filter((job) => !isTooLarge(job, limit)).map(toLine)) });
   }
   return boardOf(tx, deps, columns, nowMs);
 }
@@ -83,21 +82,32 @@ export async function openBoard(tx: Sql, deps: PlanDeps, jobs: readonly DueJob[]
 const isNewlyProven = (held: HeldTokens, known: readonly KnownQuota[]): boolean =>
   held.provenTokens >= PROVEN_TOKENS && held.provenTokens > 1.1 * (rowOf(known, held)?.provenTokens ?? 0);
 
+/** Whether one line alone is more than the operator lets be enqueued: it never goes there, and stands in nobody's way. */
+const isTooLarge = (job: DueJob, limit: Limit): boolean => limit.configured !== null && job.inputTokensEst > limit.configured;
+
 function boardOf(tx: Sql, deps: PlanDeps, columns: ReadonlyMap<string, Column>, nowMs: number): QuotaBoard {
   const columnsOf = (job: DueJob): Column[] => quotasOf(deps, job).flatMap(({ id, asked }) => (asked ? (columns.get(quotaKey(id)) ?? []) : []));
+  const closedTo = (job: DueJob): Column[] =>
+    quotasOf(deps, job)
+      .flatMap(({ id }) => columns.get(quotaKey(id)) ?? [])
+      .filter(({ limit }) => isTooLarge(job, limit));
   const columnFor = ({ decision }: Placement): Column | undefined => {
     const offer = deps.lanes.find((lane) => lane.id === decision.lane);
     return offer && columns.get(quotaKey({ lane: offer.id, account: offer.account, model: decision.model }));
   };
   return {
     roomsOf: (job) =>
-      new Map(
-        columnsOf(job).flatMap((column): [string, LaneRoom][] => {
+      new Map([
+        ...columnsOf(job).flatMap((column): [string, LaneRoom][] => {
           const turn = column.turns.get(job.id);
           if (turn === undefined || turn.waitMs === 0) return [];
           return [[roomKey(column.id.lane as LaneId, column.id.model), { waitMs: turn.waitMs, why: whyOf(column, job, turn) }]];
         }),
-      ),
+        ...closedTo(job).map((column): [string, LaneRoom] => [
+          roomKey(column.id.lane as LaneId, column.id.model),
+          { waitMs: Number.POSITIVE_INFINITY, why: tooLarge(column, job) },
+        ]),
+      ]),
     waitingLines: (job) => Math.max(0, ...columnsOf(job).map((column) => column.waitingLines)),
     limitFor: (placement) => {
       const limit = columnFor(placement)?.limit;
@@ -119,7 +129,10 @@ function boardOf(tx: Sql, deps: PlanDeps, columns: ReadonlyMap<string, Column>, 
         ready.push(...go.map(({ placement }) => ({ ...placement, ...quotaTokens })));
         if (wait.length > 0) ids.push(column.id);
         const turns = quotaTurns(column.view, lines);
-        for (const { placement } of wait) held.push(heldFor(column, placement, turns.get(placement.job.id) as QuotaTurn, nowMs));
+        for (const { placement } of wait) {
+          held.push(heldFor(column, placement, turns.get(placement.job.id) as QuotaTurn, nowMs));
+          deps.quotas.waiting.putBack(column.id, placement.job);
+        }
       }
       await noteQuotas(tx, ids);
       return { ready, held };
@@ -144,27 +157,13 @@ function quotasOf(deps: PlanDeps, job: DueJob): { readonly id: QuotaId; readonly
 
 const toLine = (job: DueJob): QuotaLine => ({ id: job.id, tokens: job.inputTokensEst, dueAtMs: dueAtMs(job) });
 
-/** What waits besides the jobs of this look, which are in it if they waited before. */
-function without(
-  rows: readonly { minute: number; tokens: number; lines: number }[],
-  jobs: Iterable<DueJob>,
-  key: string,
-): { minute: number; tokens: number; lines: number }[] {
-  const byMinute = new Map(rows.map((row) => [row.minute, { ...row }]));
-  for (const job of jobs) {
-    const row = job.heldFor === key ? byMinute.get(Math.floor(dueAtMs(job) / 60_000)) : undefined;
-    if (row === undefined) continue;
-    row.tokens -= job.inputTokensEst;
-    row.lines -= 1;
-  }
-  return [...byMinute.values()].filter((row) => row.lines > 0);
-}
-
 const count = (tokens: number): string => Math.round(tokens).toLocaleString("en-US");
 
+const tooLarge = ({ id, limit }: Pick<Column, "id" | "limit">, job: DueJob): string =>
+  `its ${count(job.inputTokensEst)} tokens are more than the ${count(limit.tokens)} that may be enqueued for ${id.model}`;
+
 function whyOf({ id, limit, view }: Column, job: DueJob, turn: QuotaTurn): string {
-  if (job.inputTokensEst > limit.tokens)
-    return `its ${count(job.inputTokensEst)} tokens are more than the ${count(limit.tokens)} that may be enqueued for ${id.model}`;
+  if (job.inputTokensEst > limit.tokens) return tooLarge({ id, limit }, job);
   const most = limit.firm ? "that may be enqueued" : "with which the account is tried until it has taken them";
   const before = turn.aheadTokens === 0 ? "" : `, and ${count(turn.aheadTokens)} go before it`;
   return `waits for room: ${count(view.heldTokens)} of the ${count(limit.tokens)} tokens ${most} for ${id.model} are out${before}`;

@@ -138,8 +138,44 @@ test("work whose turn in the queue would come too late goes to the lane that mak
   expect((await world.emulator.invoice()).lines).toHaveLength(80);
 });
 
-test("lines larger than the quota by our count go alone, one after another", async () => {
-  world = await openWorld({ batchTurnaroundMs: 10 * MINUTE }, { "openai-batch": { "gpt-5-mini": TOKENS - 1 } });
+test("a line larger than a configured quota goes another way, and nothing waits behind it", async () => {
+  world = await openWorld({ batchTurnaroundMs: 10 * MINUTE }, { "openai-batch": { "gpt-5-mini": 2 * TOKENS } });
+  const [large] = await bulk(1, { inputTokensEst: 3 * TOKENS, deadlineAtMs: EVENING + 12 * HOUR });
+  await bulk(2, { deadlineAtMs: EVENING + 20 * HOUR }, 1);
+  await planDue(world.planDeps, signal);
+  const lanes = (await attempts()).map((row) => [row.jobId === large, row.lane]);
+  expect(lanes.sort()).toEqual([
+    [false, "openai-batch"],
+    [false, "openai-batch"],
+    [true, "openai"],
+  ]);
+  expect(await waiting()).toEqual([]);
+  const decision = JSON.parse((await attempts()).find((row) => row.jobId === large)?.decision ?? "{}") as { candidates: { lane: string }[] };
+  expect(decision.candidates.find(({ lane }) => lane === "openai-batch")).toMatchObject({
+    eligible: false,
+    why: expect.stringMatching(/^its [\d,]+ tokens are more than the [\d,]+ that may be enqueued for gpt-5-mini$/),
+  });
+});
+
+test("a line larger than a configured quota that may go no other way fails with the reason, and the others are answered", async () => {
+  world = await openWorld({ batchTurnaroundMs: 10 * MINUTE }, { "openai-batch": { "gpt-5-mini": 2 * TOKENS } });
+  const [large] = await bulk(1, { inputTokensEst: 3 * TOKENS, lanesAllow: ["openai-batch"], deadlineAtMs: EVENING + 12 * HOUR });
+  await bulk(4, { lanesAllow: ["openai-batch"], deadlineAtMs: EVENING + 20 * HOUR }, 1);
+  await world.pass(EVENING + 2 * HOUR, MINUTE);
+  expect(await answered()).toHaveLength(4);
+  const rows = await world.rows<{ id: string; state: string; error: string | null }>("job", "id, state, error");
+  expect(rows.filter((row) => row.state === "failed").map((row) => row.id)).toEqual([large]);
+  expect(JSON.parse(rows.find((row) => row.id === large)?.error ?? "{}")).toMatchObject({
+    code: "lanes-empty",
+    message: expect.stringContaining("that may be enqueued for gpt-5-mini"),
+  });
+});
+
+test("lines larger than a learned quota by our count go alone, one after another", async () => {
+  world = await openWorld({ batchTurnaroundMs: 10 * MINUTE });
+  const [lane] = [...world.laneDeps.lanes.values()].filter((one) => one.id === "openai-batch");
+  const id = { lane: "openai-batch", account: lane?.account ?? "", model: "gpt-5-mini" };
+  await saveQuota(world.database.store.sql, { ...id, limitTokens: TOKENS - 1, toldTokens: TOKENS - 1, learnedAtMs: world.clock.job() });
   await bulk(3, { lanesAllow: ["openai-batch"] });
   await planDue(world.planDeps, signal);
   expect(await attempts()).toHaveLength(1);

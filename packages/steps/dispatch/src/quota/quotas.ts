@@ -1,5 +1,6 @@
 import { limitNow, unprovenLimit } from "@slowboat/plan";
 import { type HeldTokens, type KnownQuota, type QuotaId, quotaKey } from "@slowboat/store";
+import { createWaitingLines, type WaitingLines } from "./waiting-lines.ts";
 
 /** Limits of enqueued tokens by lane, then by model; `*` stands for every model that is not named. */
 export type EnqueuedSettings = Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -10,21 +11,26 @@ export interface Quotas {
   configured(lane: string, model: string): number | null;
   /** The room that the last look found for work that waits, by `quotaKey`. */
   readonly seenRoom: Map<string, number>;
+  /** What waits for each quota, by `quotaKey`. */
+  readonly waiting: WaitingLines;
 }
 
 /** One process's quotas. */
 export const createQuotas = (settings: EnqueuedSettings = {}): Quotas => ({
   configured: (lane, model) => settings[lane]?.[model] ?? settings[lane]?.["*"] ?? null,
   seenRoom: new Map(),
+  waiting: createWaitingLines(),
 });
 
 /** How many tokens may be enqueued now. `firm`: a refusal or an operator has said so; otherwise the account is only being tried out. */
 export interface Limit {
   readonly tokens: number;
   readonly firm: boolean;
+  /** The operator's own limit, which one line alone may not exceed either: it is exact, where one that was learned is in estimates. `null` for none. */
+  readonly configured: number | null;
 }
 
-/** The limit of a quota now; `null` where the lane has none. What is configured holds, and what the provider has taught; only a line larger than all of it is tried, alone. */
+/** The limit of a quota now; `null` where the lane has none. What is configured holds, and what the provider has taught; a line larger than what was taught is tried, alone. */
 export function limitOf(
   quotas: Quotas,
   id: QuotaId,
@@ -34,10 +40,10 @@ export function limitOf(
   const learned = learnedLimit(facts.known, nowMs);
   const configured = quotas.configured(id.lane, id.model);
   if (learned !== null || configured !== null)
-    return { tokens: Math.min(learned ?? Number.POSITIVE_INFINITY, configured ?? Number.POSITIVE_INFINITY), firm: true };
+    return { tokens: Math.min(learned ?? Number.POSITIVE_INFINITY, configured ?? Number.POSITIVE_INFINITY), firm: true, configured };
   // Its queue is bounded in requests, and a refusal comes before the batch exists.
   if (id.lane === "anthropic-batch") return null;
-  return { tokens: unprovenLimit(Math.max(facts.held?.provenTokens ?? 0, facts.known?.provenTokens ?? 0)), firm: false };
+  return { tokens: unprovenLimit(Math.max(facts.held?.provenTokens ?? 0, facts.known?.provenTokens ?? 0)), firm: false, configured: null };
 }
 
 /** What refusals have taught, as of now; `null` where none has. */

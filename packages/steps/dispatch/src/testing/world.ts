@@ -19,6 +19,7 @@ import {
   createQuotas,
   type EnqueuedSettings,
   type LaneDeps,
+  type Meter,
   type PlanDeps,
   planDue,
   runBatchDispatch,
@@ -47,8 +48,14 @@ export interface World {
   close(): Promise<void>;
 }
 
-/** Opens a world. `emulatorOptions` set the provider's behaviour, `enqueuedTokens` what is configured of its quotas. */
-export async function openWorld(emulatorOptions: EmulatorOptions = {}, enqueuedTokens: EnqueuedSettings = {}): Promise<World> {
+/**
+ * Opens a world. `emulatorOptions` set the provider's behaviour, `enqueuedTokens` what is configured of its quotas. Batches that are slow by what is published are
+ * taken back only with `restarts`: most tests let them take just as long as they need.
+ */
+export async function openWorld(
+  { restarts = false, ...emulatorOptions }: EmulatorOptions & { readonly restarts?: boolean } = {},
+  enqueuedTokens: EnqueuedSettings = {},
+): Promise<World> {
   const clock = testClock(EVENING);
   const database = await testDatabase();
   const owner = await seedTenant(database.store);
@@ -65,7 +72,7 @@ export async function openWorld(emulatorOptions: EmulatorOptions = {}, enqueuedT
   });
   const logger = createLogger("test", "silent");
   const rng = testRng(5);
-  const meter = createMeter();
+  const meter: Meter = { ...createMeter(), ...(restarts ? {} : { slowBatches: { due: async () => [] } }) };
   const promptGate = createPromptGate(clock.job);
   const laneDeps: LaneDeps = { store: database.store, queue, blob: await diskBlobs(folder), lanes, time: { clock, rng }, meter, promptGate, logger };
   const offers = [...lanes.values()].map((lane) => ({

@@ -1,0 +1,95 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createFairLine, type FairTurn } from "./fair-line.ts";
+
+const turn = (tenant: string, work: number, over: Partial<FairTurn> = {}): FairTurn => ({ tenant, work, dueAtMs: 0, urgent: false, ...over });
+
+test("of two tenants that wait all the while, neither is served more than the other by over twice the largest turn, by weight, with estimates corrected", () => {
+  const estimates = fc.array(fc.record({ work: fc.integer({ min: 1, max: 1000 }), wrong: fc.integer({ min: -300, max: 300 }) }), {
+    minLength: 5,
+    maxLength: 60,
+  });
+  fc.assert(
+    fc.property(estimates, estimates, fc.constantFrom(1, 2, 5), (a, b, weight) => {
+      const line = createFairLine<FairTurn>((tenant) => (tenant === "a" ? weight : 1));
+      const left = { a: [...a], b: [...b] };
+      const served = { a: 0, b: 0 };
+      const most = { work: 0, wrong: 0 };
+      const next = (tenant: "a" | "b"): void => {
+        const first = left[tenant].shift();
+        if (first !== undefined) line.join(turn(tenant, first.work));
+      };
+      // Two each, so that nobody leaves the line between two turns.
+      for (const tenant of ["a", "b", "a", "b"] as const) next(tenant);
+      const wrongs = [...a, ...b];
+      for (let step = 0; left.a.length > 0 && left.b.length > 0; step++) {
+        const taken = line.peek() as FairTurn;
+        const tenant = taken.tenant as "a" | "b";
+        line.serve(taken);
+        const wrong = Math.max(-taken.work, wrongs[step % wrongs.length]?.wrong ?? 0);
+        line.charge(tenant, wrong);
+        served[tenant] += taken.work + wrong;
+        most.work = Math.max(most.work, taken.work);
+        most.wrong = Math.max(most.wrong, Math.abs(wrong));
+        expect(Math.abs(served.a / weight - served.b)).toBeLessThanOrEqual(2 * (most.work + most.wrong));
+        next(tenant);
+      }
+    }),
+  );
+});
+
+test("who comes while another floods the line is next or the one after, whatever was served before it came", () => {
+  const line = createFairLine<FairTurn>();
+  for (let n = 0; n < 500; n++) line.join(turn("flood", 10));
+  const serve = (): string => {
+    const taken = line.peek() as FairTurn;
+    line.serve(taken);
+    return taken.tenant;
+  };
+  for (let n = 0; n < 200; n++) serve();
+  line.join(turn("late", 10));
+  expect([serve(), serve()]).toContain("late");
+});
+
+test("nobody banks credit while away, not even while the line is empty", () => {
+  const line = createFairLine<FairTurn>();
+  for (let n = 0; n < 100; n++) line.charge("busy", 10);
+  for (let n = 0; n < 20; n++) {
+    line.join(turn("fresh", 10));
+    line.join(turn("busy", 10));
+  }
+  const first = Array.from({ length: 10 }, () => {
+    const taken = line.peek() as FairTurn;
+    line.serve(taken);
+    return taken.tenant;
+  });
+  expect(first.filter((tenant) => tenant === "busy").length).toBeGreaterThanOrEqual(4);
+});
+
+test("inside a tenant the earliest deadline goes first", () => {
+  const line = createFairLine<FairTurn>();
+  for (const dueAtMs of [3, 1, 2]) line.join(turn("a", 1, { dueAtMs }));
+  const order = [0, 0, 0].map(() => {
+    const taken = line.peek() as FairTurn;
+    line.serve(taken);
+    return taken.dueAtMs;
+  });
+  expect(order).toEqual([1, 2, 3]);
+});
+
+test("urgent turns go before, at most every second one, and are paid for", () => {
+  const line = createFairLine<FairTurn>();
+  for (let n = 0; n < 6; n++) {
+    line.join(turn("calm", 10));
+    line.join(turn("late", 10, { urgent: true }));
+  }
+  const order = Array.from({ length: 12 }, () => {
+    const taken = line.peek() as FairTurn;
+    line.serve(taken);
+    return taken.tenant;
+  });
+  expect(order.slice(0, 6)).toEqual(["late", "calm", "late", "calm", "late", "calm"]);
+  line.join(turn("late", 10));
+  line.join(turn("calm", 10));
+  expect(order.filter((tenant) => tenant === "late")).toHaveLength(6);
+});

@@ -1,0 +1,56 @@
+import { LATENT } from "./latent.ts";
+
+/** Labelled texts that are looked through at most. */
+export const MOST_PLACES = 2_048;
+const MOST_NEIGHBOURS = 100;
+const SHARE = 5;
+
+/** Labelled texts to look for neighbours among: their places and, row by row, every model's score. */
+export interface Neighbourhood {
+  readonly places: Float32Array;
+  readonly scores: Float32Array;
+  readonly models: number;
+  /** Mean score of every model, where no neighbour speaks. */
+  readonly means: Float64Array;
+}
+
+/** How often a neighbourhood's mean counts beside the neighbours' weights, so that one distant neighbour decides nothing. */
+const PULL = 1;
+
+/** Mean score of every model over the nearest labelled texts, weighted by the squared cosine. */
+export function vote({ places, scores, models, means }: Neighbourhood, place: Float32Array): Float64Array {
+  const rows = places.length / LATENT;
+  const cosines = new Float32Array(rows);
+  for (let row = 0, at = 0; row < rows; row++, at += LATENT) {
+    let a = 0;
+    let b = 0;
+    for (let k = 0; k < LATENT; k += 2) {
+      a += places[at + k]! * place[k]!;
+      b += places[at + k + 1]! * place[k + 1]!;
+    }
+    cosines[row] = a + b;
+  }
+  const least = nthLargest(cosines, Math.min(MOST_NEIGHBOURS, Math.max(1, Math.floor(rows / SHARE))));
+  const sums = Float64Array.from(means, (mean) => PULL * mean);
+  let weight = PULL;
+  for (let row = 0; row < rows; row++) {
+    const cosine = cosines[row]!;
+    if (cosine < least || cosine <= 0) continue;
+    const w = cosine * cosine;
+    weight += w;
+    for (let m = 0; m < models; m++) sums[m]! += w * scores[row * models + m]!;
+  }
+  return sums.map((sum) => sum / weight);
+}
+
+/** The n-th largest value, to the width of a bin of 1/2048: exact enough for who is a neighbour, and one pass. */
+function nthLargest(values: Float32Array, n: number): number {
+  const bins = new Int32Array(2048);
+  for (let i = 0; i < values.length; i++) if (values[i]! > 0) bins[Math.min(2047, (values[i]! * 2048) | 0)]!++;
+  let left = n;
+  for (let bin = 2047; bin >= 0; bin--) {
+    left -= bins[bin]!;
+    if (left <= 0) return bin / 2048;
+  }
+  return 0;
+}
