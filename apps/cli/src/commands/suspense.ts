@@ -82,8 +82,8 @@ export async function suspenseClear(config: Config, flags: ClearFlags, attemptId
     const attempt = await readSuspended(store.sql, attemptId);
     if (attempt === null) throw new Ended(EXIT.error, `'${attemptId.slice(0, 64)}' is not in suspense; see: npx slowboat suspense list`);
     const outcome = amountNano > 0n ? "charged" : "not-charged";
-    const nowMs = await jobNow(store);
-    const taken = await store.begin((tx) => clearSuspense(tx, [{ attempt, outcome, amountNano, evidence }], nowMs));
+    const at = { nowMs: await jobNow(store), realMs: Date.now() };
+    const taken = await store.begin((tx) => clearSuspense(tx, [{ attempt, outcome, amountNano, evidence }], at));
     if (taken.length === 0) throw new Ended(EXIT.error, `${attemptId} has just left suspense by itself.`);
     if (flags.json) await data(JSON.stringify({ attempt_id: attemptId, outcome, amount_nano_usd: String(amountNano) }));
     say(outcome === "charged" ? `${attemptId}: $${usd(amountNano)} are in the ledger, as waste.` : `${attemptId}: cleared without a charge.`);
@@ -122,14 +122,14 @@ export async function reconcileBill(config: Config, flags: ReconcileFlags, path:
 }
 
 async function applyBill(store: Store, found: Reconciliation, evidence: string): Promise<number> {
-  const nowMs = await jobNow(store);
+  const at = { nowMs: await jobNow(store), realMs: Date.now() };
   const clearings: Clearing[] = [
     ...found.charged.map(({ attempt, amountNano }): Clearing => ({ attempt, outcome: "charged", amountNano, evidence })),
     ...found.notCharged.map((attempt): Clearing => ({ attempt, outcome: "not-charged", amountNano: 0n, evidence })),
   ];
   let cleared = 0;
   for (let at = 0; at < clearings.length; at += PAGE)
-    cleared += (await store.begin((tx) => clearSuspense(tx, clearings.slice(at, at + PAGE), nowMs))).length;
+    cleared += (await store.begin((tx) => clearSuspense(tx, clearings.slice(at, at + PAGE), at))).length;
   return cleared;
 }
 

@@ -25,7 +25,7 @@ export async function clearByBill(store: Store, providerUrl: string): Promise<Cl
   for (const id of found.strangers) findings.push(`${id} is billed to nobody`);
   const charged = found.charged.map((one) => ({ ...one, outcome: "charged" as const, evidence: EVIDENCE }));
   const free = found.notCharged.map((attempt) => ({ attempt, outcome: "not-charged" as const, amountNano: 0n, evidence: EVIDENCE }));
-  const cleared = await store.begin((tx) => clearSuspense(tx, [...charged, ...free], 0));
+  const cleared = await store.begin((tx) => clearSuspense(tx, [...charged, ...free], { nowMs: 0, realMs: 0 }));
   const [sum] = await store.sql<{ ledger: bigint; left: number }[]>`
     select (select coalesce(sum(amount_nano), 0)::int8 from ledger_entry where account like 'payable.%') as ledger,
       (select count(*)::int from attempt where suspended_tenant is not null) as left`;

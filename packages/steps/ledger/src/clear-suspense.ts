@@ -1,6 +1,6 @@
 import { laneProvider } from "@slowboat/contract";
 import { assert, fault } from "@slowboat/kernel";
-import { clearSuspended, type LedgerPosting, postLedger, type Sql, type SuspendedAttempt } from "@slowboat/store";
+import { type BudgetAt, clearSuspended, type LedgerPosting, postLedger, type Sql, type SuspendedAttempt, settleHolds } from "@slowboat/store";
 
 /** What the provider's bill says of an attempt in suspense. */
 export interface Clearing {
@@ -16,7 +16,7 @@ export interface Clearing {
  * Ends attempts in suspense by what the provider's bill says. A charge goes into the ledger as waste, since its job was answered by another attempt or failed; nothing is
  * posted where nothing was charged. One whose provider batch is still looked for is refused: its answer may come. Run twice it changes nothing. Returns the ids that were cleared.
  */
-export async function clearSuspense(tx: Sql, clearings: readonly Clearing[], nowMs: number): Promise<string[]> {
+export async function clearSuspense(tx: Sql, clearings: readonly Clearing[], at: BudgetAt): Promise<string[]> {
   for (const { attempt, outcome, amountNano } of clearings) {
     assert(outcome === "charged" ? amountNano > 0n : amountNano === 0n, "a charge has an amount, and what was not charged has none");
     if (attempt.sought)
@@ -27,9 +27,13 @@ export async function clearSuspense(tx: Sql, clearings: readonly Clearing[], now
   const rows = clearings.map(({ attempt, outcome, amountNano, evidence }) => {
     return { attemptId: attempt.attemptId, tenantId: attempt.tenantId, outcome, amountNano, evidence };
   });
-  const taken = new Set(await clearSuspended(tx, rows, nowMs));
+  const taken = new Set(await clearSuspended(tx, rows, at.nowMs));
   const charged = clearings.filter(({ attempt, outcome }) => outcome === "charged" && taken.has(attempt.attemptId));
-  await postLedger(tx, charged.map(toPosting), nowMs);
+  await postLedger(tx, charged.map(toPosting), at.nowMs);
+  // What budgets held for them is spent now, or given back.
+  const gone = clearings.filter(({ attempt }) => taken.has(attempt.attemptId));
+  const paid = charged.map(({ attempt, amountNano }) => ({ jobId: attempt.jobId, attemptId: attempt.attemptId, nano: amountNano }));
+  await settleHolds(tx, { subjects: gone.map(({ attempt }) => attempt.jobId), paid }, at);
   return [...taken];
 }
 

@@ -1,5 +1,18 @@
 import { newId } from "@slowboat/kernel";
-import { insertAttempts, insertJobs, listSuspense, orm, readSuspended, saveAnswers, table } from "@slowboat/store";
+import {
+  endJobs,
+  insertAttempts,
+  insertJobs,
+  listBudgets,
+  listSuspense,
+  orm,
+  readSuspended,
+  reserveBudgets,
+  type SuspendedAttempt,
+  saveAnswers,
+  saveBudget,
+  table,
+} from "@slowboat/store";
 import { seedTenant, type TestDatabase, type TestTenant, testClock, testDatabase, testJob, testRng } from "@slowboat/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { clearSuspense, postSettlements, reconcile } from "./index.ts";
@@ -93,8 +106,8 @@ const suspended = async (id: string) => {
 test("a charge out of suspense is in the ledger once, as waste, and the attempt is in suspense no more", async () => {
   const id = await attempt({ state: "unknown" });
   const clearing = { attempt: await suspended(id), outcome: "charged" as const, amountNano: 777n, evidence: "invoice 11" };
-  expect(await database.store.begin((tx) => clearSuspense(tx, [clearing], 5_000))).toEqual([id]);
-  expect(await database.store.begin((tx) => clearSuspense(tx, [clearing], 6_000))).toEqual([]);
+  expect(await database.store.begin((tx) => clearSuspense(tx, [clearing], { nowMs: 5_000, realMs: 5_000 }))).toEqual([id]);
+  expect(await database.store.begin((tx) => clearSuspense(tx, [clearing], { nowMs: 6_000, realMs: 6_000 }))).toEqual([]);
   expect(await sums()).toEqual({ "payable.openai": 777n, waste: -777n });
   expect(await stateOf(id)).toBe("settled");
   expect(await listSuspense(database.store.sql, { tenantId: null, after: "", limit: 10 })).toEqual([]);
@@ -106,7 +119,7 @@ test("a charge out of suspense is in the ledger once, as waste, and the attempt 
 test("what was not charged leaves suspense without a posting, and an answer that comes later is not taken for it", async () => {
   const id = await attempt({ state: "unknown" });
   const clearing = { attempt: await suspended(id), outcome: "not-charged" as const, amountNano: 0n, evidence: "not on invoice 11" };
-  await database.store.begin((tx) => clearSuspense(tx, [clearing], 5_000));
+  await database.store.begin((tx) => clearSuspense(tx, [clearing], { nowMs: 5_000, realMs: 5_000 }));
   expect(await sums()).toEqual({});
   expect(await stateOf(id)).toBe("void");
   const answer = { attemptId: id, statusCode: 200, body: "{}", requestId: null, errorCode: null };
@@ -116,7 +129,7 @@ test("what was not charged leaves suspense without a posting, and an answer that
 test("a line whose provider batch is still looked for stays in suspense", async () => {
   const id = await attempt({ state: "unknown", batch: "submitted" });
   const clearing = { attempt: await suspended(id), outcome: "not-charged" as const, amountNano: 0n, evidence: "x" };
-  await expect(database.store.begin((tx) => clearSuspense(tx, [clearing], 5_000))).rejects.toThrow("still looked for");
+  await expect(database.store.begin((tx) => clearSuspense(tx, [clearing], { nowMs: 5_000, realMs: 5_000 }))).rejects.toThrow("still looked for");
   expect(await stateOf(id)).toBe("unknown");
 });
 
@@ -125,7 +138,7 @@ test("an answer that arrived while the operator read wins over the clearing, and
   const clearing = { attempt: await suspended(id), outcome: "charged" as const, amountNano: 5n, evidence: "x" };
   const answer = { attemptId: id, statusCode: 200, body: "{}", requestId: null, errorCode: null };
   expect(await saveAnswers(database.store.sql, [answer], { nowMs: 1, realMs: 1 })).toEqual([id]);
-  expect(await database.store.begin((tx) => clearSuspense(tx, [clearing], 5_000))).toEqual([]);
+  expect(await database.store.begin((tx) => clearSuspense(tx, [clearing], { nowMs: 5_000, realMs: 5_000 }))).toEqual([]);
   expect(await sums()).toEqual({});
 });
 
@@ -168,7 +181,7 @@ test("after a bill was applied, the same bill matches what it cleared", async ()
   const bill = new Map([[id, [42n]]]);
   const first = await reconcile(database.store.sql, bill, WINDOW);
   const clearings = first.charged.map(({ attempt, amountNano }) => ({ attempt, outcome: "charged" as const, amountNano, evidence: "bill" }));
-  await database.store.begin((tx) => clearSuspense(tx, clearings, 5_000));
+  await database.store.begin((tx) => clearSuspense(tx, clearings, { nowMs: 5_000, realMs: 5_000 }));
   expect(await reconcile(database.store.sql, bill, WINDOW)).toMatchObject({
     matched: 1,
     matchedNano: 42n,
@@ -176,4 +189,31 @@ test("after a bill was applied, the same bill matches what it cleared", async ()
     charged: [],
     notCharged: [],
   });
+});
+
+test("what a budget held for an attempt in suspense is spent by a charge and given back without one", async () => {
+  const { sql } = database.store;
+  const at = { nowMs: 5_000, realMs: 5_000 };
+  const budget = { id: newId("budget", 1, rng), tenantId: owner.tenantId, projectId: null, period: "total" as const, amountNano: 10_000n };
+  await saveBudget(sql, { ...budget, hard: true, alertAt: null, callbackUrl: null, keyId: null, nowMs: 1 });
+  const ids = [await attempt({ state: "unknown" }), await attempt({ state: "unknown" })];
+  const held = await Promise.all(ids.map(suspended));
+  await database.store.begin((tx) =>
+    reserveBudgets(
+      tx,
+      held.map(({ jobId }) => ({ subjectId: jobId, ...owner, amountNano: 900n })),
+      at,
+    ),
+  );
+  await endJobs(
+    sql,
+    held.map(({ jobId }) => ({ jobId, state: "failed" as const, error: "{}" })),
+    5_000,
+  );
+  const clearings = [
+    { attempt: held[0] as SuspendedAttempt, outcome: "charged" as const, amountNano: 777n, evidence: "x" },
+    { attempt: held[1] as SuspendedAttempt, outcome: "not-charged" as const, amountNano: 0n, evidence: "x" },
+  ];
+  await database.store.begin((tx) => clearSuspense(tx, clearings, at));
+  expect(await listBudgets(sql, { tenantId: owner.tenantId, nowMs: 5_000 })).toMatchObject([{ heldNano: 0n, spentNano: 777n }]);
 });

@@ -85,7 +85,12 @@ function judgeJob(intake: IntakeTerms, caller: Caller, envelope: Envelope, terms
 
 function draft(intake: IntakeTerms, caller: Caller, { no, text, value }: Envelope, terms: QuoteTerms): QuotedRequest {
   const renamed = terms.model === null ? { text, value } : jobWithModel(text, value, terms.model);
-  const { job, judged } = draftJob(intake, caller, { envelopeText: renamed.text, envelope: readJobRequest(renamed.value), asked: terms.asked, routes: terms.routes });
+  const { job, judged } = draftJob(intake, caller, {
+    envelopeText: renamed.text,
+    envelope: readJobRequest(renamed.value),
+    asked: terms.asked,
+    routes: terms.routes,
+  });
   return {
     no,
     judged,
