@@ -31,9 +31,7 @@ test("a class that is no class, and one without a deadline, are refused by name"
 
 test("many at once are promised no more capacity than there is; who is refused is told a deadline with which it is taken, and the class is shown", async () => {
   const replies = await Promise.all(
-    Array.from({ length: 90 }, (_, i) =>
-      api.tenant.call("POST", "/v1/jobs", job(100 + i, SOON), { "slowboat-admission": "guaranteed" }),
-    ),
+    Array.from({ length: 90 }, (_, i) => api.tenant.call("POST", "/v1/jobs", job(100 + i, SOON), { "slowboat-admission": "guaranteed" })),
   );
   const taken = replies.filter((reply) => reply.status === 202);
   const refused = replies.filter((reply) => reply.status === 409);
