@@ -122,14 +122,14 @@ export async function reconcileBill(config: Config, flags: ReconcileFlags, path:
 }
 
 async function applyBill(store: Store, found: Reconciliation, evidence: string): Promise<number> {
-  const at = { nowMs: await jobNow(store), realMs: Date.now() };
+  const when = { nowMs: await jobNow(store), realMs: Date.now() };
   const clearings: Clearing[] = [
     ...found.charged.map(({ attempt, amountNano }): Clearing => ({ attempt, outcome: "charged", amountNano, evidence })),
     ...found.notCharged.map((attempt): Clearing => ({ attempt, outcome: "not-charged", amountNano: 0n, evidence })),
   ];
   let cleared = 0;
   for (let at = 0; at < clearings.length; at += PAGE)
-    cleared += (await store.begin((tx) => clearSuspense(tx, clearings.slice(at, at + PAGE), at))).length;
+    cleared += (await store.begin((tx) => clearSuspense(tx, clearings.slice(at, at + PAGE), when))).length;
   return cleared;
 }
 
