@@ -24,6 +24,7 @@ import { seedTenant, type TestDatabase, testClock, testDatabase, testJob, testQu
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { releaseChunk, type SettleDeps, settleChunk } from "./settle.ts";
+import { answer, messageAnswer } from "./testing/answers.ts";
 
 const book = loadPriceBook(STANDARD_PRICES);
 const logger = createLogger("test", "silent");
@@ -51,26 +52,6 @@ afterAll(async () => {
   await deps.queue.close();
   await database.drop();
 });
-
-interface Usage {
-  readonly prompt: number;
-  readonly cached: number;
-  readonly output: number;
-}
-
-const answer = (usage: Usage, tier: string): string =>
-  JSON.stringify({
-    id: "chatcmpl-1",
-    model: "gpt-5-mini-2025-08-07",
-    service_tier: tier,
-    choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: "yes" } }],
-    usage: {
-      prompt_tokens: usage.prompt,
-      completion_tokens: usage.output,
-      total_tokens: usage.prompt + usage.output,
-      prompt_tokens_details: { cached_tokens: Math.min(usage.cached, usage.prompt) },
-    },
-  });
 
 const job = (over: Partial<NewJob> = {}): NewJob =>
   testJob({
@@ -308,8 +289,6 @@ test.each([
 });
 
 /** An answer of the messages API; its input counts only what was not cached. */
-const messageAnswer = (usage: object): string =>
-  JSON.stringify({ id: "msg_1", type: "message", role: "assistant", model: "claude-haiku-4-5", content: [], stop_reason: "end_turn", usage });
 const STAND_IN = { model: "claude-haiku-4-5", endpoint: "/v1/messages" };
 
 test("a model that stood in is paid at its own price, out of its provider's own counts, against the price of the model that was asked for", async () => {

@@ -1,6 +1,6 @@
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
-import * as schema from "./schema.ts";
+import { table as schema } from "./tables.ts";
 
 /** Tagged-template SQL, on the pool or inside a transaction: what every verb takes first. */
 export type Sql = postgres.Sql<{ bigint: bigint }>;

@@ -192,7 +192,6 @@ export {
   setRoute,
 } from "./routes.ts";
 export { type SavedAnswer, saveAnswers } from "./save-answers.ts";
-export * as table from "./schema.ts";
 export { readSeenBatches, type SeenBatchRow } from "./seen-batches.ts";
 export {
   type AnsweredAsk,
@@ -251,6 +250,7 @@ export {
   readSuspended,
   type SuspendedAttempt,
 } from "./suspense.ts";
+export { table } from "./tables.ts";
 export { type ListedTenant, listTenants, readWeights, setTenant } from "./tenants.ts";
 export {
   announceEvents,

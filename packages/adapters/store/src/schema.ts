@@ -1,14 +1,11 @@
 import { sql } from "drizzle-orm";
-import { bigint, boolean, customType, doublePrecision, integer, pgTable, primaryKey, real, text } from "drizzle-orm/pg-core";
+import { boolean, doublePrecision, integer, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
+import { bytea, instant, nano } from "./columns.ts";
 
 /**
  * The tables as TypeScript sees them. Instants are whole Unix ms in float8 (`_real_ms`: machine time, else job time); money is
  * bigint nano-USD. The migrations are the truth; a test compares every column with them.
  */
-const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
-const instant = (name: string) => doublePrecision(name);
-const nano = (name: string) => bigint(name, { mode: "bigint" });
-
 export const clock = pgTable("clock", {
   id: integer("id").primaryKey(),
   realAnchorMs: instant("real_anchor_ms").notNull(),
@@ -56,68 +53,6 @@ export const apiKey = pgTable("api_key", {
   requestsPerMinute: integer("requests_per_minute"),
   tokensPerMinute: integer("tokens_per_minute"),
   concurrency: integer("concurrency"),
-});
-
-export const budget = pgTable("budget", {
-  id: text("id").primaryKey(),
-  tenantId: text("tenant_id").notNull(),
-  projectId: text("project_id"),
-  period: text("period").notNull(),
-  amountNano: nano("amount_nano"),
-  hard: boolean("hard").notNull(),
-  alertAt: doublePrecision("alert_at"),
-  callbackUrl: text("callback_url"),
-  keyId: text("key_id"),
-  createdAtMs: instant("created_at_ms").notNull(),
-  changedAtMs: instant("changed_at_ms").notNull(),
-});
-
-export const budgetEntry = pgTable(
-  "budget_entry",
-  {
-    budgetId: text("budget_id").notNull(),
-    period: text("period").notNull(),
-    seq: nano("seq").notNull(),
-    kind: text("kind").notNull(),
-    subjectId: text("subject_id").notNull(),
-    attemptId: text("attempt_id"),
-    heldNano: nano("held_nano").notNull(),
-    spentNano: nano("spent_nano").notNull(),
-    heldAfterNano: nano("held_after_nano").notNull(),
-    spentAfterNano: nano("spent_after_nano").notNull(),
-    atMs: instant("at_ms").notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.budgetId, t.period, t.seq] })],
-);
-
-export const budgetOpen = pgTable("budget_open", {
-  subjectId: text("subject_id").primaryKey(),
-  lookRealMs: instant("look_real_ms"),
-});
-
-export const budgetAlert = pgTable(
-  "budget_alert",
-  {
-    budgetId: text("budget_id").notNull(),
-    period: text("period").notNull(),
-    usedNano: nano("used_nano").notNull(),
-    amountNano: nano("amount_nano").notNull(),
-    atMs: instant("at_ms").notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.budgetId, t.period] })],
-);
-
-export const keyAllowance = pgTable("key_allowance", {
-  keyId: text("key_id").primaryKey(),
-  requests: doublePrecision("requests").notNull(),
-  tokens: doublePrecision("tokens").notNull(),
-  atRealMs: instant("at_real_ms").notNull(),
-});
-
-export const keyCall = pgTable("key_call", {
-  id: text("id").primaryKey(),
-  keyId: text("key_id").notNull(),
-  untilRealMs: instant("until_real_ms").notNull(),
 });
 
 export const idempotency = pgTable(
@@ -230,26 +165,6 @@ export const job = pgTable("job", {
   route: text("route"),
 });
 
-export const delay = pgTable(
-  "delay",
-  {
-    jobId: text("job_id").notNull(),
-    seq: integer("seq").notNull(),
-    record: text("record").notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.jobId, t.seq] })],
-);
-
-export const lesson = pgTable(
-  "lesson",
-  {
-    lane: text("lane").notNull(),
-    learnedAtMs: instant("learned_at_ms").notNull(),
-    content: text("content").notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.lane, t.learnedAtMs] })],
-);
-
 export const promise = pgTable("promise", {
   subjectId: text("subject_id").primaryKey(),
   resource: text("resource").notNull(),
@@ -259,35 +174,6 @@ export const promise = pgTable("promise", {
   workMs: doublePrecision("work_ms").notNull(),
   inTime: doublePrecision("in_time").notNull(),
 });
-
-export const route = pgTable(
-  "route",
-  {
-    tenantId: text("tenant_id").notNull(),
-    alias: text("alias").notNull(),
-    candidates: text("candidates").notNull(),
-    baseline: text("baseline").notNull(),
-    quality: doublePrecision("quality").notNull(),
-    createdAtMs: instant("created_at_ms").notNull(),
-    policy: bytea("policy"),
-    policyVersion: integer("policy_version").notNull().default(0),
-    labels: integer("labels").notNull().default(0),
-    trainedAtMs: instant("trained_at_ms"),
-  },
-  (t) => [primaryKey({ columns: [t.tenantId, t.alias] })],
-);
-
-export const routeLabel = pgTable(
-  "route_label",
-  {
-    tenantId: text("tenant_id").notNull(),
-    alias: text("alias").notNull(),
-    id: text("id").notNull(),
-    label: bytea("label").notNull(),
-    createdAtMs: instant("created_at_ms").notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.tenantId, t.alias, t.id] })],
-);
 
 export const promptPrefix = pgTable(
   "prompt_prefix",
@@ -331,21 +217,6 @@ export const dispatch = pgTable("dispatch", {
   dueAtMs: instant("due_at_ms"),
   workTokens: doublePrecision("work_tokens"),
 });
-
-export const shadowTally = pgTable(
-  "shadow_tally",
-  {
-    policy: text("policy").notNull(),
-    lane: text("lane").notNull(),
-    shadowLane: text("shadow_lane").notNull(),
-    decisions: nano("decisions").notNull(),
-    expectedNano: nano("expected_nano").notNull(),
-    shadowExpectedNano: nano("shadow_expected_nano").notNull(),
-    fromMs: instant("from_ms").notNull(),
-    untilMs: instant("until_ms").notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.policy, t.lane, t.shadowLane] })],
-);
 
 export const enqueuedQuota = pgTable(
   "enqueued_quota",
@@ -501,81 +372,3 @@ export const laneParking = pgTable(
   },
   (row) => [primaryKey({ columns: [row.lane, row.account] })],
 );
-
-export const semanticAsk = pgTable("semantic_ask", {
-  jobId: text("job_id").primaryKey(),
-  tenantId: text("tenant_id").notNull(),
-  keyId: text("key_id").notNull(),
-  endpoint: text("endpoint").notNull(),
-  model: text("model").notNull(),
-  namespace: bytea("namespace").notNull(),
-  family: bytea("family").notNull(),
-  embedder: text("embedder").notNull(),
-  text: text("text").notNull(),
-  maxError: doublePrecision("max_error").notNull(),
-  ttlMs: doublePrecision("ttl_ms"),
-  codes: bytea("codes"),
-  scale: real("scale"),
-  kind: text("kind"),
-  entryId: text("entry_id"),
-  decision: text("decision"),
-  neighbours: text("neighbours"),
-  follows: text("follows"),
-  followed: boolean("followed").notNull().default(false),
-  label: boolean("label"),
-  judgedBy: text("judged_by"),
-  answered: boolean("answered").notNull().default(false),
-  createdAtMs: instant("created_at_ms").notNull(),
-  decidedAtMs: instant("decided_at_ms"),
-  closedAtMs: instant("closed_at_ms"),
-});
-
-export const semanticEntry = pgTable("semantic_entry", {
-  id: text("id").primaryKey(),
-  no: bigint("no", { mode: "bigint" }).notNull().default(sql`nextval('semantic_entry_no')`),
-  seq: bigint("seq", { mode: "bigint" }).notNull().default(sql`nextval('semantic_entry_seq')`),
-  tenantId: text("tenant_id").notNull(),
-  keyId: text("key_id").notNull(),
-  endpoint: text("endpoint").notNull(),
-  model: text("model").notNull(),
-  namespace: bytea("namespace").notNull(),
-  family: bytea("family").notNull(),
-  embedder: text("embedder").notNull(),
-  text: text("text").notNull(),
-  codes: bytea("codes").notNull(),
-  scale: real("scale").notNull(),
-  answerKey: text("answer_key").notNull(),
-  jobId: text("job_id").notNull(),
-  attemptId: text("attempt_id").notNull(),
-  hits: integer("hits").notNull().default(0),
-  createdAtMs: instant("created_at_ms").notNull(),
-  expiresAtMs: instant("expires_at_ms").notNull(),
-  evictedAtMs: instant("evicted_at_ms"),
-  evictedWhy: text("evicted_why"),
-});
-
-export const semanticFamily = pgTable(
-  "semantic_family",
-  {
-    tenantId: text("tenant_id").notNull(),
-    family: bytea("family").notNull(),
-    endpoint: text("endpoint").notNull(),
-    model: text("model").notNull(),
-    state: text("state").notNull(),
-    version: integer("version").notNull(),
-    drifting: boolean("drifting").notNull(),
-    updatedAtMs: instant("updated_at_ms").notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.tenantId, t.family] })],
-);
-
-export const feedback = pgTable("feedback", {
-  id: text("id").primaryKey(),
-  tenantId: text("tenant_id").notNull(),
-  jobId: text("job_id").notNull(),
-  kind: text("kind").notNull(),
-  good: boolean("good"),
-  score: doublePrecision("score"),
-  comment: text("comment"),
-  createdAtMs: instant("created_at_ms").notNull(),
-});

@@ -1,8 +1,9 @@
 import { type Candidate, type Fallback, laneClass } from "@slowboat/contract";
 import { assert } from "@slowboat/kernel";
 import { type PriceBook, resolveModel } from "@slowboat/pricing";
-import { mayRun, type Option, options, toCandidate } from "./options.ts";
+import { mayRun, type Option, options } from "./options.ts";
 import type { ChainModel, PlanJob, Snapshot, TriedLane } from "./snapshot.ts";
+import { toCandidate } from "./to-candidate.ts";
 
 /** One model of a job's chain with every lane that could run it, judged. */
 export interface Level {

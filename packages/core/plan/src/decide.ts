@@ -1,9 +1,10 @@
 import { type Candidate, type FallbackTaken, type LaneId, laneClass } from "@slowboat/contract";
 import { formatUsd, LIMITS, nano } from "@slowboat/kernel";
 import { judgeChain, type Level, levelInTurn, whyNotBefore } from "./chain.ts";
-import { mayRun, type Option, toCandidate } from "./options.ts";
+import { mayRun, type Option } from "./options.ts";
 import { type Policy, policyOf } from "./policy.ts";
 import type { PlanJob, Snapshot, Verdict } from "./snapshot.ts";
+import { toCandidate } from "./to-candidate.ts";
 
 /** Least real-time capacity first; settles ties between lanes that cost the same. */
 const FRUGAL = ["cache", "pool", "batch", "flex", "realtime"] as const;

@@ -1,7 +1,8 @@
-import { type Candidate, type LaneId, laneClass, laneProvider } from "@slowboat/contract";
+import { type LaneId, laneClass, laneProvider } from "@slowboat/contract";
 import { quote, routeOn } from "@slowboat/pricing";
 import { cacheSavingNano } from "./cached-price.ts";
 import { flexCdf, poolBefore, poolCdf, poolMeanMs, poolTokens, realtimeCdf, realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
+import { leastChance, mendedCost, share } from "./mended-cost.ts";
 import { policyOf } from "./policy.ts";
 import { queueMs, rescueAtMs, rescueCdf } from "./rescue.ts";
 import { type LaneRoom, type LaneView, onModel, type PlanJob, roomKey, type Snapshot } from "./snapshot.ts";
@@ -51,14 +52,6 @@ export interface Mend {
   readonly waste: number;
 }
 
-/** What trying a lane with a rescue behind it costs in expectation and at most: p·c + (1 − p)·(c_rt + w·c). */
-export function mendedCost(priceNano: bigint, rescueNano: bigint, waste: number, inTime: number): { expectedNano: bigint; worstNano: bigint } {
-  const worstNano = rescueNano + share(priceNano, waste);
-  return { worstNano, expectedNano: share(priceNano, inTime) + share(worstNano, 1 - inTime) };
-}
-
-/** A share of an amount. Only for expectations and bounds, never for a posting. */
-const share = (amount: bigint, part: number): bigint => (amount * BigInt(Math.round(part * 1e6))) / 1_000_000n;
 const percent = (p: number): string => `${(p * 100).toFixed(1)} %`;
 
 /** The answer of last resort for the job: the allowed real-time lane that is fastest now, and what it costs. */
@@ -346,13 +339,6 @@ function rescued(context: Context, lane: LaneView, priceNano: bigint, deadlineAt
   return found;
 }
 
-/** The probability above which trying the cheap lane first pays: p* = w·c / (c_rt − c + w·c). */
-function leastChance(cheap: bigint, rt: bigint, waste: number): number {
-  const lost = waste * Number(cheap);
-  const gain = Number(rt - cheap) + lost;
-  return gain <= 0 ? 1 : Math.min(1, lost / gain);
-}
-
 /** Keeps a busy pool for the jobs that have no cheap way out: its bid price rises with its waiting time up to the whole saving. */
 function withBidPrice(judged: readonly Option[], context: Context): Option[] {
   const { rescue, snapshot, job } = context;
@@ -405,14 +391,3 @@ function patienceMs({ snapshot }: Context, lane: LaneId, slackMs: number): numbe
   const q95 = batchQuantile(0.95, snapshot.batchLines, snapshot.turnaround?.get(lane));
   return q95 === null ? 0 : Math.min(slackMs - q95 - 2 * policyOf(snapshot).cancelLagMs, slackMs * policyOf(snapshot).batchPatience);
 }
-
-/** An option as the record shows it. */
-export const toCandidate = (option: Option): Candidate => ({
-  lane: option.lane,
-  eligible: option.out === null,
-  why: option.why,
-  priceNano: option.priceNano?.toString() ?? null,
-  expectedNano: option.expectedNano?.toString() ?? null,
-  inTime: Number.isFinite(option.finishMs) ? Math.round(option.inTime * 1e4) / 1e4 : null,
-  ...(option.missed === null ? {} : { missed: Number(option.missed.toPrecision(3)) }),
-});

@@ -3,7 +3,8 @@ import type { FaultCode } from "@slowboat/kernel";
 import { baseline, type ModelRef, quote as priceOn } from "@slowboat/pricing";
 import { judgeChain } from "./chain.ts";
 import { admit } from "./decide.ts";
-import { type Mend, mendedCost } from "./options.ts";
+import { mendedCost } from "./mended-cost.ts";
+import type { Mend } from "./options.ts";
 import { type OutputModel, type OutputTokens, outputTokens } from "./outputs.ts";
 import type { PlanJob, Snapshot } from "./snapshot.ts";
 
