@@ -36,11 +36,11 @@ describe("bad input leaves nothing behind and says how to mend it", () => {
     await refused(`{"body":${"[".repeat(100_000)}${"]".repeat(100_000)}}`, 400, { code: "json_too_deep" });
   });
 
-  test("a cache mode that is none is refused, a likeness that would do among them: what counts as the same is not the caller's to loosen", async () => {
+  test("a cache mode that is none is refused, a bare likeness among them: what may be wrong is said as an error, not as a distance", async () => {
     for (const cache of ["maybe", "0.5", "similar", ""])
       await refused({ body: chat, cache }, 400, {
         param: "cache",
-        message: expect.stringContaining("known: auto, exact (or always), off (or never)"),
+        message: expect.stringContaining("known: auto, exact (or always), semantic, off (or never)"),
       });
     await refused({ body: chat, cache: 0.5 }, 400, { param: "cache" });
     await refused({ body: chat, cache_threshold: 0.5 }, 400, { message: expect.stringContaining("Unknown field 'cache_threshold'") });

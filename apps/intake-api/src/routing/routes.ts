@@ -26,6 +26,7 @@ export const routingRoutes: Mount = (app, deps) => {
     if (known.length >= ALIASES_MAX && !known.some((row) => row.alias === alias))
       throw fault("invalid-request", { message: `A tenant may have ${ALIASES_MAX} aliases; take one away first.` });
     const row = await deps.store.begin((tx) => setRoute(tx, { tenantId, alias, ...wish, nowMs: deps.clock.job() }));
+    deps.routes.forget(tenantId);
     return c.json(routeObject(row));
   });
 
@@ -34,6 +35,7 @@ export const routingRoutes: Mount = (app, deps) => {
     const alias = aliasOfPath(c);
     if (!(await deps.store.begin((tx) => deleteRoute(tx, { tenantId, alias }))))
       throw fault("not-found", { message: `There is no alias '${alias}'.` });
+    deps.routes.forget(tenantId);
     return c.json({ id: alias, object: "route", deleted: true });
   });
 };

@@ -21,6 +21,8 @@ export type RouteBook = ReadonlyMap<string, StoredRoute>;
 export interface RouteDesk {
   /** `through` is the transaction that the caller holds, so that nobody who holds a connection waits for a second one. */
   load(tenantId: string, through?: Sql): Promise<RouteBook>;
+  /** Reads a tenant's aliases anew the next time: this process has just changed them. */
+  forget(tenantId: string): void;
 }
 
 const FORMAT = 1;
@@ -60,11 +62,15 @@ export function openRouteDesk(sql: Sql, nowMs: () => number): RouteDesk {
       const book = read(through, tenantId, last);
       known.set(tenantId, { book, untilMs: nowMs() + KEPT_MS, last });
       book.then(
-        (routes) => known.set(tenantId, { book, untilMs: nowMs() + KEPT_MS, last: routes }),
+        (routes) => {
+          // What was forgotten meanwhile stays forgotten.
+          if (known.get(tenantId)?.book === book) known.set(tenantId, { book, untilMs: nowMs() + KEPT_MS, last: routes });
+        },
         // The next one asks again.
         () => known.delete(tenantId),
       );
       return book;
     },
+    forget: (tenantId) => void known.delete(tenantId),
   };
 }
