@@ -40,7 +40,8 @@ export async function leaseDispatch(
 }
 
 /**
- * Takes the lease on the lane's waiting dispatch that is due first, whichever bell rang; where the bell is for one whose worker died, on that. `null` when there is none.
+ * Takes the lease on the waiting dispatch that is due first of those on the lane that begin with the bell's tenant, whichever of them it rang for: a tenant's own work goes by deadline,
+ * tenants among each other by their shares. Where the bell is for one whose worker died, on that. `null` when there is none.
  */
 export async function leaseFirstDue(
   tx: Sql,
@@ -53,7 +54,7 @@ export async function leaseFirstDue(
       where state in ('queued', 'running', 'submitted') and lane = ${input.lane} and (lease_until_real_ms is null or lease_until_real_ms < ${input.realMs}::float8)
         and (state = 'queued' or (state = 'running' and id = ${input.bellFor}))
         and (select a.tenant_id from attempt a where a.dispatch_id = dispatch.id and a.dispatch_id is not null limit 1)
-          = (select a.tenant_id from attempt a where a.dispatch_id = ${input.bellFor} and a.dispatch_id is not null limit 1)
+          is not distinct from (select a.tenant_id from attempt a where a.dispatch_id = ${input.bellFor} and a.dispatch_id is not null limit 1)
       order by (state = 'running') desc, due_at_ms nulls first, id limit 1 for update skip locked)
     returning ${tx.unsafe(COLUMNS)}`;
   return rows[0] ?? null;

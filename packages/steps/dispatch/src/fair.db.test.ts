@@ -68,8 +68,9 @@ test(
     const other = await seedTenant(world.database.store);
     const mine = new Set(await world.accept(50, { ...urgent, ...other }));
     await look();
-    const from = order.length;
     await until(() => order.filter((tenant) => tenant === other.tenantId).length === 50, "the other's 50 set out", PATIENCE_MS);
+    // From the first of them that was at the gate: how long Postgres takes to read their chunk is not a question of shares.
+    const from = order.indexOf(other.tenantId);
     const last = order.lastIndexOf(other.tenantId);
     const flooded = order.slice(from, last).filter((tenant) => tenant !== other.tenantId).length;
     // All turns are of one size: as many as the other's, twice one turn, and what was in flight when it came.
@@ -101,8 +102,8 @@ test(
     await until(() => order.length >= 300, "both are served", PATIENCE_MS);
     await end();
     const seen = order.slice(20, 300).filter((tenant) => tenant === heavy.tenantId).length / 280;
-    expect(seen).toBeGreaterThan(0.7);
-    expect(seen).toBeLessThan(0.8);
+    expect(seen).toBeGreaterThan(0.67);
+    expect(seen).toBeLessThan(0.83);
   },
   3 * PATIENCE_MS,
 );
