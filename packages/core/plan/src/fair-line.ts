@@ -38,7 +38,7 @@ const TENANTS_MAX = 10_000;
 export function createFairLine<T extends FairTurn>(weight: (tenant: string) => number = () => 1): FairLine<T> {
   const waiting = new Set<T>();
   const byTenant = new Map<string, T[]>();
-  let shares = createFairShares(weight);
+  let shares = createFairShares(weight, true);
   const seen = new Set<string>();
   let lastUrgent = false;
   let urgentTurns = 0;
@@ -56,7 +56,7 @@ export function createFairLine<T extends FairTurn>(weight: (tenant: string) => n
   };
   const note = (tenant: string): void => {
     if (seen.size >= TENANTS_MAX && waiting.size === 0) {
-      shares = createFairShares(weight);
+      shares = createFairShares(weight, true);
       seen.clear();
     }
     seen.add(tenant);

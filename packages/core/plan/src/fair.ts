@@ -10,8 +10,8 @@ interface Share {
  */
 export interface FairShares {
   /**
-   * A tenant's first waiting job arrived: it starts level with the least served of those that wait, or with whoever was served last where none does, so that no
-   * credit is banked.
+   * A tenant's first waiting job arrived: it starts level with the least served of those that wait, so that no credit is banked. Where none waits, and `carries` was
+   * asked for, it starts level with whoever was served last.
    */
   wake(tenant: string): void;
   /** Its last waiting job is gone. */
@@ -22,8 +22,11 @@ export interface FairShares {
   charge(tenant: string, work: number): void;
 }
 
-/** Counters for tenants of equal shares, or of those given by `weight`. */
-export function createFairShares(weight: (tenant: string) => number = () => 1): FairShares {
+/**
+ * Counters for tenants of equal shares, or of those given by `weight`. `carries`: an empty line does not wipe out what was served before it, as suits a line that
+ * is empty again and again; the bound then holds for those who have waited together since.
+ */
+export function createFairShares(weight: (tenant: string) => number = () => 1, carries = false): FairShares {
   const shares = new Map<string, Share>();
   let level = 0;
   const of = (tenant: string): Share => {
@@ -50,7 +53,7 @@ export function createFairShares(weight: (tenant: string) => number = () => 1): 
     charge(tenant, work) {
       const share = of(tenant);
       share.served += work / weight(tenant);
-      level = share.served;
+      if (carries) level = share.served;
     },
   };
 }
