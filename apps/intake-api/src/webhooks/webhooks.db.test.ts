@@ -68,8 +68,10 @@ describe("a rightly signed event", () => {
       const body = event("batch_a", type);
       expect(await post(body, signed(body))).toMatchObject({ status: 200, json: { received: true } });
       expect(await nextPoll(id)).toBe(intake.clock.job());
-      await until(() => rung.includes(id), "the batch's bell rings");
+      // A bell on a busy machine may be late; the poll itself is due at once, whatever the bell does.
+      await until(() => rung.includes(id), "the batch's bell rings", 45_000);
     },
+    60_000,
   );
 
   test("of an unknown batch, of one that has ended, of another kind or without a batch is answered just the same, and changes nothing", async () => {
