@@ -27,9 +27,10 @@ beforeEach(async () => {
   await intake.store.sql`delete from dispatch`;
 });
 
-/** A submitted batch whose next poll is a quarter of an hour away. */
+let made = 0;
+/** A submitted batch whose next poll is a quarter of an hour away, under an id of its own: the bell of a batch that is being polled is not rung again. */
 async function submitted(ref: string, over: { lane?: string; state?: string } = {}): Promise<string> {
-  const id = `dsp_${ref}`;
+  const id = `dsp_${ref}_${++made}`;
   const nowMs = intake.clock.job();
   await intake.store.sql`
     insert into dispatch (id, lane, account, endpoint, model, state, jobs, emulated, enqueued_real_ms, provider_ref, next_poll_at_ms, created_at_ms, submitted_at_ms)
@@ -68,10 +69,8 @@ describe("a rightly signed event", () => {
       const body = event("batch_a", type);
       expect(await post(body, signed(body))).toMatchObject({ status: 200, json: { received: true } });
       expect(await nextPoll(id)).toBe(intake.clock.job());
-      // A bell on a busy machine may be late; the poll itself is due at once, whatever the bell does.
-      await until(() => rung.includes(id), "the batch's bell rings", 45_000);
+      await until(() => rung.includes(id), "the batch's bell rings");
     },
-    60_000,
   );
 
   test("of an unknown batch, of one that has ended, of another kind or without a batch is answered just the same, and changes nothing", async () => {
@@ -91,7 +90,7 @@ describe("a rightly signed event", () => {
     ];
     for (const body of bodies) expect(await post(body, signed(body)), body.slice(0, 80)).toMatchObject({ status: 200, text: '{"received":true}' });
     expect(await Promise.all([known, ended, elsewhere].map(nextPoll))).toEqual(before);
-    expect(rung).toEqual([]);
+    expect(rung.filter((id) => [known, ended, elsewhere].includes(id))).toEqual([]);
   });
 
   test("that comes twice, late or out of order asks for one poll and says nothing of the batch's state", async () => {
@@ -100,10 +99,10 @@ describe("a rightly signed event", () => {
       const body = event("batch_a", type);
       expect((await post(body, signed(body, { ageMs: 4 * MINUTE }))).status).toBe(200);
     }
-    await until(() => rung.length > 0, "it rings");
+    await until(() => rung.includes(id), "it rings");
     const [row] = await intake.store.sql`select state, provider_status as status, ended_at_ms as "endedAtMs" from dispatch where id = ${id}`;
     expect(row).toEqual({ state: "submitted", status: null, endedAtMs: null });
-    expect(rung).toEqual([id]);
+    expect(rung.filter((one) => one === id)).toHaveLength(1);
   });
 
   test("one of several signatures is enough, as while a secret is exchanged", async () => {
@@ -144,7 +143,7 @@ describe("refused, in OpenAI's error shape and without effect, is", () => {
     const reply = await post(body, headers);
     expect(reply).toMatchObject({ status, json: { error: { type: "invalid_request_error", code } } });
     expect(await nextPoll(id)).toBe(before);
-    expect(rung).toEqual([]);
+    expect(rung).not.toContain(id);
   };
 
   test("another secret's signature, or none that we know the kind of", async () => {
