@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { guard, nearDuplicates } from "./index.ts";
+import { guard } from "./index.ts";
 
 test.each([
   ["Where is order 48213?", "Where is order 48231?", "identifiers differ"],
@@ -40,33 +40,4 @@ test.each([
   ["The steps are 1) load and 2) save.", "Load it, then save it: these are the steps."],
 ])("nothing keeps apart: %s / %s", (a, b) => {
   expect(guard(a, b)).toEqual([]);
-});
-
-const unit = (angle: number): number[] => [Math.cos(angle), Math.sin(angle)];
-
-test("in a batch near questions follow one representative, guards keep apart what is near, and the loner is in no cluster", () => {
-  const rows = [
-    { id: "1", text: "how do I open the gate", vector: unit(0) },
-    { id: "2", text: "how can I open the gate", vector: unit(0.2) },
-    { id: "3", text: "how do I open gate 7", vector: unit(0.05) },
-    { id: "4", text: "opening the gate, how", vector: unit(0.1) },
-    { id: "5", text: "what is a mutex", vector: unit(2) },
-  ];
-  expect(nearDuplicates(rows)).toEqual([
-    {
-      representative: "1",
-      members: [
-        { id: "4", similarity: expect.closeTo(Math.cos(0.1), 9) },
-        { id: "2", similarity: expect.closeTo(Math.cos(0.2), 9) },
-      ],
-    },
-  ]);
-  expect(nearDuplicates(rows, { similarity: 0.999 })).toEqual([]);
-});
-
-test("a chain of neighbours does not become one cluster: every member is near its representative", () => {
-  const rows = Array.from({ length: 12 }, (_, at) => ({ id: String(at), text: "how do I open the gate", vector: unit(at * 0.3) }));
-  for (const { representative, members } of nearDuplicates(rows, { similarity: 0.9 })) {
-    for (const { id } of members) expect(Math.abs(Number(id) - Number(representative)) * 0.3).toBeLessThan(0.46);
-  }
 });

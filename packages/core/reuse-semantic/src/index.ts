@@ -7,7 +7,6 @@ export { decideReuse } from "./decide.ts";
 export { guard } from "./guard.ts";
 export { readState, writeState } from "./keep-state.ts";
 export { complain, learn, noteReuse, teach } from "./learn.ts";
-export { type BatchRow, type Cluster, nearDuplicates } from "./near-duplicates.ts";
 export { contextDigest, type Standalone, standaloneText } from "./standalone-text.ts";
 export { emptyState, type ReuseState } from "./state.ts";
 export { ttlOf } from "./ttl-of.ts";

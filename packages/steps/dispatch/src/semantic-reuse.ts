@@ -1,6 +1,6 @@
 import type { Decision, ReuseTaken } from "@slowboat/contract";
+import type { SemanticHit } from "@slowboat/reuse";
 import { closeReused, type DecidedAsk, type DueJob, readDecided, type Sql } from "@slowboat/store";
-import type { SemanticHit } from "./interactive/semantic-calls.ts";
 
 /** A hit as its decision tells it. */
 export const reuseTaken = ({ entryId, jobId, score, threshold, propensity, reasons }: Omit<SemanticHit, "attemptId">): ReuseTaken => ({

@@ -1,5 +1,5 @@
 import type { Rng } from "@slowboat/kernel";
-import type { Question } from "@slowboat/reuse";
+import type { Question, SemanticHit } from "@slowboat/reuse";
 import { type Clock, groupCommit, type Logger } from "@slowboat/runtime";
 import { type AskDecision, anySemantic, type LoggedAsk, logAsks, type Store } from "@slowboat/store";
 import { type Codes, createVectorIndex } from "@slowboat/vectors";
@@ -7,17 +7,6 @@ import { createEncoder, type Encoder } from "./encoder.ts";
 import { createFamilies } from "./families.ts";
 import { type LookDeps, type Looked, lookNear } from "./look.ts";
 import { createSpaces, type Spaces } from "./spaces.ts";
-
-/** An answer that may be given to a question that means the same. */
-export interface SemanticHit {
-  readonly entryId: string;
-  readonly jobId: string;
-  readonly attemptId: string;
-  readonly score: number;
-  readonly threshold: number;
-  readonly propensity: number;
-  readonly reasons: readonly string[];
-}
 
 /** What became of a question that somebody waits for. */
 export interface Asked {

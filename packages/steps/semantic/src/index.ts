@@ -8,7 +8,6 @@ export {
   closeSemantic,
   openSemantic,
   type SemanticCalls,
-  type SemanticHit,
   type SemanticParts,
   type SemanticSettings,
   semanticCalls,

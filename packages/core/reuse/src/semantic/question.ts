@@ -57,3 +57,15 @@ function maySemantic(endpoint: Endpoint, value: QuestionOf["value"], asked: bool
   if (typeof value["n"] === "number" && value["n"] > 1) return false;
   return asked || typeof value["temperature"] !== "number" || value["temperature"] === 0;
 }
+
+/** A kept answer to another question that means the same, and what speaks for it. */
+export interface SemanticHit {
+  readonly entryId: string;
+  /** The job and the attempt that its answer was made for. */
+  readonly jobId: string;
+  readonly attemptId: string;
+  readonly score: number;
+  readonly threshold: number;
+  readonly propensity: number;
+  readonly reasons: readonly string[];
+}

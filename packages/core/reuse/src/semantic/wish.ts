@@ -17,12 +17,11 @@ export interface ReuseWish {
   readonly semantic: SemanticTerms | null;
 }
 
-/** What a tenant lets be reused by meaning; `judge` is a model that may be asked about near misses, where its work is queued. */
+/** What a tenant lets be reused by meaning. */
 export interface SemanticSettings {
   readonly on: boolean;
   readonly maxError: number;
   readonly ttlMs: number | null;
-  readonly judge: string | null;
 }
 
 /** The allowed error where nobody names one. */
@@ -30,7 +29,7 @@ const MAX_ERROR_USUAL = 0.01;
 export const MAX_ERROR_MOST = 0.2;
 const TTL_MOST_MS = 3_650 * 86_400_000;
 
-const OFF: SemanticSettings = { on: false, maxError: MAX_ERROR_USUAL, ttlMs: null, judge: null };
+const OFF: SemanticSettings = { on: false, maxError: MAX_ERROR_USUAL, ttlMs: null };
 
 /** The settings as a tenant's row keeps them; a row without any, or one that cannot be read, lets nothing be reused. */
 export function storedSemantic(json: string | null): SemanticSettings {

@@ -49,7 +49,7 @@ export async function measureHits(options: Pick<BenchOptions, "quick" | "profile
     const worker = fileURLToPath(new URL("../stack/upstream-worker.ts", import.meta.url));
     const upstream = await startChild({ main: worker, args: ["700"], env: {}, logPath: join(ground.dir, "logs", "upstream.log") });
     stops.push(upstream.stop);
-    const reuse = JSON.stringify({ on: true, maxError: 0.05, ttlMs: null, judge: null });
+    const reuse = JSON.stringify({ on: true, maxError: 0.05, ttlMs: null });
     await ground.store.begin((tx) => setTenant(tx, { name: "bench", semanticCache: reuse }));
     const apps = await startApps(ground, { upstreamUrl: `http://127.0.0.1:${String(upstream.ready["port"])}`, profileDir: options.profileDir });
     stops.push(apps.stop);

@@ -1,9 +1,9 @@
 import type { LaneId } from "@slowboat/contract";
-import { mayReuse, questionOf, reuseKey } from "@slowboat/reuse";
+import { mayReuse, questionOf, reuseKey, type SemanticHit } from "@slowboat/reuse";
 import { findReusable, type KeptAnswer, readAnswer, type Sql } from "@slowboat/store";
 import { replayEvents } from "./replay-events.ts";
 import type { InteractiveRequest } from "./request.ts";
-import type { SemanticAsked, SemanticCalls, SemanticHit } from "./semantic-calls.ts";
+import type { SemanticAsked, SemanticCalls } from "./semantic-calls.ts";
 
 /** A kept answer and the attempt that holds it; `semantic` where it is one to another question that means the same, `events` where the caller wants a stream. */
 export type Hit = KeptAnswer & { readonly attemptId: string; readonly semantic: SemanticHit | null; readonly events: readonly string[] | null };

@@ -1,15 +1,4 @@
-import type { Question } from "@slowboat/reuse";
-
-/** An answer to another question that means the same. */
-export interface SemanticHit {
-  readonly entryId: string;
-  readonly jobId: string;
-  readonly attemptId: string;
-  readonly score: number;
-  readonly threshold: number;
-  readonly propensity: number;
-  readonly reasons: readonly string[];
-}
+import type { Question, SemanticHit } from "@slowboat/reuse";
 
 /** A question that was looked up. */
 export interface SemanticAsked {

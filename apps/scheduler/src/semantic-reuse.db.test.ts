@@ -1,6 +1,17 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import {
+  createInteractive,
+  createMeter,
+  createPromptTraffic,
+  createQuotas,
+  type Interactive,
+  type InteractiveReply,
+  type InteractiveRequest,
+  type PlanDeps,
+  planDue,
+} from "@slowboat/dispatch";
 import { newId } from "@slowboat/kernel";
 import type { CallLane, Lane } from "@slowboat/lanes";
 import { loadPriceBook, resolveModel, STANDARD_PRICES } from "@slowboat/pricing";
@@ -23,17 +34,6 @@ import {
   testRng,
 } from "@slowboat/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import {
-  createInteractive,
-  createMeter,
-  createPromptTraffic,
-  createQuotas,
-  type Interactive,
-  type InteractiveReply,
-  type InteractiveRequest,
-  type PlanDeps,
-  planDue,
-} from "./index.ts";
 
 const MODEL = "gpt-5.4-mini";
 const WISH: ReuseWish = { mode: "exact", semantic: { maxError: 0.02, ttlMs: null, asked: true } };
