@@ -82,7 +82,7 @@ await runServices(
     connections,
     bells,
     loop("settle-sweep", SETTLE_SWEEP_MS, drain, logger),
-    loop("release-sweep", SETTLE_SWEEP_MS, release, logger),
+    loop("release-sweep", 1_000, release, logger),
     loop("finalise-sweep", 1_000, (signal) => finaliser.sweep(signal), logger),
     loop("deliver-sweep", 1_000, deliver, logger),
     loop("retention-sweep", 30_000, retain, logger),

@@ -12,16 +12,13 @@ export interface TriedAttempt {
   readonly model: string | null;
   /** What it would have cost (nano-USD), where that was known. */
   readonly estimateNano: bigint | null;
-  /** Of a line whose batch was cancelled: when its own rescue had to begin (job ms); `null` where nothing had to be rescued. */
-  readonly latestStartAtMs: number | null;
 }
 
 /** The attempts of these jobs that brought nothing, oldest first. */
 export async function readTried(tx: Sql, jobIds: readonly string[]): Promise<TriedAttempt[]> {
   if (jobIds.length === 0) return [];
   return await tx<TriedAttempt[]>`
-    select job_id as "jobId", lane, state, error_code as "errorCode", outcome, model, estimate_nano as "estimateNano",
-      case when error_code = 'cancelled' then (decision::jsonb ->> 'latestStartAtMs')::float8 end as "latestStartAtMs"
+    select job_id as "jobId", lane, state, error_code as "errorCode", outcome, model, estimate_nano as "estimateNano"
     from attempt
     where job_id = any(${jobIds as string[]}::text[]) and state in ('void', 'unknown') order by job_id, seq`;
 }

@@ -34,6 +34,18 @@ export interface FairLine<T extends FairTurn> {
 /** Counters are forgotten beyond this many tenants, when none waits. */
 const TENANTS_MAX = 10_000;
 
+/** Where a turn stands among its tenant's own, which are in order: behind all that are due no later. */
+function placeOf(turns: readonly FairTurn[], { dueAtMs }: FairTurn): number {
+  let low = 0;
+  let high = turns.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((turns[middle] as FairTurn).dueAtMs <= dueAtMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Opens an empty line for tenants of equal shares, or of those given by `weight`. */
 export function createFairLine<T extends FairTurn>(weight: (tenant: string) => number = () => 1): FairLine<T> {
   const waiting = new Set<T>();
@@ -47,6 +59,7 @@ export function createFairLine<T extends FairTurn>(weight: (tenant: string) => n
     if (!waiting.delete(turn)) return false;
     if (turn.urgent) urgentTurns--;
     const mine = byTenant.get(turn.tenant) ?? [];
+    // The first of them goes nearly always, and is found at once.
     mine.splice(mine.indexOf(turn), 1);
     if (mine.length === 0) {
       byTenant.delete(turn.tenant);
@@ -71,7 +84,7 @@ export function createFairLine<T extends FairTurn>(weight: (tenant: string) => n
       if (turn.urgent) urgentTurns++;
       const mine = byTenant.get(turn.tenant);
       if (mine !== undefined) {
-        mine.push(turn);
+        mine.splice(placeOf(mine, turn), 0, turn);
         return;
       }
       byTenant.set(turn.tenant, [turn]);
@@ -81,7 +94,7 @@ export function createFairLine<T extends FairTurn>(weight: (tenant: string) => n
     peek: () => {
       if (urgentTurns > 0 && (!lastUrgent || urgentTurns === waiting.size)) return first([...waiting].filter((turn) => turn.urgent));
       const tenant = shares.next();
-      return tenant === null ? null : first(byTenant.get(tenant) ?? []);
+      return tenant === null ? null : (byTenant.get(tenant)?.[0] ?? null);
     },
     serve: (turn) => {
       if (!drop(turn)) return;

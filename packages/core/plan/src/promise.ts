@@ -105,7 +105,7 @@ export function classOf(
 ): { readonly class: AdmissionClass; readonly why: string } {
   if (pieces.some((piece) => piece.missed === null)) return { class: "best_effort", why: "without a deadline there is nothing to promise" };
   const missed = 1 - pieces.reduce((p, piece) => p * (1 - (piece.missed ?? 1)), 1);
-  const late = `late with ${(missed * 100).toPrecision(2)} %`;
+  const late = `late with ${missed < 1e-4 ? "less than 0.01" : (missed * 100).toPrecision(2)} %`;
   if (missed > POLICY.likelyMiss) return { class: "best_effort", why: `${late}, more than the ${POLICY.likelyMiss * 100} % of a likely one` };
   const together = [...book, ...pieces.flatMap(({ demand }) => (demand === null ? [] : [promisedOf(demand)]))];
   const resources = new Set(pieces.flatMap(({ demand }) => (demand === null ? [] : [demand.resource])));

@@ -6,6 +6,7 @@ import { admit } from "./decide.ts";
 import { mendedCost } from "./mended-cost.ts";
 import type { Mend } from "./options.ts";
 import { type OutputModel, type OutputTokens, outputTokens } from "./outputs.ts";
+import { rescuePriceNano } from "./rescue-price.ts";
 import type { PlanJob, Snapshot } from "./snapshot.ts";
 
 /** What lines of one kind have in common: everything but their sizes. */
@@ -50,6 +51,7 @@ export interface QuotedLine {
   readonly lane: LaneId | null;
   readonly unpriced: boolean;
   readonly cost: Spread;
+  /** What a budget would hold for it. */
   readonly reservationNano: bigint;
   readonly refusal: LineRefusal | null;
 }
@@ -83,6 +85,10 @@ export function lineQuoter(kind: QuoteKind, view: Snapshot, nowMs: number): (lin
     if (choices.size < MEMO) choices.set(key, choice);
     return choice;
   };
+  // What a budget would hold for the line, by the same function.
+  const { candidates, fallbacks = [], allow, deny, maxCostNano } = kind.job;
+  const models = [{ candidates }, ...fallbacks.filter((model) => model.refused === null)];
+  const asked = { models, allow, deny, maxCostNano, lanes: view.lanes.map(({ id }) => id), interactive: false };
   return (line) => {
     const { inputTokens } = line;
     const tokens = lengths.get(line.limit) ?? outputTokens(kind.outputs, line.limit);
@@ -96,10 +102,11 @@ export function lineQuoter(kind: QuoteKind, view: Snapshot, nowMs: number): (lin
     const own = priced(lane, candidates);
     if (own === null) return { ...nothing, unpriced: true };
     const rescue = mend === null ? null : priced(mend.lane, candidates);
-    if (mend === null || rescue === null) return { ...nothing, cost: own, reservationNano: own.high };
+    const reservationNano = rescuePriceNano(view.book, { ...asked, inputTokens, outputTokens: line.outputTokens }, nowMs);
+    if (reservationNano === null) return { ...nothing, unpriced: true };
+    if (mend === null || rescue === null) return { ...nothing, cost: own, reservationNano };
     const { expectedNano } = mendedCost(own.expected, rescue.expected, mend.waste, inTime);
-    const { worstNano } = mendedCost(own.high, rescue.high, mend.waste, 0);
-    return { ...nothing, cost: { ...own, expected: expectedNano }, reservationNano: worstNano };
+    return { ...nothing, cost: { ...own, expected: expectedNano }, reservationNano };
   };
 }
 

@@ -7,7 +7,7 @@ import { POLICY } from "./policy.ts";
 const CACHED_TOKENS = 1_024;
 
 /** What is to be held for, before any lane is chosen. Tokens are estimates; the output is its bound, or a high quantile. */
-interface RescueAsk {
+export interface RescueAsk {
   /** Who may answer: of the model asked for, and of each that may stand in for it. */
   readonly models: readonly { readonly candidates: readonly ModelRef[] }[];
   readonly inputTokens: number;
@@ -66,7 +66,7 @@ export function holdNano(
  * written to a cache where that costs more, and what a batch that is cancelled for the rescue leaves behind. Never above the job's own
  * bound. `null` where a model of the chain has no price.
  */
-function rescuePriceNano(book: PriceBook, ask: RescueAsk, nowMs: number): bigint | null {
+export function rescuePriceNano(book: PriceBook, ask: RescueAsk, nowMs: number): bigint | null {
   const lanes = ask.lanes.filter((id) => (ask.allow === null || ask.allow.includes(id)) && !ask.deny?.includes(id));
   let most = 0n;
   let wasted = 0n;

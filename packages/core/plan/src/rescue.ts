@@ -116,17 +116,19 @@ export interface OpenBatch {
   /** Lines that its provider says are done; absent or few where it does not tell. */
   readonly done?: number | undefined;
   readonly seen?: Turnaround | undefined;
+  /** The house's own where absent. */
+  readonly policy?: Policy | undefined;
 }
 
 /**
  * P(the batch ends within a further `ms`). Where its progress can be seen, what is left is expected to go at the pace of what is done, standstills counted in, as
  * Wu et al. do it for divisible work (NSDI 2024); where it cannot, its age alone speaks.
  */
-export function endsWithin({ ageMs, lines, done = 0, seen }: OpenBatch, ms: number): number {
+export function endsWithin({ ageMs, lines, done = 0, seen, policy = POLICY }: OpenBatch, ms: number): number {
   if (ms <= 0) return 0;
-  if (done < Math.min(lines, POLICY.progressLines)) return batchCdfGiven(ageMs, ms, lines, seen);
+  if (done < Math.min(lines, policy.progressLines)) return batchCdfGiven(ageMs, ms, lines, seen);
   const leftMs = (ageMs * Math.max(0, lines - done)) / done;
-  return leftMs === 0 ? 1 : logNormalCdf(ms, leftMs, POLICY.progressSigma);
+  return leftMs === 0 ? 1 : logNormalCdf(ms, leftMs, policy.progressSigma);
 }
 
 /** A batch with some lines whose rescue is due. Amounts are what the lines cost on the batch lane, in nano-USD. */
@@ -156,8 +158,6 @@ export interface SlowBatch extends OpenBatch {
   readonly realtimeNano: bigint;
   /** Job ms until the first of them would have to be rescued. */
   readonly roomMs: number;
-  /** The house's own where absent. */
-  readonly policy?: Policy | undefined;
 }
 
 /**

@@ -192,7 +192,7 @@ function decideAll(
     }
     const view = { ...snapshot, pool: pool?.view() ?? null, batchLines: (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job) };
     const role = roleAfter(job, tried, view, nowMs);
-    const facts = { nowMs, cached: source !== null, tried, role, shared: sharedBy(job), rooms: board.roomsOf(job) };
+    const facts = { cached: source !== null, tried, role, shared: sharedBy(job), rooms: board.roomsOf(job) };
     const asked = toPlanJob(job, view, facts);
     const startedMs = performance.now();
     const verdict = withInputs(decide(asked, view, nowMs), asked, view);

@@ -1,4 +1,4 @@
-import { type Decision, type Endpoint, type LaneId, laneClass, laneProvider, storedFallbacks, storedRoute } from "@slowboat/contract";
+import { type Decision, type Endpoint, type LaneId, laneProvider, storedFallbacks, storedRoute } from "@slowboat/contract";
 import { chainOf, onModel, type PlanJob, rescueAtMs, type Snapshot, type TriedLane } from "@slowboat/plan";
 import { type ModelRef, resolveModel } from "@slowboat/pricing";
 import type { DueJob, TriedAttempt } from "@slowboat/store";
@@ -13,7 +13,6 @@ export function toPlanJob(
     readonly role: Decision["role"];
     readonly shared?: PlanJob["shared"];
     readonly rooms?: PlanJob["rooms"];
-    readonly nowMs: number;
   },
 ): PlanJob {
   const known = resolveModel(snapshot.book, job.model);
@@ -35,7 +34,7 @@ export function toPlanJob(
     rooms: facts.rooms,
     interactive: false,
     attempts: counted(facts.tried),
-    lanesTried: facts.tried.map((attempt) => toTried(attempt, facts.nowMs)),
+    lanesTried: facts.tried.map(toTried),
     role: facts.role,
     fallbacks: chainOf(snapshot.book, storedFallbacks(job.fallbacks)),
     first: firstOf(job.route),
@@ -80,21 +79,15 @@ export function isGivenUp(
   return job.attempts > 0 && last !== "missed" && last !== "recalled" && last !== "unheard" && isPastPatience(job, nowMs);
 }
 
-type Ended = Pick<TriedAttempt, "lane" | "outcome" | "errorCode" | "latestStartAtMs">;
-
-/** A line whose batch was cancelled, be it for its own sake or for another line's. */
-const wasCancelled = ({ lane, outcome, errorCode }: Ended): boolean =>
-  laneClass(lane) === "batch" && outcome === "missed" && errorCode === "cancelled";
-
-/** Its batch was cancelled for another line: it has the time that it was placed with, and nothing speaks against a batch. */
-const wasSpared = (attempt: Ended, nowMs: number): boolean =>
-  wasCancelled(attempt) && (attempt.latestStartAtMs === null || attempt.latestStartAtMs > nowMs);
-
-/** The role of the next attempt: a rescue where a batch was cancelled and no time is left for another one, a retry after anything else. */
-export function roleAfter(job: DueJob, tried: readonly Ended[], snapshot: Snapshot, nowMs: number): Decision["role"] {
+/** The role of the next attempt: a rescue where its batch was taken back and no time is left for another one, a retry after anything else. */
+export function roleAfter(
+  job: DueJob,
+  tried: readonly Pick<TriedAttempt, "lane" | "outcome">[],
+  snapshot: Snapshot,
+  nowMs: number,
+): Decision["role"] {
   const last = tried.at(-1);
   if (!last) return "try";
-  if (wasCancelled(last)) return wasSpared(last, nowMs) ? "retry" : "rescue";
   const view = snapshot.lanes.find(({ id }) => id === laneProvider(last.lane));
   if (last.outcome !== "recalled" || view === undefined || job.deadlineAtMs === null) return "retry";
   const facts = { outputTokens: job.outputTokensEst, deadlineAtMs: job.deadlineAtMs, together: snapshot.batchLines };
@@ -104,8 +97,8 @@ export function roleAfter(job: DueJob, tried: readonly Ended[], snapshot: Snapsh
 const OUTCOMES: readonly string[] = ["refused", "rejected", "parked", "missed", "recalled", "unsent", "unheard"] satisfies TriedLane["outcome"][];
 
 /** A row from before outcomes were kept counts as refused: it may go again. */
-const toTried = (attempt: TriedAttempt, nowMs: number): TriedLane => {
-  const { lane, model, outcome } = attempt;
-  const known = outcome !== null && OUTCOMES.includes(outcome) && !wasSpared(attempt, nowMs);
-  return { lane, model, outcome: known ? (outcome as TriedLane["outcome"]) : "refused" };
-};
+const toTried = ({ lane, model, outcome }: TriedAttempt): TriedLane => ({
+  lane,
+  model,
+  outcome: outcome !== null && OUTCOMES.includes(outcome) ? (outcome as TriedLane["outcome"]) : "refused",
+});

@@ -72,7 +72,7 @@ export async function rescueDue(
 function delayReason(snapshot: Snapshot, { job, at }: Late, cancelled: boolean, nowMs: number): DelayReason {
   const rescue = laneProvider(at.lane);
   const looked = () => {
-    const asked = toPlanJob(job, snapshot, { nowMs, cached: false, tried: [], role: "rescue" });
+    const asked = toPlanJob(job, snapshot, { cached: false, tried: [], role: "rescue" });
     const candidates = candidatesOf(asked, snapshot, nowMs).filter(({ lane }) => lane === at.lane || lane === rescue);
     return { candidates, inputs: decisionInputs(asked, snapshot, candidates) };
   };
@@ -155,9 +155,8 @@ async function hedge(tx: Sql, snapshot: Snapshot, late: readonly Late[], nowMs: 
       outcome: "refused",
       model: null,
       estimateNano: at.estimateNano,
-      latestStartAtMs: null,
     };
-    const facts = { nowMs, cached: false, tried: [...tried.filter((row) => row.jobId === job.id), running], role: "hedge" as const };
+    const facts = { cached: false, tried: [...tried.filter((row) => row.jobId === job.id), running], role: "hedge" as const };
     const deny: LaneId[] = [...batches, at.lane, ...(job.lanesDeny ?? [])];
     const asked = { ...toPlanJob(job, snapshot, facts), deny };
     const verdict = withInputs(decide(asked, snapshot, nowMs), asked, snapshot);
