@@ -7,6 +7,7 @@ import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { data, look, say } from "../terminal.ts";
 import { apiOf, type GlobalFlags } from "./place.ts";
 import { drawQuote, type QuoteShown } from "./quote-table.ts";
+import { parsed, readAll } from "./read-input.ts";
 import { withZone } from "./submit.ts";
 
 /** What `quote` may be told. */
@@ -101,24 +102,4 @@ function fromBytes(bytes: Buffer): Input {
   if (text === "") throw new Ended(EXIT.usage, "The input is empty.");
   const whole = parsed(text);
   return whole !== null && whole["custom_id"] === undefined ? { kind: "job", text } : { kind: "lines", blob: new Blob([new Uint8Array(bytes)]) };
-}
-
-async function readAll(stream: NodeJS.ReadStream): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    size += (chunk as Buffer).length;
-    if (size > LIMITS.batchFileBytes) throw new Ended(EXIT.usage, `stdin has more than ${LIMITS.batchFileBytes} bytes.`);
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks);
-}
-
-function parsed(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
 }

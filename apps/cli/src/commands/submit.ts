@@ -6,6 +6,7 @@ import type { Config } from "../config.ts";
 import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { data, say } from "../terminal.ts";
 import { type Api, apiOf, type GlobalFlags } from "./place.ts";
+import { parsed, readAll } from "./read-input.ts";
 import { waitFor } from "./watch.ts";
 
 /** What `submit` may be told. */
@@ -47,17 +48,6 @@ async function openInput(file: string): Promise<Input> {
   return { kind: "batch", blob: await openAsBlob(file), name: file.split("/").at(-1) ?? file, endpoint: endpointOf(await firstLine(file)) };
 }
 
-async function readAll(stream: NodeJS.ReadStream): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    size += (chunk as Buffer).length;
-    if (size > LIMITS.batchFileBytes) throw new Ended(EXIT.usage, `stdin has more than ${LIMITS.batchFileBytes} bytes.`);
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks);
-}
-
 /** One JSON object without a `custom_id` is a job; anything else is lines. */
 function fromText(bytes: Buffer, name: string): Input {
   const text = bytes
@@ -73,15 +63,6 @@ function fromText(bytes: Buffer, name: string): Input {
     name,
     endpoint: endpointOf(text.slice(0, text.indexOf("\n") < 0 ? undefined : text.indexOf("\n"))),
   };
-}
-
-function parsed(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
 }
 
 async function firstLine(file: string): Promise<string> {

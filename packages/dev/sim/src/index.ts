@@ -5,6 +5,7 @@
  */
 export { type SimJob, workOf } from "./job.ts";
 export { linearBound, loadSolver } from "./linear-bound.ts";
+export { openWorld } from "./open-world.ts";
 export { ALL_REALTIME, BASELINES, OURS } from "./policies.ts";
 export type { Policy } from "./policy.ts";
 export type { Luck, WorldSpec } from "./spec.ts";

@@ -1,7 +1,7 @@
 import { type Endpoint, laneProvider, totalInput, type Usage } from "@slowboat/contract";
 import { CALM, drawPlan, slotDice } from "@slowboat/emulator";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
-import { inTime, OURS, runWorld, type SimJob } from "@slowboat/sim";
+import { inTime, OURS, openWorld, runWorld, type SimJob } from "@slowboat/sim";
 import type { Store } from "@slowboat/store";
 
 /** What a world paid, in nano-USD, and what it missed. */
@@ -43,9 +43,6 @@ interface AnsweredJob {
   readonly usage: string;
 }
 
-/** A rate that no load of this size comes near: the emulator's limits are of a high tier. */
-const WIDE = 1e9;
-
 /** The simulator's bill for the same arrivals, deadlines, tokens, prices and luck: the provider's queue is drawn from the emulator's own dice. */
 export async function twinBill(store: Store, live: LiveWorld): Promise<Bill> {
   const rows = await store.sql<AnsweredJob[]>`
@@ -69,18 +66,8 @@ export async function twinBill(store: Store, live: LiveWorld): Promise<Bill> {
   });
   const outcome = runWorld(
     {
-      seed: live.seed,
-      startMs: jobs[0]?.arrivedAtMs ?? 0,
-      book: loadPriceBook(STANDARD_PRICES),
-      jobs,
-      poolRate: 0,
-      poolDown: [],
-      realtimeRate: { openai: WIDE, anthropic: WIDE },
-      incidents: [],
-      away: [],
-      budgets: null,
-      enqueuedTokens: Number.POSITIVE_INFINITY,
-      plant: null,
+      // The emulator's limits are of a high tier, which no load of this size comes near.
+      ...openWorld({ seed: live.seed, book: loadPriceBook(STANDARD_PRICES), jobs }),
       flexRefusals: live.flexRefusals,
       pace: { tickMs: live.tickMs, scale: live.scale },
       turnaround: (lane, atMs, lines) => {

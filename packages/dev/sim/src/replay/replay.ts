@@ -1,9 +1,9 @@
 import type { Policy as PolicyValues } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import { byDecide } from "../desk.ts";
+import { openWorld } from "../open-world.ts";
 import { OURS } from "../policies.ts";
 import type { Policy } from "../policy.ts";
-import type { WorldSpec } from "../spec.ts";
 import { inTime, runWorld } from "../world.ts";
 import { type StoredArrival, toJobs } from "./read-arrivals.ts";
 
@@ -25,9 +25,6 @@ export interface ReplayReport {
   readonly saving_nano_usd: string;
 }
 
-/** A rate that nothing waits for: an installation's own limits are not stored. */
-const WIDE = 1e9;
-
 /** The house's policy with other numbers. */
 const withValues = (name: string, values: PolicyValues): Policy => ({
   ...OURS,
@@ -42,20 +39,8 @@ export function replayArrivals(
   world: { readonly book: PriceBook; readonly seed: number; readonly values: PolicyValues },
 ): ReplayReport {
   const { jobs, skipped } = toJobs(world.book, arrivals);
-  const spec: WorldSpec = {
-    seed: world.seed,
-    startMs: jobs[0]?.arrivedAtMs ?? 0,
-    book: world.book,
-    jobs,
-    poolRate: 0,
-    poolDown: [],
-    realtimeRate: { openai: WIDE, anthropic: WIDE },
-    incidents: [],
-    away: [],
-    budgets: null,
-    enqueuedTokens: Number.POSITIVE_INFINITY,
-    plant: null,
-  };
+  // An installation's own limits are not stored.
+  const spec = openWorld({ seed: world.seed, book: world.book, jobs });
   const live = (policy: Policy): { readonly bill: ReplayBill; readonly paid: bigint } => {
     const { states, paidNano, lanePaid } = runWorld(spec, policy, { unchecked: true });
     const lanes = Object.fromEntries([...lanePaid].sort().map(([lane, nano]) => [lane, String(nano)]));
