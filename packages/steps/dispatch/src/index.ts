@@ -12,7 +12,7 @@ export type { SemanticCalls } from "./interactive/semantic-calls.ts";
 export { sweepLostCalls } from "./interactive/sweep-calls.ts";
 export { createMeter, type Meter } from "./meter.ts";
 export { laneQueue } from "./place.ts";
-export { planDue } from "./plan-due.ts";
+export { CLAIM_JOBS, planDue } from "./plan-due.ts";
 export type { LaneOffer, PlanDeps } from "./planner-deps.ts";
 export { createPromptGate, type PromptGate } from "./prompt-cache/gate.ts";
 export { createPromptTraffic, type PromptTraffic } from "./prompt-cache/traffic.ts";

@@ -43,8 +43,8 @@ import { restartSlow } from "./restart-slow.ts";
 import { askUntil, closeAsks, readAsks, withReuse } from "./semantic-reuse.ts";
 import { readSnapshot } from "./snapshot.ts";
 
-/** Jobs claimed in one transaction: enough to pack provider batches well, few enough to hold the locks for under a second. */
-const CLAIM = 2_000;
+/** Jobs claimed in one transaction: enough to pack provider batches well, few enough to hold the locks for well under a second. */
+export const CLAIM_JOBS = 1_000;
 /** The time (job ms) that a job without a latest start waits for another one's answer before it goes itself. */
 const FOLLOW_MS = 300_000;
 /** When (job time) a job is looked at again whose lanes are all away. */
@@ -75,7 +75,7 @@ export async function planDue(deps: PlanDeps, signal: AbortSignal): Promise<numb
     for (const batchId of failedBatches) await deps.queue.ring("finalise", [{ batchId }]);
     if (settle) await deps.queue.ring("settle", [{ dispatchId: null }]);
     total += seen;
-    if (seen < CLAIM) return total;
+    if (seen < CLAIM_JOBS) return total;
   }
   return total;
 }
@@ -91,7 +91,7 @@ interface Planned {
 async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const nowMs = deps.time.clock.job();
   const askedMs = performance.now();
-  const due = await claimDue(tx, { nowMs, limit: CLAIM });
+  const due = await claimDue(tx, { nowMs, limit: CLAIM_JOBS });
   deps.meter.noteClaim(performance.now() - askedMs);
   if (due.length === 0) return { seen: 0, bells: [], failedBatches: [], settle: false };
   const { snapshot, pool } = await readSnapshot(deps, tx, nowMs);
