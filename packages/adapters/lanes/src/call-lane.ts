@@ -86,6 +86,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
       wishMs = limits.wishMs;
       pass.heard(heardOk, limits);
     };
+    request.onSent?.();
     try {
       const said = await exchange(request, { path: request.endpoint, body: outgoing(request, mode, parts.tier), onHead }, signal, read);
       if (said.kind === "stream") void said.final.then(end);

@@ -15,6 +15,8 @@ export interface LaneRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Whose it is, where calls wait for their turn; absent waits in order of arrival. */
   readonly turn?: FairTurn;
+  /** Called when its turn has come and it leaves. */
+  readonly onSent?: () => void;
 }
 
 /**

@@ -84,7 +84,8 @@ async function runLeased(deps: LaneDeps, gateOf: (lane: LaneId) => Gate, dispatc
         try {
           if (!(await mark(row.attemptId))) return;
           const request = toRequest(dispatch, row, bodies[index] ?? "");
-          answer = request === null ? untranslatable(row.attemptId) : await lane.call({ ...request, turn: turnOf(row) }, signal);
+          answer =
+            request === null ? untranslatable(row.attemptId) : await lane.call({ ...request, turn: turnOf(row), onSent: () => pass?.sent() }, signal);
         } finally {
           pass?.answered(answer);
         }

@@ -17,7 +17,7 @@ const usage = (written: number): LaneAnswer => ({
 function opened() {
   const time = { nowMs: 1_000_000 };
   const gate = createPromptGate(() => time.nowMs);
-  return { time, gate, enter: (held: Held = PREFIX, waitMs = MINUTE) => gate.enter(held, ENDPOINT, waitMs) };
+  return { time, gate, enter: (held: Held = PREFIX, waitMs = 10 * MINUTE) => gate.enter(held, ENDPOINT, waitMs, MINUTE) };
 }
 
 test("the first goes ahead, the others wait until it was answered, then all go", () => {
@@ -42,13 +42,20 @@ test("a call that failed lets the next one try", () => {
   expect(enter()).not.toBeNull();
 });
 
-test("whoever has no patience left goes, and a writer that is never heard of holds nobody for ever", () => {
-  const { enter, time } = opened();
+test("whoever has no patience left goes; a writer is waited for while it stands in line itself, and a minute once it was sent", () => {
+  const { enter } = opened();
   enter();
   expect(enter(PREFIX, 1)).toBeNull();
   expect(enter(PREFIX, 0)).not.toBeNull();
-  time.nowMs += 2 * MINUTE;
-  expect(enter()).not.toBeNull();
+  const { enter: next, time: later } = opened();
+  const first = next();
+  later.nowMs += 5 * MINUTE;
+  expect(next()).toBeNull();
+  first?.sent();
+  later.nowMs += MINUTE - 1;
+  expect(next()).toBeNull();
+  later.nowMs += 1;
+  expect(next()).not.toBeNull();
 });
 
 test("a cache key is asked fourteen times a minute, and more only by those who cannot wait", () => {

@@ -16,6 +16,8 @@ export interface Held {
 
 /** A request under way; `answered` must be called once, whatever came of it. */
 export interface Pass {
+  /** It has left: until then it waits in line like everybody else, and who waits for it loses nothing. */
+  sent(): void;
   answered(answer: LaneAnswer | null): void;
 }
 
@@ -26,22 +28,21 @@ export interface Pass {
 export interface PromptGate {
   /**
    * The way is free, and the request counts as under way; `null` while another one writes a prefix of its, or its cache key has been asked
-   * often enough just now. `waitMs` is what is left of its patience: at 0 the way is always free.
+   * often enough just now. `waitMs` is what is left of its patience: at 0 the way is always free. `answerMs` is how long it waits for the answer once the other
+   * one has been sent.
    */
-  enter(held: Held, endpoint: Endpoint, waitMs: number): Pass | null;
+  enter(held: Held, endpoint: Endpoint, waitMs: number, answerMs: number): Pass | null;
   /** Resolves when something has changed, or after a moment. */
   changed(): Promise<void>;
 }
 
 interface Prefix {
   warmUntilMs: number;
-  /** When its writer set out (job ms); `null` while nobody writes. */
-  writingSinceMs: number | null;
+  /** Its writer, and when that was sent (job ms); `null` while nobody writes. */
+  writer: { sentAtMs: number | null } | null;
 }
 
 const PREFIXES = 20_000;
-/** A writer unheard of for so long (job ms) holds nobody back any more; the lane's own bound is longer. */
-const WRITING_MS = 120_000;
 /** Near its end an entry is not relied on: one request goes ahead and renews it, rather than many that arrive just too late. */
 const TRUSTED = 0.9;
 /** Requests a minute under one cache key, a little more than the planner lets through, which counts at another moment. */
@@ -68,27 +69,34 @@ export function createPromptGate(jobNowMs: () => number): PromptGate {
   };
   let bell = Promise.withResolvers<void>();
   const of = (key: string): Prefix => {
-    const known = prefixes.get(key) ?? { warmUntilMs: 0, writingSinceMs: null };
+    const known = prefixes.get(key) ?? { warmUntilMs: 0, writer: null };
     prefixes.delete(key);
     prefixes.set(key, known);
     const oldest = prefixes.size > PREFIXES ? prefixes.keys().next() : null;
     if (oldest?.done === false) prefixes.delete(oldest.value);
     return known;
   };
+  const isBeing = ({ writer }: Prefix, nowMs: number, answerMs: number): boolean =>
+    writer !== null && (writer.sentAtMs === null || nowMs - writer.sentAtMs < answerMs);
   return {
-    enter: ({ keys, automatic, cacheKey }, endpoint, waitMs) => {
-      const startMs = jobNowMs();
+    enter: ({ keys, automatic, cacheKey }, endpoint, waitMs, answerMs) => {
+      const enteredMs = jobNowMs();
       const mine = keys.map(({ key, ttlMs }) => ({ prefix: of(key), ttlMs }));
-      const cold = mine.filter(({ prefix }) => prefix.warmUntilMs <= startMs);
-      if (cold.some(({ prefix }) => prefix.writingSinceMs !== null && startMs - prefix.writingSinceMs < WRITING_MS && waitMs > 0)) return null;
-      if (cacheKey !== null && !takeKey(cacheKey, startMs, waitMs)) return null;
-      for (const { prefix } of cold) prefix.writingSinceMs = startMs;
+      const cold = mine.filter(({ prefix }) => prefix.warmUntilMs <= enteredMs);
+      if (waitMs > 0 && cold.some(({ prefix }) => isBeing(prefix, enteredMs, answerMs))) return null;
+      if (cacheKey !== null && !takeKey(cacheKey, enteredMs, waitMs)) return null;
+      const writer: { sentAtMs: number | null } = { sentAtMs: null };
+      for (const { prefix } of cold) prefix.writer = writer;
       return {
+        sent: () => {
+          writer.sentAtMs ??= jobNowMs();
+        },
         answered: (answer) => {
           const held = answer?.kind === "answered" && (automatic || touchedCache(answer.body, endpoint));
           // The lifetime counts from the start of the request that wrote or read.
+          const startMs = writer.sentAtMs ?? enteredMs;
           for (const { prefix, ttlMs } of mine) if (held) prefix.warmUntilMs = Math.max(prefix.warmUntilMs, startMs + ttlMs * TRUSTED);
-          for (const { prefix } of cold) prefix.writingSinceMs = null;
+          for (const { prefix } of cold) if (prefix.writer === writer) prefix.writer = null;
           bell.resolve();
           bell = Promise.withResolvers<void>();
         },

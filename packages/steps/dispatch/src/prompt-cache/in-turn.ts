@@ -5,19 +5,24 @@ import type { LaneDeps } from "../deps.ts";
 import type { Gate } from "../gate.ts";
 import { heldBy, type Pass } from "./gate.ts";
 
-/** A follower of a prefix waits so long (job ms) for the answer before it, and never for more than a quarter of its own slack. */
-const FOLLOW_MS = 60_000;
+/** A follower of a prefix waits so long (job ms) for the answer before it, once that was asked for, and never for more than a quarter of its own slack. */
+const ANSWER_MS = 60_000;
 const FOLLOW_SHARE = 0.25;
 /** Less where it was asked for at once. */
-const FOLLOW_URGENT_MS = 20_000;
+const ANSWER_URGENT_MS = 20_000;
 /** In machine ms: under a fast clock a minute is nothing, and the call itself takes its time. */
-const FOLLOW_REAL_MS = 2_000;
+const ANSWER_REAL_MS = 10_000;
+const ANSWER_URGENT_REAL_MS = 2_000;
 
-function followMs(deps: LaneDeps, row: ChunkRow): number {
-  const floor = FOLLOW_REAL_MS * deps.time.clock.scale;
-  if (row.deadlineAtMs === null) return Math.max(FOLLOW_URGENT_MS, floor);
+/** How long a row waits for others of its prefix in all, and for an answer that was asked for. */
+function patienceOf(deps: LaneDeps, row: ChunkRow): { readonly waitMs: number; readonly answerMs: number } {
+  const { scale } = deps.time.clock;
+  if (row.deadlineAtMs === null) {
+    const answerMs = Math.max(ANSWER_URGENT_MS, ANSWER_URGENT_REAL_MS * scale);
+    return { waitMs: answerMs, answerMs };
+  }
   const slackMs = row.deadlineAtMs - deps.time.clock.job();
-  return Math.min(Math.max(FOLLOW_MS, floor), Math.max(0, slackMs * FOLLOW_SHARE));
+  return { waitMs: Math.max(0, slackMs * FOLLOW_SHARE), answerMs: Math.max(ANSWER_MS, ANSWER_REAL_MS * scale) };
 }
 
 /** True for guaranteed work whose rescue has begun. */
@@ -76,11 +81,14 @@ async function tenantInTurn(
 ): Promise<void> {
   const scope = `${dispatch.account}|${dispatch.model}`;
   const nowMs = deps.time.clock.job();
-  const waiting = rows.map(({ index, row }) => ({ index, row, held: heldBy(row, scope), patientUntilMs: nowMs + followMs(deps, row) }));
+  const waiting = rows.map(({ index, row }) => {
+    const { waitMs, answerMs } = patienceOf(deps, row);
+    return { index, row, held: heldBy(row, scope), patientUntilMs: nowMs + waitMs, answerMs };
+  });
   const take = (): { row: ChunkRow; index: number; pass: Pass | null } | null => {
     const atMs = deps.time.clock.job();
-    for (const [at, { row, index, held, patientUntilMs }] of waiting.entries()) {
-      const pass = held === null ? null : deps.promptGate.enter(held, row.endpoint as Endpoint, patientUntilMs - atMs);
+    for (const [at, { row, index, held, patientUntilMs, answerMs }] of waiting.entries()) {
+      const pass = held === null ? null : deps.promptGate.enter(held, row.endpoint as Endpoint, patientUntilMs - atMs, answerMs);
       if (held !== null && pass === null) continue;
       waiting.splice(at, 1);
       return { row, index, pass };
