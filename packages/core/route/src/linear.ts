@@ -87,14 +87,29 @@ function addRow({ starts, columns, values }: Matrix, row: number, weights: Float
   }
 }
 
-/** Every head's margin for one row of weighted grams. */
+/** Every head's margin for one row of weighted grams. Six heads are summed at a time, in registers: an array of sums would be read and written at every gram. */
 export function margins({ weights, offsets }: LinearHeads, columns: Int32Array, values: Float32Array, end: number): Float64Array {
   const heads = offsets.length;
   const into = Float64Array.from(offsets);
-  for (let i = 0; i < end; i++) {
-    const value = values[i]!;
-    const at = columns[i]! * heads;
-    for (let h = 0; h < heads; h++) into[h]! += weights[at + h]! * value;
+  let head = 0;
+  for (; head + 6 <= heads; head += 6) {
+    let [a, b, c, d, e, f] = [into[head]!, into[head + 1]!, into[head + 2]!, into[head + 3]!, into[head + 4]!, into[head + 5]!];
+    for (let i = 0; i < end; i++) {
+      const value = values[i]!;
+      const at = columns[i]! * heads + head;
+      a += weights[at]! * value;
+      b += weights[at + 1]! * value;
+      c += weights[at + 2]! * value;
+      d += weights[at + 3]! * value;
+      e += weights[at + 4]! * value;
+      f += weights[at + 5]! * value;
+    }
+    into.set([a, b, c, d, e, f], head);
+  }
+  for (; head < heads; head++) {
+    let sum = into[head]!;
+    for (let i = 0; i < end; i++) sum += weights[columns[i]! * heads + head]! * values[i]!;
+    into[head] = sum;
   }
   return into;
 }

@@ -24,11 +24,15 @@ export function vote({ places, scores, models, means }: Neighbourhood, place: Fl
   for (let row = 0, at = 0; row < rows; row++, at += LATENT) {
     let a = 0;
     let b = 0;
-    for (let k = 0; k < LATENT; k += 2) {
+    let c = 0;
+    let d = 0;
+    for (let k = 0; k < LATENT; k += 4) {
       a += places[at + k]! * place[k]!;
       b += places[at + k + 1]! * place[k + 1]!;
+      c += places[at + k + 2]! * place[k + 2]!;
+      d += places[at + k + 3]! * place[k + 3]!;
     }
-    cosines[row] = a + b;
+    cosines[row] = a + c + (b + d);
   }
   const least = nthLargest(cosines, Math.min(MOST_NEIGHBOURS, Math.max(1, Math.floor(rows / SHARE))));
   const sums = Float64Array.from(means, (mean) => PULL * mean);
