@@ -249,6 +249,11 @@ test("a job opens by the keyboard, shows its decision, attempts and receipt, and
   for (const word of [night.batched, "least expected cost", "does not serve the model", "97.0 %", "$0.000225", "1,324 in, 94 out"])
     expect(text).toContain(word);
   expect(text).toContain("emulated provider: no money is spent");
+  const bars = panel(page).locator(".timeline tbody tr");
+  const [waits, tries] = [await bars.nth(0).textContent(), await bars.nth(1).textContent()];
+  expect([waits?.startsWith("waits"), tries?.startsWith("1, try on ")]).toEqual([true, true]);
+  expect(await bars.nth(1).locator("rect.answered").count()).toBe(1);
+  expect(await bars.nth(1).locator("line.deadline").count()).toBe(1);
   await shoot(page, "job-d", false);
   await page.keyboard.press("Escape");
   await page.waitForURL(`${origin}/`);

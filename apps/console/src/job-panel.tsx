@@ -1,6 +1,7 @@
 import { fetchJob } from "./ask.ts";
 import { Command, Copy } from "./copy.tsx";
 import { count, deadlineWords, decimalsOf, exact, length, shortId, usd, words } from "./format.ts";
+import { JobTimeline } from "./job-timeline.tsx";
 import type { Attempt, Decision, JobDetail } from "./overview.ts";
 import { Facts, instant, Panel, ReceiptPart, useDetail } from "./panel.tsx";
 import { Head, State } from "./tables.tsx";
@@ -33,6 +34,7 @@ export function JobPanel({ apiKey, apiUrl, id, nowMs, emulated, open, close, ref
       ) : (
         <>
           <JobFacts job={job} nowMs={nowMs} open={open} />
+          <JobTimeline job={job} nowMs={nowMs} />
           <DecisionPart decision={decision} nowMs={nowMs} />
           <Attempts attempts={job.attempts} />
           <ReceiptPart receipt={job.receipt} ended={job.endedAtMs !== null} />
