@@ -1,4 +1,3 @@
-import { JOB_LIVE } from "@slowboat/job";
 import type { Sql } from "./connect.ts";
 import type * as schema from "./schema.ts";
 
@@ -13,24 +12,54 @@ interface ClaimInput {
   readonly limit: number;
 }
 
-const claim = (tx: Sql, { nowMs, limit }: ClaimInput) => tx<DueJob[]>`
+/** Rescues take at most half of a claim, single jobs what they leave; lines of files take the rest, or a quarter where there is less: no kind waits for all of another. */
+const RESCUES = 1 / 2;
+const LINES = 1 / 4;
+
+/** The first of one kind that are due, locked. Each kind has an index of its own, whose condition is told in the same words. */
+const first = (tx: Sql, { nowMs, kind, limit }: { readonly nowMs: number; readonly kind: unknown; readonly limit: unknown }) => tx`
     select id, tenant_id as "tenantId", key_id as "keyId", batch_id as "batchId", line_no as "lineNo", endpoint, provider, model,
       baseline_model as "baselineModel", state, version, body_bytes as "bodyBytes", input_tokens_est as "inputTokensEst",
       output_tokens_est as "outputTokensEst", deadline_at_ms as "deadlineAtMs", lanes_allow as "lanesAllow", lanes_deny as "lanesDeny",
       max_cost_nano as "maxCostNano", callback_url as "callbackUrl", metadata, reuse_key as "reuseKey", prefix, fallbacks, route, held_for as "heldFor", leader_id as "leaderId",
       next_decision_at_ms as "nextDecisionAtMs", lane, attempt_id as "attemptId", attempts, accepted_at_ms as "acceptedAtMs", semantic, delayed, admission
     from job
-    where next_decision_at_ms <= ${nowMs}::float8 and state = any(${JOB_LIVE as string[]}::text[])
+    where ${kind as ReturnType<Sql>} and next_decision_at_ms <= ${nowMs}::float8
     order by next_decision_at_ms
-    limit ${limit}
+    limit ${limit as ReturnType<Sql>}
     for update skip locked`;
 
+const claim = (tx: Sql, { nowMs, limit }: ClaimInput) => tx<DueJob[]>`
+    with rescues as materialized (${first(tx, { nowMs, kind: tx`state = 'placed'`, limit: tx`${rescuesOf(limit)}::int` })}),
+      singles as materialized (${first(tx, {
+        nowMs,
+        kind: tx`state = 'accepted' and batch_id is null`,
+        limit: tx`(select ${limit}::int - count(*) from rescues)`,
+      })}),
+      lines as materialized (${first(tx, {
+        nowMs,
+        kind: tx`state = 'accepted' and batch_id is not null`,
+        limit: tx`(select greatest(${linesOf(limit)}::int, ${limit}::int - (select count(*) from rescues) - (select count(*) from singles)))`,
+      })})
+    select * from rescues union all select * from singles union all select * from lines`;
+
+const rescuesOf = (limit: number): number => Math.ceil(limit * RESCUES);
+const linesOf = (limit: number): number => Math.ceil(limit * LINES);
+
+/** Jobs that were claimed, and whether more of some kind were due. */
+export interface Claim {
+  readonly jobs: DueJob[];
+  readonly more: boolean;
+}
+
 /**
- * Takes jobs that are due for a decision, most urgent first, and locks them until the transaction ends; rows that another
- * planner holds are passed over. The partial index `job_due` holds only jobs that wait for a decision; the states are a parameter, so that no other fits.
+ * Takes jobs that are due for a decision, up to `limit` and a quarter, and locks them until the transaction ends: those to be rescued, then single jobs, then lines of files, of each kind the
+ * longest due first. Rows that another planner holds are passed over.
  */
-export async function claimDue(tx: Sql, input: ClaimInput): Promise<DueJob[]> {
-  return await claim(tx, input);
+export async function claimDue(tx: Sql, input: ClaimInput): Promise<Claim> {
+  const jobs = [...(await claim(tx, input))];
+  const rescues = jobs.filter((job) => job.state === "placed").length;
+  return { jobs, more: jobs.length >= input.limit || rescues >= rescuesOf(input.limit) };
 }
 
 /** How Postgres runs the claim, line by line, as `explain (analyze, buffers)` tells it. It is run: the rows are locked until the transaction ends. */

@@ -80,9 +80,39 @@ test("the most urgent work is claimed first, whatever tenant, batch or order it 
     job("job_3", other, NOW - 9, { batchId: "batch_b", lineNo: 1 }),
     job("job_4", other, NOW + 1),
   ]);
-  const claim = (limit: number) => database.store.begin((tx) => claimDue(tx, { nowMs: NOW, limit }));
-  expect((await claim(2)).map((row) => row.id)).toEqual(["job_3", "job_2"]);
-  expect((await claim(10)).map((row) => row.id)).toEqual(["job_3", "job_2", "job_1"]);
+  const claim = async (limit: number) => {
+    const { jobs, more } = await database.store.begin((tx) => claimDue(tx, { nowMs: NOW, limit }));
+    return { ids: jobs.map((row) => row.id), more };
+  };
+  expect(await claim(1)).toEqual({ ids: ["job_2", "job_3"], more: true });
+  expect(await claim(10)).toEqual({ ids: ["job_2", "job_3", "job_1"], more: false });
+});
+
+test("no kind of work waits for all of another: a rescue and a single job are claimed beside a flood of lines, and lines beside a flood of singles", async () => {
+  const jobs = (name: string, count: number, over: (i: number) => Partial<NewJob>): NewJob[] =>
+    Array.from({ length: count }, (_, i) =>
+      testJob({ id: `job_${name}_${i}`, ...owner, nextDecisionAtMs: NOW - 1_000, acceptedAtMs: NOW, ...over(i) }),
+    );
+  await insertJobs(database.store.sql, [
+    ...jobs("line", 60, (i) => ({ batchId: "batch_flood", lineNo: i + 1 })),
+    ...jobs("late", 1, () => ({ state: "placed", nextDecisionAtMs: NOW - 1 })),
+    ...jobs("single", 1, () => ({ nextDecisionAtMs: NOW - 1 })),
+  ]);
+  const kinds = async () => {
+    const { jobs: claimed } = await database.store.begin((tx) => claimDue(tx, { nowMs: NOW, limit: 20 }));
+    return Object.fromEntries([...Map.groupBy(claimed, ({ id }) => id.split("_")[1] ?? "")].map(([kind, of]) => [kind, of.length]));
+  };
+  expect(await kinds()).toEqual({ late: 1, single: 1, line: 18 });
+  await insertJobs(
+    database.store.sql,
+    jobs("many", 60, () => ({})),
+  );
+  expect(await kinds()).toEqual({ late: 1, many: 19, line: 5 });
+  await insertJobs(
+    database.store.sql,
+    jobs("herd", 60, () => ({ state: "placed" })),
+  );
+  expect(await kinds()).toEqual({ herd: 10, many: 10, line: 5 });
 });
 
 test("two planners never claim the same work", async () => {
@@ -96,7 +126,7 @@ test("two planners never claim the same work", async () => {
   let inside = 0;
   const claim = () =>
     database.store.begin(async (tx) => {
-      const rows = await claimDue(tx, { nowMs: NOW, limit: 20 });
+      const { jobs: rows } = await claimDue(tx, { nowMs: NOW, limit: 20 });
       if (++inside === 2) both.resolve();
       await both.promise;
       return rows.map((row) => row.id);

@@ -69,19 +69,21 @@ export async function planDue(deps: PlanDeps, signal: AbortSignal): Promise<numb
   await restartSlow(deps);
   while (!signal.aborted) {
     const startedMs = performance.now();
-    const { seen, bells, failedBatches, settle } = await deps.store.begin((tx) => planOnce(tx, deps));
+    const { seen, more, bells, failedBatches, settle } = await deps.store.begin((tx) => planOnce(tx, deps));
     deps.meter.noteLook(performance.now() - startedMs);
     for (const bell of bells) await deps.queue.ring(bell.queue, [bell.payload] as never);
     for (const batchId of failedBatches) await deps.queue.ring("finalise", [{ batchId }]);
     if (settle) await deps.queue.ring("settle", [{ dispatchId: null }]);
     total += seen;
-    if (seen < CLAIM_JOBS) return total;
+    if (!more) return total;
   }
   return total;
 }
 
 interface Planned {
   readonly seen: number;
+  /** More were due than one claim takes. */
+  readonly more: boolean;
   readonly bells: readonly Bell[];
   readonly failedBatches: readonly string[];
   /** Reuse hits wait for settlement. */
@@ -91,9 +93,9 @@ interface Planned {
 async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const nowMs = deps.time.clock.job();
   const askedMs = performance.now();
-  const due = await claimDue(tx, { nowMs, limit: CLAIM_JOBS });
+  const { jobs: due, more } = await claimDue(tx, { nowMs, limit: CLAIM_JOBS });
   deps.meter.noteClaim(performance.now() - askedMs);
-  if (due.length === 0) return { seen: 0, bells: [], failedBatches: [], settle: false };
+  if (due.length === 0) return { seen: 0, more: false, bells: [], failedBatches: [], settle: false };
   const { snapshot, pool } = await readSnapshot(deps, tx, nowMs);
   const waiting = due.filter((job) => job.state === "placed");
   const rescued = waiting.length === 0 ? { hedges: [], free: [] } : await rescueDue(tx, deps, snapshot, waiting, nowMs);
@@ -149,7 +151,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
     },
     "jobs-planned",
   );
-  return { seen: due.length, bells, failedBatches, settle: lanes["cache"] !== undefined };
+  return { seen: due.length, more, bells, failedBatches, settle: lanes["cache"] !== undefined };
 }
 
 const reuseId = (tenantId: string, hex: string): string => `${tenantId} ${hex}`;
