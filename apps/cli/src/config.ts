@@ -35,8 +35,9 @@ const schema = z.object({
   ),
   /** Path of a file of OpenAI-compatible providers. */
   SLOWBOAT_PROVIDERS: text.transform((path) => (path === undefined ? undefined : resolve(path))),
-  /** Path of a module of one's own lanes. */
   SLOWBOAT_CACHE_MEMORY_MB: z.coerce.number().int().min(8).max(3_000).optional(),
+  SLOWBOAT_POOL_THREADS: z.coerce.number().int().min(1).max(64).optional(),
+  /** Path of a module of one's own lanes. */
   SLOWBOAT_LANES: text.transform((path) => (path === undefined ? undefined : resolve(path))),
   /** Limits of enqueued tokens, as JSON. */
   SLOWBOAT_ENQUEUED_TOKENS: text,

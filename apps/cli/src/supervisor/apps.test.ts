@@ -22,6 +22,7 @@ test.each([
   ["intake-api", { SLOWBOAT_LANES: "/lanes.ts" }, "/lanes.ts"],
   ["intake-api", { SLOWBOAT_BACKLOG_MAX: 9 }, "9"],
   ["intake-api", { OPENAI_WEBHOOK_SECRET: "whsec_x" }, "whsec_x"],
+  ["gpu-worker", { SLOWBOAT_POOL_THREADS: 2 }, "2"],
   ["results-service", { SLOWBOAT_PROVIDERS: "/providers.json" }, "/providers.json"],
 ] as const)("the %s hears of a setting of the installation: %o", (app, config, value) => {
   const [name] = Object.keys(config) as [string];

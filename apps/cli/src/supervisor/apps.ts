@@ -63,7 +63,10 @@ export function appSpecs(layout: Layout, config: Config, plain: Readonly<Record<
   };
   return [
     ...(layout.emulated ? [emulator] : []),
-    app("gpu-worker", "apps/gpu-worker/src/main.ts", { SLOWBOAT_PORT: String(ports.pool) }),
+    app("gpu-worker", "apps/gpu-worker/src/main.ts", {
+      SLOWBOAT_PORT: String(ports.pool),
+      ...(config.SLOWBOAT_POOL_THREADS === undefined ? {} : { SLOWBOAT_POOL_THREADS: String(config.SLOWBOAT_POOL_THREADS) }),
+    }),
     app("intake-api", "apps/intake-api/src/main.ts", {
       SLOWBOAT_PORT: String(ports.intake),
       ...providers,

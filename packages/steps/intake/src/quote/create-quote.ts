@@ -92,7 +92,8 @@ export async function createQuote(
       const step = steps.next();
       if (step.done) {
         const { groups: _groups, lines: _lines, ...facts } = collected;
-        const turnedAway = step.value.refusals.length > 0;
+        // Where nothing was right there is nothing to promise either.
+        const turnedAway = step.value.refusals.length > 0 || collected.lines === 0;
         const admission = turnedAway ? null : classOf(step.value.pieces, await readPromised(deps.store.sql, nowMs), nowMs);
         return { ...step.value, ...facts, quotedAtMs: nowMs, snapshot, admission };
       }
