@@ -1,6 +1,6 @@
 import type { Rng } from "@slowboat/kernel";
 import { conformalThreshold, shouldExplore } from "@slowboat/risk";
-import { type Evidence, weigh } from "./features.ts";
+import { areCopies, type Evidence, weigh } from "./features.ts";
 import { HARD_VETOES, VETOES, type Veto } from "./guard.ts";
 import { digestOf, isQuarantined } from "./misuse.ts";
 import { POLICY } from "./policy.ts";
@@ -17,7 +17,7 @@ const NEVER = 2;
  */
 export function decideReuse(state: ReuseState, ask: ReuseAsk, rng: Rng): ReuseDecision {
   const evidence = weigh(ask);
-  const threshold = thresholdOf(state, ask.allowedError);
+  const threshold = thresholdOf(state, ask.allowedError, evidence !== null && areCopies(evidence.x));
   const none = { id: null, candidate: null, score: 0, threshold, propensity: 1, gray: false } as const;
   if (evidence === null) return { ...none, kind: "miss", reasons: ["nothing was asked before"] };
   const candidate = evidence.candidate.id;
@@ -26,7 +26,7 @@ export function decideReuse(state: ReuseState, ask: ReuseAsk, rng: Rng): ReuseDe
   const found = { ...none, candidate, score };
   if (against.length > 0) return { ...found, kind: "miss", reasons: against };
   if (score <= threshold) {
-    const gray = threshold < NEVER && score > thresholdOf(state, Math.min(0.5, POLICY.grayFactor * ask.allowedError));
+    const gray = threshold < NEVER && score > thresholdOf(state, Math.min(0.5, POLICY.grayFactor * ask.allowedError), areCopies(evidence.x));
     return { ...found, kind: "miss", gray, reasons: [threshold === NEVER ? exactOnly(state) : "the score is not above the threshold"] };
   }
   const epsilon = explorationOf(ask.allowedError);
@@ -57,20 +57,34 @@ function reasonsAgainst(state: ReuseState, ask: ReuseAsk, { candidate, vetoes }:
   return reasons;
 }
 
-const thresholds = new WeakMap<Fit, Map<number, number>>();
+const thresholds = new WeakMap<Fit, Map<string, number>>();
 
 /** The threshold for an allowed error, 2 when nothing may be reused. Worked out once for each fit. */
-function thresholdOf({ fit, raised }: ReuseState, allowedError: number): number {
-  const known = thresholds.get(fit) ?? new Map<number, number>();
+function thresholdOf({ fit, raised }: ReuseState, allowedError: number, copies: boolean): number {
+  const known = thresholds.get(fit) ?? new Map<string, number>();
   thresholds.set(fit, known);
-  let threshold = known.get(allowedError);
+  const key = `${allowedError}${copies ? " of copies" : ""}`;
+  let threshold = known.get(key);
   if (threshold === undefined) {
     const found =
       fit.samples.length < POLICY.labelsMin
         ? Number.POSITIVE_INFINITY
-        : conformalThreshold(fit.samples, allowedError * (1 - POLICY.reserve)).threshold;
+        : Math.max(
+            conformalThreshold(fit.samples, allowedError * (1 - POLICY.reserve)).threshold,
+            copies ? copiesThreshold(fit) : Number.NEGATIVE_INFINITY,
+          );
     threshold = Math.min(NEVER, Math.max(0, found));
-    known.set(allowedError, threshold);
+    known.set(key, threshold);
   }
   return threshold >= 1 ? NEVER : threshold + raised * (1 - threshold);
+}
+
+/**
+ * The threshold that keeps apart most near copies which must be: the allowed error is a share of all requests, and where few requests are traps it would let most of
+ * them pass. Sets no bound while too few of them were seen.
+ */
+function copiesThreshold({ samples }: Fit): number {
+  const apart = samples.filter(({ copy, loss }) => copy && loss > 0);
+  const { threshold } = conformalThreshold(apart, POLICY.copies);
+  return threshold === Number.POSITIVE_INFINITY ? Number.NEGATIVE_INFINITY : threshold;
 }

@@ -1,5 +1,6 @@
 import { guardReadings, HARD_VETOES, VETOES, type Veto } from "./guard.ts";
 import { polarity } from "./polarity.ts";
+import { POLICY } from "./policy.ts";
 import { type Reading, readText } from "./read-text.ts";
 import type { Neighbour, ReuseAsk } from "./types.ts";
 
@@ -78,6 +79,11 @@ export function weigh({ text, neighbours }: ReuseAsk): Evidence | null {
   weighed.set(neighbours, { text, evidence });
   return evidence;
 }
+
+const WORDS_IN_COMMON = FEATURES.indexOf("words in common");
+
+/** Whether the two questions that these features tell of share most of their words. */
+export const areCopies = (x: ArrayLike<number>): boolean => (x[WORDS_IN_COMMON] as number) >= 255 * POLICY.copyWords;
 
 /** The same question is weighed when it is decided and when its label comes. */
 const weighed = new WeakMap<readonly Neighbour[], { readonly text: string; readonly evidence: Evidence | null }>();

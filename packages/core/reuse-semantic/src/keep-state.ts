@@ -1,5 +1,5 @@
 import { fromBase64, toBase64 } from "./base64.ts";
-import { FEATURES, FEATURES_REVISION } from "./features.ts";
+import { areCopies, FEATURES, FEATURES_REVISION } from "./features.ts";
 import { POLICY } from "./policy.ts";
 import { emptyState, type Kept, type Meeting, type ReuseState } from "./state.ts";
 
@@ -71,7 +71,7 @@ export function readState(text: string): ReuseState {
     fresh,
     fit: {
       weights,
-      samples: window.map(({ label, weight }, at) => ({ score: scores[at] as number, loss: label ? 0 : 1, weight })),
+      samples: window.map(({ x, label, weight }, at) => ({ score: scores[at] as number, loss: label ? 0 : 1, weight, copy: areCopies(x) })),
       released: released ?? 0,
     },
     drift: written.drift,

@@ -1,6 +1,6 @@
 import { watch } from "@slowboat/risk";
 import { bitsOf, HARD_BITS, stands } from "./decide.ts";
-import { FEATURES_REVISION, weigh } from "./features.ts";
+import { areCopies, FEATURES_REVISION, weigh } from "./features.ts";
 import { VETOES } from "./guard.ts";
 import { digestOf, isUnlike, meet } from "./misuse.ts";
 import { POLICY } from "./policy.ts";
@@ -47,9 +47,9 @@ function fitOf(window: readonly Kept[], start: readonly number[]): Fit {
     start,
   );
   let at = 0;
-  const samples = window.map(({ vetoes, label, weight }) => {
+  const samples = window.map(({ x, vetoes, label, weight }) => {
     const unseen = (vetoes & HARD_BITS) === 0 ? Math.round((fitted.unseen[at++] as number) * 1e6) / 1e6 : -1;
-    return { score: stands(vetoes, released) ? -1 : unseen, loss: label ? 0 : 1, weight };
+    return { score: stands(vetoes, released) ? -1 : unseen, loss: label ? 0 : 1, weight, copy: areCopies(x) };
   });
   return { weights: [...fitted.weights], samples, released };
 }

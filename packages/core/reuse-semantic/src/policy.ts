@@ -3,9 +3,13 @@ export const POLICY = {
   /** Labels kept; older ones are forgotten. */
   window: 5_000,
   /** Fewer labels than this set no threshold, however large the allowed error. */
-  labelsMin: 60,
+  labelsMin: 200,
   /** Share of the allowed error that is kept back for what the theorem does not cover: weights, a cache that grows, a verifier that learned from the same labels. */
-  reserve: 0.25,
+  reserve: 0.3,
+  /** Two questions that share so much of their words are near copies of each other: where one word makes another question of it, likeness says little. */
+  copyWords: 0.35,
+  /** Of the near copies that must not be answered alike, at most this share may be, whatever error is allowed. */
+  copies: 0.01,
   /** Fitted anew when the labels since the last time are this share of those kept, and at least `refitMin`. */
   refitShare: 0.1,
   refitMin: 15,
@@ -13,8 +17,8 @@ export const POLICY = {
   /** Pull of the verifier to its prior weights. */
   pull: 2,
   /** Share of would-be hits asked anew when 1 % may be wrong; it grows with one over the root of what may be. */
-  explore: 0.05,
-  exploreMin: 0.04,
+  explore: 0.07,
+  exploreMin: 0.03,
   exploreMax: 0.075,
   /** A label's weight in the fit; in the threshold it is unbounded. */
   fitWeightMax: 4,

@@ -12,11 +12,20 @@ export interface Kept {
   readonly vetoes: number;
 }
 
+/** A label as the thresholds see it. */
+export interface Sample {
+  readonly score: number;
+  readonly loss: number;
+  readonly weight: number;
+  /** The two questions were near copies of each other. */
+  readonly copy: boolean;
+}
+
 /** A verifier and the labels that its threshold is set on. */
 export interface Fit {
   readonly weights: readonly number[];
   /** Each label's score by a verifier that had not seen it; -1 where a veto stood. */
-  readonly samples: readonly { readonly score: number; readonly loss: number; readonly weight: number }[];
+  readonly samples: readonly Sample[];
   /** Bit i: the i-th veto has given way. */
   readonly released: number;
 }
