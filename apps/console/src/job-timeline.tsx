@@ -4,6 +4,9 @@ import type { JobDetail } from "./overview.ts";
 const ROW = 24;
 const WIDTH = 600;
 
+/** States of an attempt that may still bring an answer. */
+const OPEN = ["intent", "sending", "placed"];
+
 interface Span {
   readonly key: string;
   readonly name: string;
@@ -21,8 +24,9 @@ function spans(job: JobDetail, nowMs: number): Span[] {
   return [
     waits,
     ...job.attempts.map(({ id, seq, lane, role, createdAtMs, answeredAtMs, state }, at): Span => {
-      const nextMs = job.attempts[at + 1]?.createdAtMs ?? endMs;
-      const open = answeredAtMs === null && job.endedAtMs === null && at === job.attempts.length - 1;
+      // A hedge runs beside the attempt before it.
+      const open = answeredAtMs === null && job.endedAtMs === null && OPEN.includes(state);
+      const nextMs = open ? nowMs : (job.attempts[at + 1]?.createdAtMs ?? endMs);
       return {
         key: id,
         name: `${seq}, ${role} on ${lane}`,

@@ -1,3 +1,4 @@
+import type postgres from "postgres";
 import type { Sql } from "./connect.ts";
 import type * as schema from "./schema.ts";
 
@@ -16,32 +17,37 @@ interface ClaimInput {
 const RESCUES = 1 / 2;
 const LINES = 1 / 4;
 
-/** The first of one kind that are due, locked. Each kind has an index of its own, whose condition is told in the same words. */
-const first = (tx: Sql, { nowMs, kind, limit }: { readonly nowMs: number; readonly kind: unknown; readonly limit: unknown }) => tx`
+type Fragment = postgres.PendingQuery<postgres.Row[]>;
+
+/** What may be due, by kind. Each has an index of its own, `job_due_*`, whose condition is told in the same words. */
+export const dueKinds = (tx: Sql): Readonly<Record<"rescue" | "single" | "line", Fragment>> => ({
+  rescue: tx`state = 'placed'`,
+  single: tx`state = 'accepted' and batch_id is null`,
+  line: tx`state = 'accepted' and batch_id is not null`,
+});
+
+/** The first of one kind that are due, locked. */
+const first = (tx: Sql, { nowMs, kind, limit }: { readonly nowMs: number; readonly kind: Fragment; readonly limit: Fragment }) => tx`
     select id, tenant_id as "tenantId", key_id as "keyId", batch_id as "batchId", line_no as "lineNo", endpoint, provider, model,
       baseline_model as "baselineModel", state, version, body_bytes as "bodyBytes", input_tokens_est as "inputTokensEst",
       output_tokens_est as "outputTokensEst", deadline_at_ms as "deadlineAtMs", lanes_allow as "lanesAllow", lanes_deny as "lanesDeny",
       max_cost_nano as "maxCostNano", callback_url as "callbackUrl", metadata, reuse_key as "reuseKey", prefix, fallbacks, route, held_for as "heldFor", leader_id as "leaderId",
       next_decision_at_ms as "nextDecisionAtMs", lane, attempt_id as "attemptId", attempts, accepted_at_ms as "acceptedAtMs", semantic, delayed, admission
     from job
-    where ${kind as ReturnType<Sql>} and next_decision_at_ms <= ${nowMs}::float8
+    where ${kind} and next_decision_at_ms <= ${nowMs}::float8
     order by next_decision_at_ms
-    limit ${limit as ReturnType<Sql>}
+    limit ${limit}
     for update skip locked`;
 
-const claim = (tx: Sql, { nowMs, limit }: ClaimInput) => tx<DueJob[]>`
-    with rescues as materialized (${first(tx, { nowMs, kind: tx`state = 'placed'`, limit: tx`${rescuesOf(limit)}::int` })}),
-      singles as materialized (${first(tx, {
-        nowMs,
-        kind: tx`state = 'accepted' and batch_id is null`,
-        limit: tx`(select ${limit}::int - count(*) from rescues)`,
-      })}),
-      lines as materialized (${first(tx, {
-        nowMs,
-        kind: tx`state = 'accepted' and batch_id is not null`,
-        limit: tx`(select greatest(${linesOf(limit)}::int, ${limit}::int - (select count(*) from rescues) - (select count(*) from singles)))`,
-      })})
+const claim = (tx: Sql, { nowMs, limit }: ClaimInput) => {
+  const { rescue, single, line } = dueKinds(tx);
+  const left = tx`${limit}::int - (select count(*) from rescues)`;
+  return tx<DueJob[]>`
+    with rescues as materialized (${first(tx, { nowMs, kind: rescue, limit: tx`${rescuesOf(limit)}::int` })}),
+      singles as materialized (${first(tx, { nowMs, kind: single, limit: tx`(${left})` })}),
+      lines as materialized (${first(tx, { nowMs, kind: line, limit: tx`greatest(${linesOf(limit)}::int, ${left} - (select count(*) from singles))` })})
     select * from rescues union all select * from singles union all select * from lines`;
+};
 
 const rescuesOf = (limit: number): number => Math.ceil(limit * RESCUES);
 const linesOf = (limit: number): number => Math.ceil(limit * LINES);

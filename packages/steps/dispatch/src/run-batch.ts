@@ -1,6 +1,6 @@
 import { type BatchLane, type Lane, type LaneAnswer, LaneError, type LaneProgress, QUOTA_FULL } from "@slowboat/lanes";
 import { keepLease, LEASE_MS } from "@slowboat/runtime";
-import { type DispatchPatch, type DispatchRow, leaseDispatch, readLines, releaseDispatch, renewLease } from "@slowboat/store";
+import { type DispatchPatch, type DispatchRow, leaseDispatch, placeAttempts, readLines, releaseDispatch, renewLease } from "@slowboat/store";
 import type { LaneDeps } from "./deps.ts";
 import { endAll } from "./end-all.ts";
 import { endPrimed, warmthOf } from "./prompt-cache/warmth.ts";
@@ -36,12 +36,25 @@ export async function runBatchDispatch(deps: LaneDeps, dispatchId: string, signa
     const patch = await step(deps, lane, dispatch, AbortSignal.any([lease.signal, AbortSignal.timeout(STEP_MS)]));
     // Before the row says so: a worker that dies in between ends it again.
     if (patch.state === "done" || patch.state === "lost") await endPrimed(deps, dispatch);
-    await releaseDispatch(deps.store.sql, { id: dispatch.id, gen: dispatch.leaseGen, patch });
+    await write(deps, dispatch, patch);
     // What it held of its account's quota is free: the planner looks whether something waits for it.
     if (patch.endedAtMs != null) await deps.queue.ring("plan", [{}]);
   } finally {
     lease.end();
   }
+}
+
+/**
+ * Writes what a step came to and gives the lease back. That a batch holds the lines and where it is found are committed together: a worker that dies before, or
+ * that was overtaken, leaves them `sending`, and the next one looks for the batch.
+ */
+async function write(deps: LaneDeps, dispatch: DispatchRow, patch: DispatchPatch): Promise<void> {
+  const { id, lane } = dispatch;
+  const jobs = await deps.store.begin(async (tx) => {
+    const kept = await releaseDispatch(tx, { id, gen: dispatch.leaseGen, patch });
+    return kept && patch.state === "submitted" ? await placeAttempts(tx, { dispatchId: id, nowMs: deps.time.clock.job() }) : null;
+  });
+  if (jobs !== null) deps.logger.info({ dispatchId: id, lane, ref: patch.providerRef, jobs, inputTokens: patch.inputTokens }, "batch-submitted");
 }
 
 async function step(deps: LaneDeps, lane: Lane | undefined, dispatch: DispatchRow, signal: AbortSignal): Promise<DispatchPatch> {

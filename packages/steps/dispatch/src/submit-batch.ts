@@ -1,14 +1,5 @@
 import { type BatchLane, enqueuedLimit, LaneError, QUOTA_FULL } from "@slowboat/lanes";
-import {
-  type ChunkRow,
-  type DispatchPatch,
-  type DispatchRow,
-  parkLane,
-  placeAttempts,
-  readChunk,
-  readNeighbours,
-  sendAsLines,
-} from "@slowboat/store";
+import { type ChunkRow, type DispatchPatch, type DispatchRow, parkLane, readChunk, readNeighbours, sendAsLines } from "@slowboat/store";
 import { readBodies, toRequests, untranslatable } from "./bodies.ts";
 import type { LaneDeps } from "./deps.ts";
 import { endAll } from "./end-all.ts";
@@ -38,8 +29,6 @@ export async function submitBatch(deps: LaneDeps, lane: BatchLane, dispatch: Dis
     }
     const nowMs = deps.time.clock.job();
     const { ref, inputTokens } = made;
-    const jobs = await placeAttempts(deps.store.sql, { dispatchId: dispatch.id, nowMs });
-    deps.logger.info({ dispatchId: dispatch.id, lane: lane.id, ref, jobs, inputTokens }, "batch-submitted");
     return { state: "submitted", providerRef: ref, inputTokens, submittedAtMs: nowMs, nextPollAtMs: nowMs + 15_000, pollErrors: 0, error: null };
   } catch (error) {
     if (!(error instanceof LaneError)) throw error;

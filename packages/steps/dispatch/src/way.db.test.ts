@@ -1,4 +1,6 @@
+import type { BatchLane } from "@slowboat/lanes";
 import { afterEach, expect, test } from "vitest";
+import { planDue, runBatchDispatch } from "./index.ts";
 import { EVENING, HOUR, MINUTE, openWorld, type World } from "./testing/world.ts";
 
 let world: World;
@@ -155,7 +157,6 @@ test("single jobs that trickle in wait for company within the bound, then share 
 test("a worker that died while sending leaves a suspense and not a second silent call", async () => {
   world = await openWorld();
   const [jobId] = await world.accept(1, { deadlineAtMs: null });
-  const { planDue } = await import("./index.ts");
   await planDue(world.planDeps, new AbortController().signal);
   await world.database.store.sql`update attempt set state = 'sending'`;
   await world.database.store.sql`update dispatch set state = 'running', lease_gen = 1, lease_until_real_ms = ${world.clock.real() - 1}`;
@@ -167,4 +168,31 @@ test("a worker that died while sending leaves a suspense and not a second silent
       .map((row) => row.state)
       .sort(),
   ).toEqual(["answered", "unknown"]);
+});
+
+test("a worker that loses its dispatch when the batch is made leaves nothing behind: the next one adopts it, harvests it and pays for it once", async () => {
+  world = await openWorld({ batchTurnaroundMs: 20 * MINUTE });
+  const { sql } = world.database.store;
+  const { signal } = new AbortController();
+  await world.accept(30, BATCH);
+  while ((await sql`select 1 from dispatch`).length === 0) {
+    await planDue(world.planDeps, signal);
+    world.clock.advance(MINUTE);
+  }
+  const [dispatch] = await sql<{ id: string }[]>`select id from dispatch where lane = 'openai-batch'`;
+  const id = dispatch?.id ?? "";
+  const lane = world.laneDeps.lanes.get("openai-batch") as BatchLane;
+  // Another worker takes the dispatch over before the first one has written down what the provider said; so it looks after a kill, too.
+  const overtaken: BatchLane = {
+    ...lane,
+    submit: async (...asked) => {
+      const made = await lane.submit(...asked);
+      await sql`update dispatch set lease_gen = lease_gen + 1, lease_until_real_ms = null where id = ${id}`;
+      return made;
+    },
+  };
+  await runBatchDispatch({ ...world.laneDeps, lanes: new Map([["openai-batch", overtaken]]) }, id, signal);
+  await world.pass(world.clock.job() + HOUR, MINUTE);
+  expect((await attempts()).map((row) => row.state)).toEqual(Array(30).fill("answered"));
+  expect((await world.emulator.invoice()).lines).toHaveLength(30);
 });
