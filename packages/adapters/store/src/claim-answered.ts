@@ -16,6 +16,8 @@ export interface AnsweredRow {
   /** Who was asked, and at which endpoint, where that is not what the job asks; else `null`. */
   readonly otherModel: string | null;
   readonly otherEndpoint: string | null;
+  /** Which API it came in by; `errand` where Slowboat itself asks. */
+  readonly surface: string;
   readonly pricesVersion: string;
   readonly emulated: boolean;
   readonly statusCode: number;
@@ -63,7 +65,7 @@ export async function claimAnswered(tx: Sql, input: { readonly limit: number; re
     order by id for share`;
   return await tx<AnsweredRow[]>`
     select a.id as "attemptId", a.job_id as "jobId", a.tenant_id as "tenantId", j.key_id as "keyId", j.batch_id as "batchId", j.custom_id as "customId",
-      j.endpoint, a.lane, j.model, j.baseline_model as "baselineModel", a.model as "otherModel",
+      j.endpoint, j.surface, a.lane, j.model, j.baseline_model as "baselineModel", a.model as "otherModel",
       a.endpoint as "otherEndpoint", a.prices_version as "pricesVersion", a.emulated,
       coalesce(a.status_code, s.status_code) as "statusCode", a.answer, a.source_attempt_id as "sourceAttemptId",
       s.usage as "sourceUsage", a.answered_at_ms as "answeredAtMs", a.sent_at_ms as "sentAtMs", j.state as "jobState",

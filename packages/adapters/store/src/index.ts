@@ -64,6 +64,16 @@ export {
   saveQuota,
   wakeWaiting,
 } from "./enqueued-quotas.ts";
+export {
+  countErrands,
+  type EndedErrand,
+  ERRAND_SURFACE,
+  type ErrandKind,
+  type ErrandRow,
+  insertErrands,
+  readErrandTerms,
+  takeErrands,
+} from "./errands.ts";
 export { insertFeedback, type NewFeedback } from "./feedback.ts";
 export { deleteFile, type FileRow, forgettableFiles, insertFile, listFiles, markBlobGone, readFileRow } from "./files.ts";
 export {

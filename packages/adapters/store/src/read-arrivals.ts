@@ -1,4 +1,5 @@
 import type { Sql } from "./connect.ts";
+import { ERRAND_SURFACE } from "./errands.ts";
 
 /** A job as it arrived: what a scheduler knew of it, with the tokens that it was billed for where it was answered. Instants are job time. */
 export interface ArrivalRow {
@@ -13,7 +14,7 @@ export interface ArrivalRow {
   readonly deny: string[] | null;
 }
 
-/** The jobs accepted from one instant up to another, all tenants, oldest first; at most `limit`. Synchronous calls, which never waited, are left out. */
+/** The jobs accepted from one instant up to another, all tenants, oldest first; at most `limit`. Synchronous calls, which never waited, and errands are left out. */
 export async function readArrivals(
   tx: Sql,
   input: { readonly fromId: string; readonly untilId: string; readonly limit: number },
@@ -26,7 +27,7 @@ export async function readArrivals(
       case when a.usage is null then j.output_tokens_est else coalesce((a.usage::json ->> 'output')::float8, 0) end as output_tokens
     from (select * from job where id >= ${input.fromId} and id < ${input.untilId} order by id limit ${input.limit}) j
       left join result r on r.job_id = j.id left join attempt a on a.id = r.attempt_id
-    where j.deadline_at_ms is not null or j.batch_id is not null order by j.id`;
+    where j.surface <> ${ERRAND_SURFACE} and (j.deadline_at_ms is not null or j.batch_id is not null) order by j.id`;
 }
 
 /** What was paid for those jobs, by lane, and how many of them missed their deadline; in nano-USD, waste included. */
@@ -36,10 +37,11 @@ export async function readPaid(
 ): Promise<{ readonly lanes: { lane: string; nano: bigint }[]; readonly missed: number }> {
   const lanes = await tx<{ lane: string; nano: bigint }[]>`
     select t.lane, coalesce(sum(e.amount_nano), 0)::int8 as nano
-    from (select id from job where id >= ${input.fromId} and id < ${input.untilId} and (deadline_at_ms is not null or batch_id is not null)) j
+    from (select id from job where id >= ${input.fromId} and id < ${input.untilId} and (deadline_at_ms is not null or batch_id is not null)
+        and surface <> ${ERRAND_SURFACE}) j
       join ledger_txn t on t.job_id = j.id join ledger_entry e on e.txn_id = t.id and e.account like 'payable.%' group by t.lane order by t.lane`;
   const [late] = await tx<{ n: number }[]>`
-    select count(*)::int as n from job where id >= ${input.fromId} and id < ${input.untilId} and deadline_at_ms is not null
+    select count(*)::int as n from job where id >= ${input.fromId} and id < ${input.untilId} and deadline_at_ms is not null and surface <> ${ERRAND_SURFACE}
       and (state = 'failed' or (state = 'completed' and ended_at_ms > deadline_at_ms))`;
   return { lanes, missed: late?.n ?? 0 };
 }

@@ -1,4 +1,5 @@
 import type { Sql } from "./connect.ts";
+import { ERRAND_SURFACE } from "./errands.ts";
 import type * as schema from "./schema.ts";
 
 export type JobRow = typeof schema.job.$inferSelect;
@@ -79,7 +80,7 @@ export async function readJob(tx: Sql, input: { readonly tenantId: string; reado
   return rows[0] ?? null;
 }
 
-/** A page of a tenant's jobs, newest first; one row more than `limit` when there are more. */
+/** A page of the jobs that a tenant itself asked, newest first; one row more than `limit` when there are more. */
 export async function listJobs(
   tx: Sql,
   input: {
@@ -92,7 +93,7 @@ export async function listJobs(
 ): Promise<ShownJob[]> {
   return await tx<ShownJob[]>`
     select ${columns(tx)} from job
-    where tenant_id = ${input.tenantId}
+    where tenant_id = ${input.tenantId} and surface <> ${ERRAND_SURFACE}
       ${input.after === undefined ? tx`` : tx`and id < ${input.after}`}
       ${input.batchId === undefined ? tx`` : tx`and batch_id = ${input.batchId}`}
       ${input.states === undefined ? tx`` : tx`and state = any(${input.states as string[]}::text[])`}

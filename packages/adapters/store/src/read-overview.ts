@@ -1,6 +1,7 @@
 import { idFloor } from "@slowboat/kernel";
 import { countLines } from "./batches.ts";
 import type { Sql } from "./connect.ts";
+import { ERRAND_SURFACE } from "./errands.ts";
 
 /** A lane as the console shows it; jobs that no lane has yet stand under `waiting`. */
 export interface LaneOverview {
@@ -147,10 +148,10 @@ const readCounts = (tx: Sql, { tenantId, nowMs, sinceMs }: OverviewInput): Promi
 >`
   with mine as (
     select lane, state, accepted_at_ms, deadline_at_ms, ended_at_ms from job
-    where tenant_id = ${tenantId} and id >= ${idFloor("job", Math.max(0, sinceMs))} and accepted_at_ms >= ${sinceMs}::float8
+    where tenant_id = ${tenantId} and id >= ${idFloor("job", Math.max(0, sinceMs))} and accepted_at_ms >= ${sinceMs}::float8 and surface <> ${ERRAND_SURFACE}
     union all
     select lane, state, accepted_at_ms, deadline_at_ms, ended_at_ms from job
-    where tenant_id = ${tenantId} and batch_id is null and accepted_at_ms < ${sinceMs}::float8 and state in ('accepted', 'placed')
+    where tenant_id = ${tenantId} and batch_id is null and accepted_at_ms < ${sinceMs}::float8 and state in ('accepted', 'placed') and surface <> ${ERRAND_SURFACE}
     union all
     select j.lane, j.state, j.accepted_at_ms, j.deadline_at_ms, j.ended_at_ms from batch b join job j on j.batch_id = b.id
     where b.tenant_id = ${tenantId} and b.state in ('validating', 'in_progress', 'finalizing', 'cancelling') and j.accepted_at_ms < ${sinceMs}::float8
@@ -170,7 +171,7 @@ const readCounts = (tx: Sql, { tenantId, nowMs, sinceMs }: OverviewInput): Promi
 const readJobs = (tx: Sql, { tenantId, rows, state, lane, batchId }: OverviewInput): Promise<JobOverview[]> => tx<JobOverview[]>`
   select id, batch_id as "batchId", custom_id as "customId", model, endpoint, state, lane, accepted_at_ms as "acceptedAtMs",
     deadline_at_ms as "deadlineAtMs", ended_at_ms as "endedAtMs"
-  from job where tenant_id = ${tenantId}
+  from job where tenant_id = ${tenantId} and surface <> ${ERRAND_SURFACE}
     ${state === undefined ? tx`` : tx`and state = ${state}`}
     ${lane === undefined ? tx`` : lane === "waiting" ? tx`and lane is null` : tx`and lane = ${lane}`}
     ${batchId === undefined ? tx`` : tx`and batch_id = ${batchId}`}

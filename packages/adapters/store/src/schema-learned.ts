@@ -145,3 +145,13 @@ export const feedback = pgTable("feedback", {
   comment: text("comment"),
   createdAtMs: instant("created_at_ms").notNull(),
 });
+
+export const errand = pgTable("errand", {
+  jobId: text("job_id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  kind: text("kind").notNull(),
+  subjectId: text("subject_id").notNull(),
+  content: text("content").notNull(),
+  createdAtMs: instant("created_at_ms").notNull(),
+  ended: boolean("ended").notNull().default(false),
+});

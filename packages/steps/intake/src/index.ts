@@ -5,6 +5,7 @@
 
 export { estimateTokens } from "@slowboat/plan";
 export { readAdmission } from "./admission/read-admission.ts";
+export { askErrands, type ErrandAsk, type ErrandDeps } from "./ask-errands.ts";
 export { budgetObject, setBudget } from "./budgets.ts";
 export { createMessageBatch, MESSAGE_BATCH_ROUTE, type MessageBatchTerms } from "./create-message-batch.ts";
 export { readDeadline, readWindow } from "./deadline.ts";

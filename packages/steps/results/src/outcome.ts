@@ -2,7 +2,7 @@ import { type Endpoint, type LaneId, laneClass, laneProvider, type Usage } from 
 import { type JobState, jobMay } from "@slowboat/job";
 import { type PriceBook, resolveModel, routeOn, type Settlement, settlement, type Tier, usageOf } from "@slowboat/pricing";
 import { finishOf } from "@slowboat/reuse";
-import type { AnsweredRow } from "@slowboat/store";
+import { type AnsweredRow, ERRAND_SURFACE } from "@slowboat/store";
 
 /** What an answered attempt comes to: the job's end, the usage, and the money as data. */
 export interface SettlementFacts {
@@ -54,7 +54,11 @@ export function outcomeOf(row: AnsweredRow, book: PriceBook, declined = false): 
     tier,
     usage: reading.usage,
   };
-  const settled = kind === "waste" ? settlement({ kind, ...paid }) : settlement({ kind: "answer", baselineModel: row.baselineModel, ...paid });
+  // What Slowboat asks for itself is nobody's answer.
+  const settled =
+    kind === "waste" || row.surface === ERRAND_SURFACE
+      ? settlement({ kind: "waste", ...paid })
+      : settlement({ kind: "answer", baselineModel: row.baselineModel, ...paid });
   return { ...base, usage: reading.usage, tier, finish, settlement: settled };
 }
 
