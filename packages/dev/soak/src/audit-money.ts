@@ -44,7 +44,7 @@ export async function auditMoney(store: Store, providerUrl: string): Promise<Mon
     where a.lane not in ('pool', 'cache')`;
   const refs = await store.sql<{ ref: string }[]>`select provider_ref as ref from dispatch where provider_ref is not null`;
   const [sums] = await store.sql<{ ledger: bigint; waste: bigint }[]>`
-    select coalesce(sum(amount_nano) filter (where account like 'payable.%'), 0)::int8 as ledger,
+    select coalesce(sum(amount_nano) filter (where account like 'payable.%' and account <> 'payable.pool'), 0)::int8 as ledger,
       coalesce(-sum(amount_nano) filter (where account = 'waste'), 0)::int8 as waste from ledger_entry`;
   const findings: string[] = [];
   const compared = compare(bill.lines, attempts, findings);

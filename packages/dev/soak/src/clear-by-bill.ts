@@ -27,7 +27,7 @@ export async function clearByBill(store: Store, providerUrl: string): Promise<Cl
   const free = found.notCharged.map((attempt) => ({ attempt, outcome: "not-charged" as const, amountNano: 0n, evidence: EVIDENCE }));
   const cleared = await store.begin((tx) => clearSuspense(tx, [...charged, ...free], { nowMs: 0, realMs: 0 }));
   const [sum] = await store.sql<{ ledger: bigint; left: number }[]>`
-    select (select coalesce(sum(amount_nano), 0)::int8 from ledger_entry where account like 'payable.%') as ledger,
+    select (select coalesce(sum(amount_nano), 0)::int8 from ledger_entry where account like 'payable.%' and account <> 'payable.pool') as ledger,
       (select count(*)::int from attempt where suspended_tenant is not null) as left`;
   const ledger = sum?.ledger ?? 0n;
   if (sum?.left !== found.sought) findings.push(`${sum?.left} attempts are in suspense after the bill, ${found.sought} may be`);

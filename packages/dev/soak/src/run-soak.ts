@@ -60,6 +60,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     const apps = await startApps(ground, {
       upstreamUrl: provider.url,
       anthropic: true,
+      pool: true,
       callbackAllow: [receiver.address],
       profileDir: null,
       ...(webhookSecret === undefined ? {} : { webhookSecret }),

@@ -51,6 +51,10 @@ const SHARED_WORDS = 1_300;
 const THINKS = 8;
 /** Share of submissions that an impatient caller makes twice. */
 const TWICE = 0.05;
+/** Every so many vectors may come from a model of the installation's own. */
+const OWN_MODEL = 3;
+/** Share of calls that pay for going before others, of those whose model can. */
+const PRIORITY = 0.15;
 /** Every so many ask for what the provider refuses. */
 const REFUSED = 100;
 
@@ -116,7 +120,13 @@ function createWriter(rng: Rng, long: boolean): Writer {
     reasoning: { effort: "minimal" },
     input: question(),
   });
-  const embedding = (): Record<string, unknown> => ({ model: "text-embedding-3-small", input: question() });
+  const embedder = (): string => (serial % OWN_MODEL === 1 ? "slowboat-embed" : "text-embedding-3-small");
+  const embedding = (model = embedder()): Record<string, unknown> => ({ model, input: question() });
+  const classification = (): Record<string, unknown> => ({
+    model: "slowboat-classify",
+    input: question(),
+    labels: ["ships", "trains", "aeroplanes"],
+  });
   const deadline = (): string => (long && chance(0.1) ? LONG_DEADLINE : pick(DEADLINES));
 
   const call = (): Task => {
@@ -124,11 +134,13 @@ function createWriter(rng: Rng, long: boolean): Writer {
     const path = pick(["/v1/chat/completions", "/v1/chat/completions", "/v1/messages", "/v1/messages", "/v1/responses", "/v1/embeddings"]);
     const streaming = stream && path !== "/v1/embeddings";
     const body = path === "/v1/messages" ? message() : path === "/v1/responses" ? response() : path === "/v1/embeddings" ? embedding() : chat();
-    const flex = path === "/v1/chat/completions" && body["model"] === "gpt-5-mini" && chance(0.3) ? { service_tier: "flex" } : {};
+    const chats = path === "/v1/chat/completions";
+    const first = chats && body["model"] !== "gpt-5-mini" && chance(PRIORITY) ? { service_tier: "priority" } : {};
+    const flex = chats && body["model"] === "gpt-5-mini" && chance(0.3) ? { service_tier: "flex" } : first;
     return { kind: "call", requests: 1, path, stream: streaming, body: JSON.stringify({ ...body, ...flex, ...(streaming ? { stream: true } : {}) }) };
   };
   const job = (): Task => {
-    const kind = rng.u32() % 4;
+    const kind = rng.u32() % 5;
     const within = chance(0.15) ? {} : { deadline: deadline() };
     const envelope =
       kind === 0
@@ -137,7 +149,9 @@ function createWriter(rng: Rng, long: boolean): Writer {
           ? { endpoint: "/v1/embeddings", body: embedding(), ...within }
           : kind === 2
             ? { body: chat("gpt-5-mini"), allow: ["flex", "realtime"], ...within }
-            : { body: chat(), cache: "exact", ...within };
+            : kind === 3
+              ? { endpoint: "/v1/classifications", body: classification(), ...within }
+              : { body: chat(), cache: "exact", ...within };
     return { kind: "job", requests: 1, name: `job-${++serial}`, envelope, callback: chance(0.6), cancel: chance(0.03), twice: chance(TWICE) };
   };
   const batch = (most: number): Task => {
@@ -146,8 +160,9 @@ function createWriter(rng: Rng, long: boolean): Writer {
     const anthropic = chance(0.35);
     const endpoint = anthropic ? "/v1/messages" : pick(["/v1/chat/completions", "/v1/chat/completions", "/v1/responses", "/v1/embeddings"]);
     const model = pick(OPENAI_MODELS);
+    const vectors = embedder();
     const line = (): object =>
-      anthropic ? message() : endpoint === "/v1/responses" ? response() : endpoint === "/v1/embeddings" ? embedding() : chat(model);
+      anthropic ? message() : endpoint === "/v1/responses" ? response() : endpoint === "/v1/embeddings" ? embedding(vectors) : chat(model);
     return {
       kind: anthropic ? "anthropic-batch" : "openai-batch",
       requests: count,

@@ -24,9 +24,11 @@ export interface AppsOptions {
   /** Exact `host:port` pairs that webhooks may go to although they are private. */
   readonly callbackAllow?: readonly string[];
   readonly profileDir: string | null;
+  /** True for an installation that runs models of its own: one more process, which the scheduler and the intake API are told of. */
+  readonly pool?: boolean;
 }
 
-/** The three services of an installation as processes, as the supervisor starts them. */
+/** The services of an installation as processes, as the supervisor starts them. */
 export interface Apps {
   /** Origin of the intake API. */
   readonly url: string;
@@ -63,7 +65,9 @@ export async function startApps(ground: Ground, options: AppsOptions): Promise<A
     SLOWBOAT_CALLBACK_ALLOW: (options.callbackAllow ?? []).join(","),
   };
   const anthropic = { ANTHROPIC_API_KEY: "bench", ANTHROPIC_BASE_URL: options.upstreamUrl };
-  const providers = { OPENAI_API_KEY: "bench", OPENAI_BASE_URL: `${options.upstreamUrl}/v1`, ...(options.anthropic ? anthropic : {}) };
+  const poolPort = options.pool ? String(await freePort()) : null;
+  const pool = poolPort === null ? {} : { SLOWBOAT_POOL_URL: `http://127.0.0.1:${poolPort}` };
+  const providers = { OPENAI_API_KEY: "bench", OPENAI_BASE_URL: `${options.upstreamUrl}/v1`, ...(options.anthropic ? anthropic : {}), ...pool };
   const start = (name: string, env: Readonly<Record<string, string>>): Promise<Child> =>
     startChild({
       main: join(ROOT, "apps", name, "src/main.ts"),
@@ -85,6 +89,7 @@ export async function startApps(ground: Ground, options: AppsOptions): Promise<A
     for (const child of started.reverse()) await child.stop();
   };
   try {
+    if (poolPort !== null) started.push(await start("gpu-worker", { SLOWBOAT_PORT: poolPort }));
     intake = await startIntake();
     const scheduler = await start("scheduler", providers);
     started.push(scheduler);
