@@ -382,6 +382,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     arrive(state) {
       audit.arrived(state);
       if (!reserve(state)) return finish(state, "refused");
+      realtime.get(realtimeOf(state.job.model))?.arrives(state);
       plan(state, "try");
     },
   };

@@ -12,7 +12,7 @@ export const PLANTED: Readonly<Record<Plant, number>> = {
   "lose-line": 1,
   "answer-twice": 1,
   overspend: 6,
-  "first-come": 7,
+  "first-come": 11,
   "forget-deny": 1,
   "one-legged": 6,
   "sleep-in": 17,
