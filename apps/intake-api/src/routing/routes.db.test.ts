@@ -43,7 +43,14 @@ async function learn(alias: string): Promise<void> {
   >`select policy_version as v from route where tenant_id = ${caller.tenantId} and alias = ${alias}`;
   const of = { tenantId: caller.tenantId, alias };
   expect(
-    await savePolicy(intake.store.sql, { ...of, seenVersion: row?.v ?? 0, policy: packed(policy), labels: 140, nowMs: intake.clock.job() }),
+    await savePolicy(intake.store.sql, {
+      ...of,
+      seenVersion: row?.v ?? 0,
+      policy: packed(policy),
+      labels: 140,
+      seenFresh: 0,
+      nowMs: intake.clock.job(),
+    }),
   ).toBe(true);
 }
 
