@@ -261,6 +261,7 @@ function addTenants(cli: Command, later: Later): void {
     .option("--fallbacks <models>", "models, separated by commas, that answer where a request's own cannot; '' for none")
     .option("--semantic-cache <on|off>", "whether answers are given again to questions that only mean the same")
     .option("--max-error <share>", "share of all requests that such reuse may answer wrongly, above 0 and at most 0.2; 0.01 unless set")
+    .option("--cache-judge <model>", "model that is asked, in batch, whether two questions mean the same where that is in doubt; none for nobody")
     .option("--cache-ttl <length>", "how long an answer may be given so, such as 12h or 1d; '' for as long as it is kept")
     .option("--weight <n>", "its share where a lane is scarce, beside the others' 1")
     .action((name: string, _flags, command: Command) =>

@@ -21,11 +21,11 @@ import {
   sweepLostCalls,
   tenantWeights,
 } from "@slowboat/dispatch";
-import { populateBatch, sweepIntake } from "@slowboat/intake";
+import { askErrands, type ErrandDeps, populateBatch, sweepIntake } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { crash, createLogger, loop, readEnqueuedTokens, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
-import { closeness, closeSemantic, learnAnswered, noteForgotten, openSemantic, waitingAsks, warmSemantic } from "@slowboat/semantic";
+import { closeness, closeSemantic, learnAnswered, noteForgotten, openSemantic, takeVerdicts, waitingAsks, warmSemantic } from "@slowboat/semantic";
 import {
   cancelOrphanedBatches,
   forgetEntries,
@@ -118,6 +118,7 @@ const populateDeps = {
   house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED === "1" },
 };
 
+const errandDeps: ErrandDeps = { book, clock, rng, house: populateDeps.house, logger };
 const semantic = openSemantic({
   store,
   clock,
@@ -125,18 +126,19 @@ const semantic = openSemantic({
   logger,
   modelDir: join(config.SLOWBOAT_DATA_DIR, "models"),
   memoryBytes: config.SLOWBOAT_CACHE_MEMORY_MB * 1024 * 1024,
+  judge: { book, ask: (tx, errands) => askErrands(errandDeps, tx, errands) },
 });
 const asks = waitingAsks(semantic);
 /** While nobody asks so, only every fifth tick looks whether somebody does. */
 const IDLE_TICKS = 5;
 let idleTicks = 0;
-/** Learns from questions that were answered, then looks up those that wait, for whom that may have brought an answer. */
+/** Learns from questions that were answered, then looks up those that wait, for whom that may have brought an answer, and hears what judges said. */
 const meet = async (signal: AbortSignal): Promise<void> => {
   if (idleTicks % IDLE_TICKS !== 0) {
     idleTicks++;
     return;
   }
-  const seen = (await learnAnswered(semantic, signal)) + (await asks.decide(signal));
+  const seen = (await learnAnswered(semantic, signal)) + (await asks.decide(signal)) + (await takeVerdicts(semantic, signal));
   idleTicks = seen > 0 ? 0 : idleTicks + 1;
 };
 /** Evicted entries stay so long (job ms) for workers to hear of them. */
@@ -235,7 +237,8 @@ await runServices(
     loop("semantic", TICK_MS, meet, logger),
     loop("semantic-sweep", SEMANTIC_SWEEP_MS, semanticSweep, logger),
     ...routeLearning({
-      ...{ store, book, clock, rng, logger, routes, queue, lanes: [...lanes.keys()] },
+      ...{ store, book, clock, rng, logger, routes, queue },
+      ask: (tx, errands) => askErrands(errandDeps, tx, errands),
       cosine: (a, b) => closeness(semantic, a, b),
     }),
     loop("dispatch-sweep", TICK_MS, sweep, logger),

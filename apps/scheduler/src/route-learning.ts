@@ -1,5 +1,3 @@
-import type { LaneId } from "@slowboat/contract";
-import { askErrands } from "@slowboat/intake";
 import type { Queue } from "@slowboat/queue";
 import { learnPairs, type PairDeps, trainDue } from "@slowboat/route-learn";
 import { loop, type Service } from "@slowboat/runtime";
@@ -14,17 +12,15 @@ const PAIRS_KEPT_MS = 30 * 86_400_000;
 const FORGET_ROWS = 1_000;
 
 /** What routing needs to learn by itself, beside what the scheduler has. */
-export interface RouteLearning extends Omit<PairDeps, "ask"> {
+export interface RouteLearning extends PairDeps {
   readonly queue: Queue;
-  readonly lanes: readonly LaneId[];
 }
 
 /** The loops by which routing learns: pairs are asked and graded, policies trained, what is old forgotten. */
-export function routeLearning({ queue, lanes, ...deps }: RouteLearning): Service[] {
+export function routeLearning({ queue, ...deps }: RouteLearning): Service[] {
   const { store, clock, logger } = deps;
-  const pairs: PairDeps = { ...deps, ask: (tx, errands) => askErrands({ ...deps, house: { lanes } }, tx, errands) };
   const learn = async (signal: AbortSignal): Promise<void> => {
-    if ((await learnPairs(pairs, signal)).stepped > 0) await queue.ring("plan", [{}]);
+    if ((await learnPairs(deps, signal)).stepped > 0) await queue.ring("plan", [{}]);
   };
   const train = async (signal: AbortSignal): Promise<void> => void (await trainDue(deps, signal));
   const forget = async (): Promise<void> => void (await forgetPairs(store.sql, { beforeMs: clock.job() - PAIRS_KEPT_MS, limit: FORGET_ROWS }));

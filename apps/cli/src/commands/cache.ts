@@ -29,6 +29,7 @@ interface Report {
   readonly explored_wrong: number;
   readonly hit_rate: number | null;
   readonly realised_error: { readonly error: number; readonly low: number; readonly high: number; readonly labels: number } | null;
+  readonly judge: { readonly asked: number; readonly said_yes: number; readonly given: number; readonly looked_at: number; readonly wrong: number };
   readonly families: readonly { readonly family: string; readonly model: string; readonly entries: number; readonly drifting: boolean }[];
 }
 
@@ -92,6 +93,11 @@ export async function cacheReport(config: Config, flags: CacheFlags): Promise<Ex
       ? "wrong           not measured yet"
       : `wrong           ${percent(error.error)} of all questions (95 % interval ${percent(error.low)} to ${percent(error.high)})`,
   );
+  const { asked: put, said_yes, given, looked_at, wrong } = report.judge;
+  if (put > 0)
+    await data(
+      `judged          ${put} in doubt, ${said_yes} taken for the same, ${given} of them answered; ${wrong} of ${looked_at} that were looked at were wrong`,
+    );
   for (const { family, model, entries, drifting } of report.families)
     await data(`${family.slice(0, FAMILY_CHARS)}    ${entries} entries  ${model}${drifting ? "  in drift: exact repetition only" : ""}`);
   return EXIT.ok;

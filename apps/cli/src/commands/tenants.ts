@@ -1,6 +1,7 @@
 import { readNames, storedNames } from "@slowboat/contract";
 import { knownFallbacks } from "@slowboat/intake";
 import { isFault } from "@slowboat/kernel";
+import { resolveModel } from "@slowboat/pricing";
 import { MAX_ERROR_MOST, readMaxError, readTtl, type SemanticSettings, storedSemantic } from "@slowboat/reuse";
 import { type ListedTenant, listTenants, setTenant } from "@slowboat/store";
 import { type Config, readMarket } from "../config.ts";
@@ -17,6 +18,8 @@ export interface TenantFlags extends GlobalFlags {
   readonly semanticCache?: string;
   readonly maxError?: string;
   readonly cacheTtl?: string;
+  /** A model, or `none`. */
+  readonly cacheJudge?: string;
   readonly weight?: string;
 }
 
@@ -24,14 +27,14 @@ const RETENTION_DAYS_MAX = 3650;
 
 /** Sets what a tenant may do, for how long its results are kept and which models stand in for others; what is not named stays as it was. */
 export async function tenantsSet(config: Config, flags: TenantFlags, name: string): Promise<ExitCode> {
-  const { allowUnpriced, retentionDays, semanticCache, maxError, cacheTtl, weight } = flags;
-  const reuse = semanticCache !== undefined || maxError !== undefined || cacheTtl !== undefined;
+  const { allowUnpriced, retentionDays, semanticCache, maxError, cacheTtl, cacheJudge, weight } = flags;
+  const reuse = [semanticCache, maxError, cacheTtl, cacheJudge].some((flag) => flag !== undefined);
   if (allowUnpriced === undefined && retentionDays === undefined && flags.fallbacks === undefined && weight === undefined && !reuse)
     throw new Ended(
       EXIT.usage,
-      "Nothing to set: give --allow-unpriced, --no-allow-unpriced, --retention-days, --fallbacks, --weight, --semantic-cache, --max-error or --cache-ttl.",
+      "Nothing to set: give --allow-unpriced, --no-allow-unpriced, --retention-days, --fallbacks, --weight, --semantic-cache, --max-error, --cache-ttl or --cache-judge.",
     );
-  const change = reuse ? readReuse(flags) : null;
+  const change = reuse ? readReuse(config, flags) : null;
   const fallbacks = flags.fallbacks === undefined ? undefined : readChain(config, flags.fallbacks);
   const days = retentionDays === undefined ? undefined : readDays(retentionDays);
   return await withStore(config, flags, async (store) => {
@@ -76,15 +79,16 @@ async function show(flags: GlobalFlags, tenant: ListedTenant): Promise<void> {
           weight,
           cache: reuseMembers(reuse),
         })
-      : `${tenantId}  ${allowUnpriced ? "unpriced allowed" : "priced models only"}  results kept ${retentionDays} days  ${weight === 1 ? "" : `weight ${weight}  `}${fallbacks.length === 0 ? "" : `falls back on ${fallbacks.join(", ")}  `}${reuse.on ? `semantic cache, at most ${reuse.maxError} wrong  ` : ""}${name}`,
+      : `${tenantId}  ${allowUnpriced ? "unpriced allowed" : "priced models only"}  results kept ${retentionDays} days  ${weight === 1 ? "" : `weight ${weight}  `}${fallbacks.length === 0 ? "" : `falls back on ${fallbacks.join(", ")}  `}${reuse.on ? `semantic cache, at most ${reuse.maxError} wrong${reuse.judge === null ? "" : `, in doubt ${reuse.judge} judges`}  ` : ""}${name}`,
   );
 }
 
-const reuseMembers = ({ on, maxError, ttlMs }: SemanticSettings) => ({ semantic: on, max_error: maxError, ttl_ms: ttlMs });
+const reuseMembers = ({ on, maxError, ttlMs, judge }: SemanticSettings) => ({ semantic: on, max_error: maxError, ttl_ms: ttlMs, judge });
 
 /** What the flags change of a tenant's semantic reuse. */
-function readReuse({ semanticCache, maxError, cacheTtl }: TenantFlags): Partial<SemanticSettings> {
-  const change: { on?: boolean; maxError?: number; ttlMs?: number | null } = {};
+function readReuse(config: Config, { semanticCache, maxError, cacheTtl, cacheJudge }: TenantFlags): Partial<SemanticSettings> {
+  const change: { on?: boolean; maxError?: number; ttlMs?: number | null; judge?: string | null } = {};
+  if (cacheJudge !== undefined) change.judge = cacheJudge === "none" ? null : readJudge(config, cacheJudge);
   if (semanticCache !== undefined) {
     if (semanticCache !== "on" && semanticCache !== "off")
       throw new Ended(EXIT.usage, `--semantic-cache ${semanticCache.slice(0, 32)} is not possible: give on or off.`);
@@ -106,6 +110,13 @@ function readReuse({ semanticCache, maxError, cacheTtl }: TenantFlags): Partial<
     change.ttlMs = read;
   }
   return change;
+}
+
+/** A model that answers in words and has a price. */
+function readJudge(config: Config, name: string): string {
+  const model = resolveModel(readMarket(config).book, name);
+  if (model?.endpoints.some((one) => one === "/v1/chat/completions" || one === "/v1/messages")) return name;
+  throw new Ended(EXIT.usage, `--cache-judge ${name.slice(0, 64)} is not possible: give a model of the price book that answers in words, or none.`);
 }
 
 /** The chain as it is stored; an empty text for none. */

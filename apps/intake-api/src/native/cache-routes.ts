@@ -3,6 +3,7 @@ import { realisedError } from "@slowboat/reuse";
 import { complain, emptyState, readState, writeState } from "@slowboat/reuse-semantic";
 import {
   countReuse,
+  countVerdicts,
   evictEntries,
   insertFeedback,
   type ListedEntry,
@@ -78,8 +79,9 @@ export const cacheRoutes: Mount = (app, deps) => {
     const { tenantId } = c.var.caller;
     const days = daysOf(c);
     const nowMs = clock.job();
-    const [counts, families] = await Promise.all([
+    const [counts, verdicts, families] = await Promise.all([
       countReuse(store.sql, { tenantId, sinceMs: nowMs - days * DAY_MS }),
+      countVerdicts(store.sql, { tenantId, sinceMs: nowMs - days * DAY_MS }),
       listFamilies(store.sql, { tenantId, nowMs }),
     ]);
     const error = realisedError(counts);
@@ -93,6 +95,7 @@ export const cacheRoutes: Mount = (app, deps) => {
       hit_rate: counts.asked === 0 ? null : counts.reused / counts.asked,
       explored_wrong: counts.wrong,
       realised_error: error === null ? null : { error: error.error, low: error.low, high: error.high, labels: error.labels },
+      judge: { asked: verdicts.asked, said_yes: verdicts.yes, given: verdicts.given, looked_at: verdicts.looked, wrong: verdicts.wrong },
       families: families.map(({ family, endpoint, model, drifting, updatedAtMs, entries }) => ({
         family,
         endpoint,

@@ -138,7 +138,13 @@ test("an answer that was told to be wrong is evicted, and its pair is never matc
 test("the report counts what was asked, reused and explored, and says nothing of an error that nobody measured", async () => {
   const { key, tenantId } = await api.newTenant("report");
   const empty = await call("GET", "/v1/cache/report", { key });
-  expect(empty.json).toMatchObject({ asked: 0, hit_rate: null, realised_error: null, families: [] });
+  expect(empty.json).toMatchObject({
+    asked: 0,
+    hit_rate: null,
+    realised_error: null,
+    families: [],
+    judge: { asked: 0, said_yes: 0, given: 0, looked_at: 0, wrong: 0 },
+  });
   await hitFor("Be clear.", key, tenantId);
   const report = (await call("GET", "/v1/cache/report?days=1", { key })).json;
   expect(report.reused).toBe(1);

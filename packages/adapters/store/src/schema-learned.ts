@@ -114,6 +114,7 @@ export const semanticAsk = pgTable("semantic_ask", {
   follows: text("follows"),
   followed: boolean("followed").notNull().default(false),
   label: boolean("label"),
+  verdict: boolean("verdict"),
   judgedBy: text("judged_by"),
   answered: boolean("answered").notNull().default(false),
   createdAtMs: instant("created_at_ms").notNull(),

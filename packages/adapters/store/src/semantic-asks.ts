@@ -18,7 +18,8 @@ export interface NewAsk {
 
 /** What was decided on a question. */
 export interface AskDecision {
-  readonly kind: "reuse" | "explore" | "miss";
+  /** `judging` waits for a judge's word. */
+  readonly kind: "reuse" | "explore" | "miss" | "judging";
   /** The entry that is given, or compared with; `null` where nothing lay near. */
   readonly entryId: string | null;
   /** As the core decided it, and the neighbours that it saw, as JSON; kept until the label is learned. */
@@ -89,12 +90,21 @@ async function countHits(tx: Sql, ids: readonly string[]): Promise<void> {
     where e.id = t.id`;
 }
 
-/** A kept question that waits for its decision. */
-export type WaitingAsk = NewAsk & {
+/** A kept question with its vector. */
+type KeptAsk = NewAsk & {
   readonly codes: Uint8Array | null;
   readonly scale: number | null;
   /** True where it has waited for another one's answer already. */
   readonly followed: boolean;
+};
+
+/** A kept question that waits for its decision, with what its job and its tenant say of it. */
+export type WaitingAsk = KeptAsk & {
+  readonly deadlineAtMs: number | null;
+  readonly inputTokensEst: number;
+  readonly outputTokensEst: number;
+  /** The tenant's settings as stored. */
+  readonly semanticCache: string | null;
 };
 
 const ASK = (
@@ -105,20 +115,23 @@ const ASK = (
 /** Questions without a decision, oldest first. */
 export async function readUndecided(tx: Sql, limit: number): Promise<WaitingAsk[]> {
   return await tx<WaitingAsk[]>`
-    select ${ASK(tx)} from semantic_ask a where a.kind is null and a.closed_at_ms is null order by a.created_at_ms, a.job_id limit ${limit}`;
+    select ${ASK(tx)}, j.deadline_at_ms as "deadlineAtMs", j.input_tokens_est as "inputTokensEst", j.output_tokens_est as "outputTokensEst",
+      n.semantic_cache as "semanticCache"
+    from (select * from semantic_ask where kind is null and closed_at_ms is null order by created_at_ms, job_id limit ${limit}) a
+      join job j on j.id = a.job_id join tenant n on n.id = a.tenant_id order by a.created_at_ms, a.job_id`;
 }
 
 /**
  * Writes decisions on kept questions, with the vectors that they rest on, and makes their jobs due: those that wait for another one's answer by
- * `AskDecision.follows` only where that one is still open. One that was decided meanwhile stays.
+ * `AskDecision.follows` only where that one is still open. One that was decided meanwhile stays. Returns the jobs whose question was decided now.
  */
 export async function saveDecisions(
   tx: Sql,
   rows: readonly (AskDecision & { readonly jobId: string; readonly vector: StoredCodes | null })[],
   nowMs: number,
-): Promise<void> {
-  if (rows.length === 0) return;
-  await tx`
+): Promise<string[]> {
+  if (rows.length === 0) return [];
+  const decided = await tx<{ id: string }[]>`
     with decided as (update semantic_ask a set kind = t.kind, entry_id = t.entry_id, decision = t.decision, neighbours = t.neighbours,
       follows = (select l.job_id from semantic_ask l where l.job_id = t.follows and l.closed_at_ms is null),
       decided_at_ms = t.decided_at_ms, codes = coalesce(decode(t.codes, 'hex'), a.codes), scale = coalesce(t.scale, a.scale)
@@ -126,15 +139,17 @@ export async function saveDecisions(
       ${rows.map((x) => x.decision)}::text[], ${rows.map((x) => x.neighbours)}::text[], ${rows.map((x) => x.follows)}::text[],
       ${rows.map((x) => x.decidedAtMs)}::float8[], ${hexes(rows.map((x) => x.vector?.codes ?? null))}::text[],
       ${rows.map((x) => x.vector?.scale ?? null)}::real[]) as t (job_id, kind, entry_id, decision, neighbours, follows, decided_at_ms, codes, scale)
-    where a.job_id = t.job_id and a.kind is null returning a.job_id)
-    update job j set next_decision_at_ms = ${nowMs}::float8 from decided where j.id = decided.job_id and j.state = 'accepted'
-      and j.next_decision_at_ms > ${nowMs}::float8`;
+    where a.job_id = t.job_id and a.kind is null returning a.job_id),
+    woken as (update job j set next_decision_at_ms = ${nowMs}::float8 from decided where j.id = decided.job_id and j.state = 'accepted'
+      and j.next_decision_at_ms > ${nowMs}::float8)
+    select job_id as id from decided`;
+  return decided.map(({ id }) => id);
 }
 
 /** What the planner needs of a decided question. */
 export interface DecidedAsk {
   readonly jobId: string;
-  readonly kind: "reuse" | "explore" | "miss" | null;
+  readonly kind: AskDecision["kind"] | null;
   readonly entryId: string | null;
   readonly decision: string | null;
   readonly follows: string | null;
@@ -157,7 +172,7 @@ export async function readDecided(tx: Sql, jobIds: readonly string[], nowMs: num
     where a.job_id = any(${jobIds as string[]}::text[])`;
 }
 
-/** Closes questions whose reuse is under way, and counts the hits; those in `missed` (their answer is no more) become misses. */
+/** Closes questions whose reuse is under way, and counts the hits; those in `missed` (their answer is no more, or no judge spoke in time) become misses. */
 export async function closeReused(
   tx: Sql,
   input: {
@@ -174,7 +189,8 @@ export async function closeReused(
       taken.map((x) => x.entryId),
     );
   }
-  if (missed.length > 0) await tx`update semantic_ask set kind = 'miss' where job_id = any(${missed as string[]}::text[]) and kind = 'reuse'`;
+  if (missed.length > 0)
+    await tx`update semantic_ask set kind = 'miss' where job_id = any(${missed as string[]}::text[]) and kind in ('reuse', 'judging')`;
 }
 
 /** Notes that jobs with a question have ended, so that it is learned from. */
@@ -194,8 +210,10 @@ export async function noteEnded(tx: Sql, limit: number): Promise<number> {
 }
 
 /** A question whose job has ended, with the job's own answer. */
-export interface AnsweredAsk extends WaitingAsk {
+export interface AnsweredAsk extends KeptAsk {
   readonly kind: "reuse" | "explore" | "miss";
+  /** What a judge said of it; `null` where none was asked. */
+  readonly verdict: boolean | null;
   readonly entryId: string | null;
   readonly decision: string | null;
   readonly neighbours: string | null;
@@ -221,7 +239,7 @@ export async function hasAnswered(tx: Sql): Promise<boolean> {
 /** Takes questions whose jobs have ended, oldest first, and locks them until the transaction ends. */
 export async function claimAnsweredAsks(tx: Sql, limit: number): Promise<AnsweredAsk[]> {
   return await tx<AnsweredAsk[]>`
-    select ${ASK(tx)}, coalesce(a.kind, 'miss') as kind, a.entry_id as "entryId", a.decision, a.neighbours, a.label,
+    select ${ASK(tx)}, case when a.kind in ('reuse', 'explore') then a.kind else 'miss' end as kind, a.verdict, a.entry_id as "entryId", a.decision, a.neighbours, a.label,
       t.id as "attemptId", t.answer, t.status_code as "statusCode", t.emulated, r.expires_at_ms as "answerExpiresAtMs", n.retention_days as "retentionDays",
       e.answer_key as "entryAnswerKey", s.answer as "entryAnswer"
     from (select * from semantic_ask where answered and closed_at_ms is null order by created_at_ms limit ${limit} for update skip locked) a
@@ -245,7 +263,8 @@ export async function closeAsks(
   if (rows.length === 0) return 0;
   const ids = rows.map((x) => x.jobId);
   await tx`
-    update semantic_ask a set closed_at_ms = ${nowMs}::float8, label = t.label, judged_by = t.judged_by, neighbours = null
+    update semantic_ask a set closed_at_ms = ${nowMs}::float8, label = t.label, judged_by = t.judged_by, neighbours = null,
+      kind = case when a.kind = 'judging' then 'miss' else a.kind end
     from unnest(${ids}::text[], ${rows.map((x) => (x.label === null ? null : String(x.label)))}::text[]::boolean[],
       ${rows.map((x) => x.judgedBy)}::text[]) as t (job_id, label, judged_by)
     where a.job_id = t.job_id`;

@@ -60,7 +60,7 @@ function reasonsAgainst(state: ReuseState, ask: ReuseAsk, { candidate, vetoes }:
 const thresholds = new WeakMap<Fit, Map<string, number>>();
 
 /** The threshold for an allowed error, 2 when nothing may be reused. Worked out once for each fit. */
-function thresholdOf({ fit, raised }: ReuseState, allowedError: number, copies: boolean): number {
+export function thresholdOf({ fit, raised }: ReuseState, allowedError: number, copies: boolean): number {
   const known = thresholds.get(fit) ?? new Map<string, number>();
   thresholds.set(fit, known);
   const key = `${allowedError}${copies ? " of copies" : ""}`;

@@ -4,6 +4,7 @@
  * learning, and vetoes stand above both. Pure: vectors are searched elsewhere, the state is data.
  */
 export { decideReuse } from "./decide.ts";
+export { grayShare, type Judged, judgeMayHelp, learnVerdict, takeVerdict } from "./gray.ts";
 export { guard } from "./guard.ts";
 export { readState, writeState } from "./keep-state.ts";
 export { complain, learn, noteReuse, teach } from "./learn.ts";

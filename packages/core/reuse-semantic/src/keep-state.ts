@@ -29,6 +29,8 @@ interface Written {
   readonly blacklist: readonly string[];
   readonly raised: number;
   readonly meetings: readonly (readonly [string, Meeting])[];
+  /** Absent in what was written before there was a judge. */
+  readonly judge?: ReuseState["judge"];
 }
 
 /** The state as JSON text, at most about half a megabyte with a full window. What is read back decides as the state did. */
@@ -46,6 +48,7 @@ export function writeState(state: ReuseState): string {
     blacklist: state.blacklist,
     raised: state.raised,
     meetings: [...state.meetings],
+    judge: state.judge,
   };
   return JSON.stringify(written);
 }
@@ -78,6 +81,7 @@ export function readState(text: string): ReuseState {
     driftedAtMs: written.driftedAtMs,
     raised: written.raised,
     meetings: new Map(written.meetings),
+    judge: written.judge ?? empty.judge,
   };
 }
 

@@ -34,4 +34,11 @@ export const POLICY = {
   complaint: 0.25,
   /** A miss is gray when it would be a hit with this many times the allowed error. */
   grayFactor: 4,
+  /** Part of the allowed error that what a judge lets through may use up. It is taken from `reserve`. */
+  judgeReserve: 0.15,
+  /** Share of a trusted judge's yes that is asked anew. */
+  judgeExplore: 0.1,
+  /** Fewer wrong yes than this are chance; and looks after which old ones fade. */
+  judgeWrongs: 3,
+  judgeWindow: 400,
 } as const;

@@ -53,6 +53,8 @@ export interface ReuseState {
   /** 0 to 1: how far complaints have raised the threshold towards 1. */
   readonly raised: number;
   readonly meetings: ReadonlyMap<string, Meeting>;
+  /** What the judge of the gray zone was worth: its yes that were asked anew, and those of them that were wrong. */
+  readonly judge: { readonly looked: number; readonly wrong: number };
 }
 
 /** A namespace that has learned nothing: only exact repetition is answered. */
@@ -66,6 +68,7 @@ export const emptyState = (): ReuseState => ({
   blacklist: [],
   raised: 0,
   meetings: new Map(),
+  judge: { looked: 0, wrong: 0 },
 });
 
 /** Where a verifier begins: what was learned from lessons of our own, by `node packages/dev/bench/src/reuse/make-prior.ts`. */

@@ -40,7 +40,7 @@ import { openBoard, type QuotaBoard } from "./quota/board.ts";
 import { wakeForRoom } from "./quota/wake.ts";
 import { rescueDue } from "./rescue-due.ts";
 import { restartSlow } from "./restart-slow.ts";
-import { askUntil, closeAsks, readAsks, withReuse } from "./semantic-reuse.ts";
+import { askUntil, closeAsks, halfTime, readAsks, withReuse } from "./semantic-reuse.ts";
 import { readSnapshot } from "./snapshot.ts";
 
 /** Jobs claimed in one transaction: enough to pack provider batches well, few enough to hold the locks for well under a second. */
@@ -254,7 +254,8 @@ const lookedAt = (job: PlanJob, view: Snapshot, nowMs: number) => () => {
 function followUntil(job: DueJob, decision: Decision, nowMs: number): number {
   if (job.deadlineAtMs === null) return nowMs;
   const slackMs = Math.max(0, job.deadlineAtMs - nowMs);
-  return decision.latestStartAtMs ?? nowMs + Math.min(slackMs / 4, Math.max(FOLLOW_MS, slackMs / 20));
+  const patience = nowMs + Math.min(slackMs / 4, Math.max(FOLLOW_MS, slackMs / 20));
+  return decision.latestStartAtMs ?? Math.min(patience, halfTime(job, job.deadlineAtMs));
 }
 
 const togetherKey = (job: DueJob): string => `${job.endpoint} ${job.model}`;

@@ -24,7 +24,7 @@ export async function readAsks(tx: Sql, jobs: readonly DueJob[], nowMs: number):
 
 /**
  * Until when (job ms) a job waits for its question: a moment where it was not looked up yet, and `followMs` where another one is asked which means the
- * same. `null` for one that does not wait.
+ * same, or a judge whether one was. `null` for one that does not wait.
  */
 export function askUntil(
   ask: DecidedAsk | undefined,
@@ -32,9 +32,17 @@ export function askUntil(
   at: { readonly nowMs: number; readonly scale: number; readonly followMs: number },
 ): number | null {
   if (ask === undefined) return null;
-  const until = ask.kind === null ? job.acceptedAtMs + UNDECIDED_MS * at.scale : ask.follows === null ? at.nowMs : at.followMs;
+  const until = ask.kind === null ? job.acceptedAtMs + UNDECIDED_MS * at.scale : answerUntil(ask, job, at);
   return until > at.nowMs ? until : null;
 }
+
+function answerUntil(ask: DecidedAsk, job: DueJob, { nowMs, followMs }: { readonly nowMs: number; readonly followMs: number }): number {
+  if (ask.kind === "judging") return Math.min(followMs, halfTime(job, job.deadlineAtMs ?? nowMs));
+  return ask.follows === null ? nowMs : followMs;
+}
+
+/** Half of a job's time (job ms instant): who waits for something that may never come has the other half for doing without. */
+export const halfTime = (job: Pick<DueJob, "acceptedAtMs">, deadlineAtMs: number): number => job.acceptedAtMs + (deadlineAtMs - job.acceptedAtMs) / 2;
 
 /** The decision with what it gives again, where it gives the answer of a question that means the same. */
 export function withReuse(decision: Decision, ask: DecidedAsk | undefined): Decision {
@@ -42,6 +50,8 @@ export function withReuse(decision: Decision, ask: DecidedAsk | undefined): Deci
   const { score, threshold, propensity, reasons } = JSON.parse(ask.decision ?? "{}") as SemanticHit;
   return { ...decision, reuse: reuseTaken({ entryId: ask.entryId, jobId: ask.sourceJobId, score, threshold, propensity, reasons }) };
 }
+
+const waiting = (ask: DecidedAsk | undefined): boolean => ask?.kind === "reuse" || ask?.kind === "judging";
 
 /** Closes the questions whose answer is given again by these decisions; those that were to be, and are not, become misses. */
 export async function closeAsks(
@@ -52,6 +62,6 @@ export async function closeAsks(
 ): Promise<void> {
   if (asks.size === 0) return;
   const taken = placed.flatMap(({ job, decision }) => (decision.reuse === undefined ? [] : [{ jobId: job.id, entryId: decision.reuse.entry }]));
-  const missed = placed.flatMap(({ job, decision }) => (decision.reuse === undefined && asks.get(job.id)?.kind === "reuse" ? [job.id] : []));
+  const missed = placed.flatMap(({ job, decision }) => (decision.reuse === undefined && waiting(asks.get(job.id)) ? [job.id] : []));
   await closeReused(tx, { taken, missed, nowMs });
 }

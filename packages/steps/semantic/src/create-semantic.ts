@@ -5,6 +5,7 @@ import { type AskDecision, anySemantic, type LoggedAsk, logAsks, type Store } fr
 import { type Codes, createVectorIndex } from "@slowboat/vectors";
 import { createEncoder, type Encoder } from "./encoder.ts";
 import { createFamilies } from "./families.ts";
+import type { JudgeDesk } from "./judge-desk.ts";
 import { type LookDeps, type Looked, lookNear } from "./look.ts";
 import { createSpaces, type Spaces } from "./spaces.ts";
 
@@ -23,6 +24,8 @@ export interface SemanticParts extends LookDeps {
   readonly logger: Logger;
   readonly encoder: Encoder;
   readonly spaces: Spaces;
+  /** Absent where no judge is asked: a process that only serves callers who wait. */
+  readonly judge: JudgeDesk | undefined;
 }
 
 /** What a process is told about semantic reuse. */
@@ -35,16 +38,17 @@ export interface SemanticSettings {
   readonly modelDir: string;
   /** Bytes of vectors that are held in memory. */
   readonly memoryBytes: number;
+  readonly judge?: JudgeDesk;
 }
 
 const DIMENSIONS = 512;
 
 /** Makes the parts; nothing is read, loaded or listened to before the first question. */
-export function openSemantic({ store, clock, rng, logger, modelDir, memoryBytes }: SemanticSettings): SemanticParts {
+export function openSemantic({ store, clock, rng, logger, modelDir, memoryBytes, judge }: SemanticSettings): SemanticParts {
   const index = createVectorIndex({ dims: DIMENSIONS, maxBytes: memoryBytes });
   const spaces = createSpaces({ store, index, clock, logger });
   const encoder = createEncoder({ cacheDir: modelDir, logger });
-  return { store, sql: store.sql, clock, rng, logger, encoder, spaces, families: createFamilies(store.sql) };
+  return { store, sql: store.sql, clock, rng, logger, encoder, spaces, families: createFamilies(store.sql), judge };
 }
 
 /** Characters of a text that are compared by its vector; the encoder reads no more. */

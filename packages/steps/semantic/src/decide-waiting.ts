@@ -3,6 +3,7 @@ import { decideReuse } from "@slowboat/reuse-semantic";
 import { type AskDecision, readUndecided, type StoredCodes, saveDecisions, type WaitingAsk } from "@slowboat/store";
 import { type Codes, createVectorIndex, type VectorIndex } from "@slowboat/vectors";
 import { bytesOf, decisionRow, type SemanticParts } from "./create-semantic.ts";
+import { askJudges, judgeFor, type ToJudge } from "./judge.ts";
 import { type Looked, lookNear } from "./look.ts";
 
 /** Questions that are decided together: a fifth of a second of the encoder. */
@@ -30,8 +31,15 @@ export function waitingAsks(parts: SemanticParts): WaitingAsks {
       let total = 0;
       while (!signal.aborted) {
         const asks = await readUndecided(parts.sql, TOGETHER);
-        const rows = await decideSome(parts, open, asks, signal);
-        await saveDecisions(parts.sql, rows, parts.clock.job());
+        const { rows, toJudge } = await decideSome(parts, open, asks, signal);
+        await parts.store.begin(async (tx) => {
+          const decided = new Set(await saveDecisions(tx, rows, parts.clock.job()));
+          await askJudges(
+            tx,
+            parts,
+            toJudge.filter(({ ask }) => decided.has(ask.jobId)),
+          );
+        });
         total += asks.length;
         if (asks.length < TOGETHER) return total;
       }
@@ -40,7 +48,12 @@ export function waitingAsks(parts: SemanticParts): WaitingAsks {
   };
 }
 
-async function decideSome(parts: SemanticParts, open: OpenQuestions, asks: readonly WaitingAsk[], signal: AbortSignal): Promise<Decided[]> {
+async function decideSome(
+  parts: SemanticParts,
+  open: OpenQuestions,
+  asks: readonly WaitingAsk[],
+  signal: AbortSignal,
+): Promise<{ rows: Decided[]; toJudge: ToJudge[] }> {
   const nowMs = parts.clock.job();
   const vectors = await vectorsOf(parts, asks, signal);
   const sought = asks.flatMap((question, at) => {
@@ -50,13 +63,17 @@ async function decideSome(parts: SemanticParts, open: OpenQuestions, asks: reado
   const looked = new Map<string, Looked>();
   const found = await lookNear(parts, sought, nowMs);
   for (const [at, { question }] of sought.entries()) looked.set(question.jobId, found[at] as Looked);
-  return asks.map((ask, at) => {
+  const toJudge: ToJudge[] = [];
+  const rows = asks.map((ask, at): Decided => {
     const vector = vectors[at] ?? null;
     const seen = looked.get(ask.jobId) ?? null;
     const row = decisionRow(seen, nowMs);
     const follows = seen === null || vector === null || row.kind !== "miss" ? null : open.leaderOf(ask, vector, seen, parts);
-    return { ...row, follows, jobId: ask.jobId, vector: vector === null ? null : bytesOf(vector) };
+    const judge = follows === null ? judgeFor(parts.judge, ask, seen, nowMs) : null;
+    if (judge !== null && seen !== null) toJudge.push({ ask, looked: seen, judge });
+    return { ...row, ...(judge === null ? {} : { kind: "judging" }), follows, jobId: ask.jobId, vector: vector === null ? null : bytesOf(vector) };
   });
+  return { rows, toJudge };
 }
 
 /** Vectors of questions that have none yet; `null` for all of them where the encoder cannot be had. */

@@ -15,4 +15,6 @@ export {
   warmSemantic,
 } from "./create-semantic.ts";
 export { type WaitingAsks, waitingAsks } from "./decide-waiting.ts";
+export { takeVerdicts } from "./judge.ts";
+export type { JudgeDesk } from "./judge-desk.ts";
 export { learnAnswered, noteForgotten } from "./learn.ts";

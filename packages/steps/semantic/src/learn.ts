@@ -1,7 +1,7 @@
 import type { Endpoint } from "@slowboat/contract";
 import { hexOf, newId } from "@slowboat/kernel";
 import { answerKeyOf, finishOf, mayKeep } from "@slowboat/reuse";
-import { emptyState, learn, type Neighbour, type ReuseDecision, readState, writeState } from "@slowboat/reuse-semantic";
+import { emptyState, learn, learnVerdict, type Neighbour, type ReuseDecision, readState, writeState } from "@slowboat/reuse-semantic";
 import {
   type AnsweredAsk,
   claimAnsweredAsks,
@@ -137,8 +137,10 @@ async function teachFamilies(tx: Sql, lessons: readonly Lesson[], nowMs: number)
     const id = { tenantId, family: hexOf(family) };
     const held = await lockFamily(tx, { ...id, endpoint, model, state: writeState(emptyState()), nowMs });
     let state = readState(held.state);
-    for (const { row, decision, neighbours, label } of members)
+    for (const { row, decision, neighbours, label } of members) {
       state = learn(state, { ask: { text: row.text, neighbours, allowedError: row.maxError }, decision, label, nowMs });
+      if (row.verdict === true) state = learnVerdict(state, label);
+    }
     await saveFamily(tx, { ...id, state: writeState(state), drifting: state.driftedAtMs !== null, nowMs });
   }
 }

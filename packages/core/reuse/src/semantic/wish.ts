@@ -22,6 +22,8 @@ export interface SemanticSettings {
   readonly on: boolean;
   readonly maxError: number;
   readonly ttlMs: number | null;
+  /** The model that is asked whether two questions mean the same where the verifier is not sure; `null` for none. */
+  readonly judge: string | null;
 }
 
 /** The allowed error where nobody names one. */
@@ -29,7 +31,7 @@ const MAX_ERROR_USUAL = 0.01;
 export const MAX_ERROR_MOST = 0.2;
 const TTL_MOST_MS = 3_650 * 86_400_000;
 
-const OFF: SemanticSettings = { on: false, maxError: MAX_ERROR_USUAL, ttlMs: null };
+const OFF: SemanticSettings = { on: false, maxError: MAX_ERROR_USUAL, ttlMs: null, judge: null };
 
 /** The settings as a tenant's row keeps them; a row without any, or one that cannot be read, lets nothing be reused. */
 export function storedSemantic(json: string | null): SemanticSettings {
