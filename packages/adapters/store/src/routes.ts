@@ -62,9 +62,10 @@ export async function listRoutes(tx: Sql, tenantId: string): Promise<RouteRow[]>
 
 /** Takes an alias away with its labels, its pairs and what was learned; false when there is none. */
 export async function deleteRoute(tx: Sql, input: { readonly tenantId: string; readonly alias: string }): Promise<boolean> {
-  await tx`delete from route_label where tenant_id = ${input.tenantId} and alias = ${input.alias}`;
+  // In the order in which those lock them who teach it: pair, alias, labels.
   await tx`delete from route_pair where tenant_id = ${input.tenantId} and alias = ${input.alias}`;
   const gone = await tx`delete from route where tenant_id = ${input.tenantId} and alias = ${input.alias}`;
+  await tx`delete from route_label where tenant_id = ${input.tenantId} and alias = ${input.alias}`;
   return gone.count > 0;
 }
 
@@ -107,6 +108,7 @@ export async function addRouteLabels(
   },
 ): Promise<number> {
   const { tenantId, alias, labels } = input;
+  await tx`select from route where tenant_id = ${tenantId} and alias = ${alias} for update`;
   await tx`
     insert into route_label (tenant_id, alias, id, label, created_at_ms)
     select ${tenantId}, ${alias}, id, decode(label, 'hex'), ${input.nowMs}::float8
