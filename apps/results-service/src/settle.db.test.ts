@@ -18,7 +18,6 @@ import {
   reserveBudgets,
   saveAnswers,
   saveBudget,
-  setRoute,
   table,
 } from "@slowboat/store";
 import { seedTenant, type TestDatabase, testClock, testDatabase, testJob, testQueue, testRng, until } from "@slowboat/testkit";
@@ -141,24 +140,6 @@ test("a cheap answer that does not stand is paid as waste, and its job is asked 
   expect(fold.lines.map(({ account }) => account).sort()).toEqual(["saving.batch", "waste"]);
   const [ended] = await database.store.sql<{ state: string }[]>`select state from job where id = ${one.id}`;
   expect(ended?.state).toBe("completed");
-});
-
-test("a drawn answer becomes a pair in the transaction that settles it: a good one of an alias that there is, and no other", async () => {
-  const { sql } = database.store;
-  const settings = { candidates: '["gpt-5.5","gpt-5-mini"]', baseline: "gpt-5.5", quality: 0.9, shadow: 0.1, judge: null };
-  await setRoute(sql, { tenantId: owner.tenantId, alias: "drawn", ...settings, nowMs: clock.job() });
-  const routed = (alias: string, drawn: boolean) => job({ route: JSON.stringify({ alias, shadow: { drawn, chance: 0.1, job: "j", judged: true } }) });
-  const [good, refused, undrawn, gone] = [routed("drawn", true), routed("drawn", true), routed("drawn", false), routed("nobody", true)] as const;
-  await insertJobs(sql, [good, refused, undrawn, gone]);
-  const body = answer({ prompt: 10, cached: 0, output: 1 }, "default");
-  for (const one of [good, undrawn, gone]) await answered(one.id, 1, "openai", body);
-  await answered(refused.id, 1, "openai", '{"error":{}}', 400);
-  await settleChunk(deps);
-  // A second answer to the same job draws nothing anew.
-  await answered(good.id, 2, "openai", body);
-  await settleChunk(deps);
-  const pairs = await sql`select job_id as id, tenant_id as tenant, chance, state from route_pair`;
-  expect([...pairs]).toEqual([{ id: good.id, tenant: owner.tenantId, chance: 0.1, state: "new" }]);
 });
 
 test("the second answer of a hedged job is kept as waste and the first as the result", async () => {

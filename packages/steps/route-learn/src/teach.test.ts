@@ -22,6 +22,15 @@ test("traffic that loses what is allowed raises no alarm in thousands of labels;
   expect(loud.every((at) => at !== null)).toBe(true);
 });
 
+test("where 1 in 50 may be lost, 1 in 4 is noticed after about 40 labels, and 1 in 25 after about 900", () => {
+  const median = (rate: number): number => {
+    const found = Array.from({ length: 200 }, (_, seed) => alarmAfter(rate, 0.02, 20_000, seed) ?? 20_000).sort((a, b) => a - b);
+    return found[100] ?? 0;
+  };
+  expect(Math.abs(median(0.25) - 40)).toBeLessThan(5);
+  expect(Math.abs(median(0.04) - 900)).toBeLessThan(100);
+});
+
 test("the widest allowed loss can be watched as well", () => {
   expect(alarmAfter(1, 0.5, 100, 1)).not.toBeNull();
   expect(alarmAfter(0.5, 0.5, 200, 1)).toBeNull();
