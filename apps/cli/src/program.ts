@@ -312,6 +312,8 @@ function addRouting(cli: Command, later: Later): void {
     .requiredOption("--candidates <models>", "models, separated by commas, that may answer")
     .requiredOption("--baseline <model>", "the model that is the measure of quality and price; it answers whatever is in doubt")
     .option("--quality <share>", "share of the baseline's quality to keep, 0.5 to 0.999", "0.98")
+    .option("--shadow <share>", "share of its requests whose other candidates are asked as well, to learn from: 0 (off) to 0.2", "0.03")
+    .option("--judge <model>", "the model that compares answers in prose; without it their vectors are compared")
     .action((alias: string, _flags, command: Command) =>
       later(async (config) => (await import("./commands/routes.ts")).routesSet(config, all(command), alias)),
     );

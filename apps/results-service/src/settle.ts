@@ -3,13 +3,14 @@ import { newId, type Rng } from "@slowboat/kernel";
 import { postSettlements, type SettlementRow } from "@slowboat/ledger";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
-import { type Declined, judgeFirst, outcomeOf, recordOutcomes, type SettlementFacts } from "@slowboat/results";
+import { type Declined, drawnPairs, judgeFirst, outcomeOf, recordOutcomes, type SettlementFacts } from "@slowboat/results";
 import type { Clock, Logger } from "@slowboat/runtime";
 import {
   type AnsweredRow,
   announceEvents,
   claimAnswered,
   escalateJobs,
+  insertPairs,
   type NewEvent,
   type RouteDesk,
   releaseEnded,
@@ -45,13 +46,15 @@ export async function settleChunk(deps: SettleDeps): Promise<number> {
     const facts = firstAnswerWins(rows.map((row) => outcomeOf(row, deps.book, declined.has(row.attemptId))));
     await postSettlements(tx, facts.flatMap(toSettlementRow(deps.book)), nowMs);
     const ended = await recordOutcomes(tx, facts, nowMs);
+    const done = new Set(ended.map((job) => job.id));
+    await insertPairs(tx, drawnPairs(facts, done), nowMs);
     await settleBudgets(tx, deps, facts, nowMs);
     await escalateJobs(
       tx,
       [...declined.values()].map(({ escalated }) => escalated),
       nowMs,
     );
-    const announced = await announce(tx, deps, facts, new Set(ended.map((job) => job.id)), nowMs);
+    const announced = await announce(tx, deps, facts, done, nowMs);
     report(deps.logger, facts);
     const touched = new Set(ended.flatMap((job) => (job.batchId === null ? [] : [job.batchId])));
     // Most chunks leave work behind; a batch that another chunk ends at this very moment is found by the sweep.

@@ -25,7 +25,7 @@ import { askErrands, type ErrandDeps, populateBatch, sweepIntake } from "@slowbo
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { crash, createLogger, loop, readEnqueuedTokens, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
-import { closeSemantic, learnAnswered, noteForgotten, openSemantic, takeVerdicts, waitingAsks, warmSemantic } from "@slowboat/semantic";
+import { closeness, closeSemantic, learnAnswered, noteForgotten, openSemantic, takeVerdicts, waitingAsks, warmSemantic } from "@slowboat/semantic";
 import {
   cancelOrphanedBatches,
   forgetEntries,
@@ -38,6 +38,7 @@ import {
   sweepDispatches,
 } from "@slowboat/store";
 import { readConfig, readMarket, readShadowPolicy } from "./config.ts";
+import { routeLearning } from "./route-learning.ts";
 
 /** Machine ms between two looks at what is due; the rescue's guard counts in it. */
 const TICK_MS = 200;
@@ -103,9 +104,10 @@ const planDeps: PlanDeps = {
   prompts: createPromptTraffic(),
   shadow: shadow && createShadow(shadow.policy, shadow.text),
 };
+const routes = openRouteDesk(store.sql, () => clock.real());
 const populateDeps = {
   store,
-  routes: openRouteDesk(store.sql, () => clock.real()),
+  routes,
   queue,
   blob,
   book,
@@ -234,6 +236,11 @@ await runServices(
     { start: async () => void warmSemantic(semantic), stop: async () => undefined },
     loop("semantic", TICK_MS, meet, logger),
     loop("semantic-sweep", SEMANTIC_SWEEP_MS, semanticSweep, logger),
+    ...routeLearning({
+      ...{ store, book, clock, rng, logger, routes, queue },
+      ask: (tx, errands) => askErrands(errandDeps, tx, errands),
+      cosine: (a, b) => closeness(semantic, a, b),
+    }),
     loop("dispatch-sweep", TICK_MS, sweep, logger),
     loop("slow-sweep", 2_000, slowSweep, logger),
   ],

@@ -1,17 +1,8 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
-import { type Answered, type Ask, answerFeatures, askOf, figuresOf, gramsOf, type Label } from "@slowboat/route";
-import { packed, unpacked } from "@slowboat/store";
+import { labelOf, packLabel } from "@slowboat/route-learn";
 import { Ended, EXIT } from "../exit.ts";
-
-/** A label as it is kept: hashed features and grades, by the models' names, so that it outlives a change of the candidates. */
-interface StoredLabel {
-  readonly ask: Ask;
-  readonly scores: Readonly<Record<string, number>>;
-  readonly answers: Readonly<Record<string, Omit<Answered, "expectedLoss">>>;
-  readonly weight: number;
-}
 
 const LINE_CHARS = 1_000_000;
 
@@ -43,30 +34,14 @@ function readLine(line: string, no: number): { readonly id: string; readonly lab
     throw bad("'weight' must be a number above 0: one over the chance with which the label was collected");
   if (typeof models !== "object" || models === null) throw bad("'models' must be an object, model to {score}");
   const scores: Record<string, number> = {};
-  const answers: Record<string, Omit<Answered, "expectedLoss">> = {};
+  const answers: Record<string, string> = {};
   for (const [name, graded] of Object.entries(models as Record<string, { score?: unknown; response?: unknown } | null>)) {
     const score = graded?.score;
     if (typeof score !== "number" || !(score >= 0 && score <= 1)) throw bad(`the score of '${name.slice(0, 64)}' must be a number from 0 to 1`);
     scores[name] = score;
     const response = graded?.response;
-    if (typeof response === "string") answers[name] = { grams: gramsOf(response), features: answerFeatures(figuresOf(prompt), response) };
+    if (typeof response === "string") answers[name] = response;
   }
   const id = createHash("sha256").update(`${job}\0${prompt}`).digest("hex");
-  return { id, label: packed({ ask: askOf(prompt, job), scores, answers, weight } satisfies StoredLabel) };
-}
-
-/** Stored labels in the order of the models; those that lack one of them say nothing and are left out. */
-export function labelsFor(stored: readonly Uint8Array[], models: readonly string[]): Label[] {
-  return stored.flatMap((bytes): Label[] => {
-    const label = unpacked<StoredLabel>(bytes);
-    if (label === null || models.some((name) => label.scores[name] === undefined)) return [];
-    return [
-      {
-        ...label.ask,
-        scores: Float64Array.from(models, (name) => label.scores[name] ?? 0),
-        answers: new Map(models.flatMap((name, m) => (m > 0 && label.answers[name] ? [[m, label.answers[name]] as const] : []))),
-        weight: label.weight,
-      },
-    ];
-  });
+  return { id, label: packLabel(labelOf({ prompt, job, scores, answers, weight })) };
 }

@@ -8,6 +8,8 @@ export interface RouteFlags extends GlobalFlags {
   readonly candidates: string;
   readonly baseline: string;
   readonly quality?: string;
+  readonly shadow?: string;
+  readonly judge?: string;
 }
 
 interface ShownRoute {
@@ -18,6 +20,11 @@ interface ShownRoute {
   readonly quality: number;
   readonly policy_version: number;
   readonly labels: number;
+  readonly shadow: number;
+  readonly judge: string | null;
+  readonly pairs_open: number;
+  readonly trained_at: string | null;
+  readonly drifted_at: string | null;
 }
 
 /** Sets an alias of the key's tenant: which models may answer, and which is the measure. */
@@ -25,17 +32,20 @@ export async function routesSet(config: Config, flags: RouteFlags, alias: string
   const quality = flags.quality === undefined ? undefined : Number(flags.quality);
   if (quality !== undefined && !(quality >= 0.5 && quality <= 0.999))
     throw new Ended(EXIT.usage, `--quality ${String(flags.quality).slice(0, 32)} is not possible: give a share from 0.5 to 0.999.`);
+  const shadow = flags.shadow === undefined ? undefined : Number(flags.shadow);
+  if (shadow !== undefined && !(shadow >= 0 && shadow <= 0.2))
+    throw new Ended(EXIT.usage, `--shadow ${String(flags.shadow).slice(0, 32)} is not possible: give a share from 0 (off) to 0.2.`);
   const candidates = flags.candidates
     .split(",")
     .map((name) => name.trim())
     .filter((name) => name !== "");
-  const body = JSON.stringify({ candidates, baseline: flags.baseline, ...(quality === undefined ? {} : { quality }) });
+  const body = JSON.stringify({ candidates, baseline: flags.baseline, quality, shadow, judge: flags.judge });
   const route = await apiOf(config, flags).json<ShownRoute>("PUT", `/v1/routes/${encodeURIComponent(alias)}`, {
     body,
     headers: { "content-type": "application/json" },
   });
   await show(flags, route);
-  say("The baseline answers everything until the alias has labels enough; see: npx slowboat route train --help");
+  say("The baseline answers everything until the alias has labels enough: drawn requests bring them, or a file (npx slowboat route train --help).");
   return EXIT.ok;
 }
 
@@ -54,10 +64,10 @@ export async function routesDelete(config: Config, flags: GlobalFlags, alias: st
 }
 
 async function show(flags: GlobalFlags, route: ShownRoute): Promise<void> {
-  const { model, candidates, baseline, quality, policy_version, labels } = route;
+  const { model, candidates, baseline, quality, policy_version, labels, shadow, judge, pairs_open, trained_at, drifted_at } = route;
   await data(
     flags.json
       ? JSON.stringify(route)
-      : `${model}  baseline ${baseline}  candidates ${candidates.join(", ")}  quality ${quality}  policy ${policy_version === 0 ? "none" : policy_version}, ${labels} labels`,
+      : `${model}  baseline ${baseline}  candidates ${candidates.join(", ")}  quality ${quality}  policy ${policy_version === 0 ? "none" : policy_version}, ${labels} labels, trained ${trained_at ?? "never"}  shadow ${shadow}, judge ${judge ?? "none"}, ${pairs_open} pairs open${drifted_at === null ? "" : `  closed for drift ${drifted_at}`}`,
   );
 }

@@ -14,6 +14,7 @@ import {
   readJob,
   type Sql,
   saveFamily,
+  sayOfPair,
 } from "@slowboat/store";
 import type { Context } from "hono";
 import type { AppDeps, AppEnv, Mount } from "../http/env.ts";
@@ -116,6 +117,8 @@ export const cacheRoutes: Mount = (app, deps) => {
     const feedbackId = newId("feedback", nowMs, deps.rng);
     const evicted = await store.begin(async (tx) => {
       await insertFeedback(tx, { id: feedbackId, tenantId, jobId: job.id, ...said, createdAtMs: nowMs });
+      const score = said.score ?? (said.good ? 1 : 0);
+      if (said.kind === "answer" && job.route !== null) await sayOfPair(tx, { tenantId, jobId: job.id, score, nowMs });
       return said.good === false && said.kind === "answer" ? await takeBack(tx, { tenantId, jobId: job.id, nowMs }) : 0;
     });
     deps.logger.info({ jobId: job.id, tenantId, kind: said.kind, good: said.good, evicted }, "feedback-taken");

@@ -43,7 +43,14 @@ async function learn(alias: string): Promise<void> {
   >`select policy_version as v from route where tenant_id = ${caller.tenantId} and alias = ${alias}`;
   const of = { tenantId: caller.tenantId, alias };
   expect(
-    await savePolicy(intake.store.sql, { ...of, seenVersion: row?.v ?? 0, policy: packed(policy), labels: 140, nowMs: intake.clock.job() }),
+    await savePolicy(intake.store.sql, {
+      ...of,
+      seenVersion: row?.v ?? 0,
+      policy: packed(policy),
+      labels: 140,
+      seenFresh: 0,
+      nowMs: intake.clock.job(),
+    }),
   ).toBe(true);
 }
 
@@ -64,7 +71,67 @@ test("what is wrong with an alias is said with the field that holds it", async (
   expect(await param("a", { candidates: ["gpt-0"] })).toBe("candidates");
   expect(await param("a", { baseline: 3 })).toBe("baseline");
   expect(await param("a", { quality: 1 })).toBe("quality");
+  expect(await param("a", { shadow: 0.3 })).toBe("shadow");
+  expect(await param("a", { shadow: "all" })).toBe("shadow");
+  expect(await param("a", { judge: "gpt-0" })).toBe("judge");
+  expect(await param("a", { judge: 3 })).toBe("judge");
   expect((await send("auto:nobody")).json.error).toMatchObject({ param: "body.model" });
+});
+
+test("an alias says how it learns, and keeps what it has learned while only that is changed", async () => {
+  expect((await set("learner")).json).toMatchObject({
+    shadow: 0.03,
+    judge: null,
+    fresh_labels: 0,
+    pairs_open: 0,
+    trained_at: null,
+    drifted_at: null,
+  });
+  await learn("learner");
+  const kept = await set("learner", { shadow: 0.2, judge: CHEAP });
+  expect(kept.json).toMatchObject({ shadow: 0.2, judge: CHEAP, policy_version: 1, labels: 140 });
+  expect((await set("learner", { quality: 0.95 })).json).toMatchObject({ policy_version: 2, fresh_labels: 140, shadow: 0.03, judge: null });
+});
+
+test("what is compared is drawn at intake with its chance on record, and only what every candidate can be asked again", async () => {
+  await set("dice", { shadow: 0.2 });
+  const made = await Promise.all(Array.from({ length: 60 }, () => send("auto:dice")));
+  const draws = await Promise.all(made.map(async ({ json }) => JSON.parse((await rowOf(json.id))?.route ?? "{}").shadow));
+  for (const draw of draws) expect(draw).toMatchObject({ chance: 0.2, judged: true, job: expect.any(String) });
+  const drawn = draws.filter((draw) => draw.drawn).length;
+  expect(drawn).toBeGreaterThan(1);
+  expect(drawn).toBeLessThan(30);
+  const tools = [{ type: "function", function: { name: "look", parameters: {} } }];
+  const shadowOf = async (body: object) => {
+    const { json } = await caller.call("POST", "/v1/jobs", { body: { ...chat("auto:dice"), ...body }, deadline: "8h" });
+    return JSON.parse((await rowOf(json.id))?.route ?? "{}").shadow;
+  };
+  expect(await shadowOf({})).toBeDefined();
+  expect(await shadowOf({ tools })).toBeUndefined();
+  expect(await shadowOf({ n: 2 })).toBeUndefined();
+  await set("dice", { shadow: 0 });
+  expect(await shadowOf({})).toBeUndefined();
+}, 60_000);
+
+test("feedback on a routed answer goes to whoever learns, of its own tenant and about the answer alone", async () => {
+  await set("heard", { shadow: 0.001 });
+  const { sql } = intake.store;
+  const { json } = await send("auto:heard");
+  const say = (body: object, by = caller) => by.call("POST", `/v1/jobs/${json.id}/feedback`, body);
+  const pairs = async () => [...(await sql`select said, chance, state from route_pair where job_id = ${json.id}`)];
+  expect((await say({ good: true })).status).toBe(201);
+  expect(await pairs()).toEqual([]);
+  await sql`update job set state = 'completed', ended_at_ms = 1 where id = ${json.id}`;
+  await sql`insert into result (job_id, tenant_id, attempt_id, source, status_code, created_at_ms, expires_at_ms)
+    values (${json.id}, ${caller.tenantId}, 'att_1', 'lane', 200, 1, 1e15)`;
+  const other = await intake.newTenant("unheard");
+  expect((await say({ good: true }, other)).status).toBe(404);
+  await say({ good: true, kind: "speed" });
+  expect(await pairs()).toEqual([]);
+  await say({ good: false });
+  expect(await pairs()).toEqual([{ said: 0, chance: null, state: "new" }]);
+  await say({ good: true, score: 0.7 });
+  expect(await pairs()).toEqual([{ said: 0.7, chance: null, state: "new" }]);
 });
 
 test("before anything was learned the baseline is asked, by its own name, and the job says so", async () => {

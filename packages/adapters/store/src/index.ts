@@ -113,6 +113,7 @@ export { markSending } from "./mark-sending.ts";
 export { migrate, migrationNames } from "./migrate.ts";
 export { moveHolds } from "./move-holds.ts";
 export { type OutputTokensRow, readOutputTokens } from "./output-tokens.ts";
+export { unlessNull } from "./part.ts";
 export { type PlacedJob, placeJobs } from "./place-jobs.ts";
 export {
   cancelOrphanedBatches,
@@ -187,6 +188,34 @@ export {
 } from "./retention.ts";
 export { findReusable, keepReusable, type ReuseEntry, type ReuseHit } from "./reuse-entries.ts";
 export { openRouteDesk, packed, type RouteBook, type RouteDesk, type StoredRoute, unpacked } from "./route-desk.ts";
+export {
+  claimTraining,
+  closeRoute,
+  delayTraining,
+  lockRoute,
+  readRouteLabel,
+  saveDrift,
+  type TaughtRoute,
+  type TrainableRoute,
+} from "./route-learning.ts";
+export {
+  claimPair,
+  countOpenPairs,
+  type DuePair,
+  delayPair,
+  forgetPairs,
+  insertPairs,
+  type NewPair,
+  notePairErrands,
+  type PairAnswer,
+  type PairReport,
+  type PairState,
+  type PairStep,
+  readPairAnswers,
+  readPairReport,
+  sayOfPair,
+  stepPair,
+} from "./route-pairs.ts";
 export {
   addRouteLabels,
   deleteRoute,

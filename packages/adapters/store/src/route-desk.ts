@@ -10,6 +10,8 @@ export interface StoredRoute {
   readonly candidates: readonly string[];
   readonly baseline: string;
   readonly quality: number;
+  /** Share of its requests whose other candidates are asked as well, 0 to 1. */
+  readonly shadow: number;
   readonly policyVersion: number;
   readonly policy: Policy | null;
 }
@@ -47,11 +49,11 @@ export function openRouteDesk(sql: Sql, nowMs: () => number): RouteDesk {
     return routes;
   };
   const complete = async (db: Sql, tenantId: string, row: RouteRow, last: StoredRoute | undefined): Promise<StoredRoute> => {
-    const { alias, baseline, quality, policyVersion } = row;
+    const { alias, baseline, quality, shadow, policyVersion } = row;
     const candidates = JSON.parse(row.candidates) as string[];
-    if (last?.policyVersion === policyVersion) return { ...last, candidates, baseline, quality };
+    if (last?.policyVersion === policyVersion) return { ...last, candidates, baseline, quality, shadow };
     const bytes = await readPolicy(db, { tenantId, alias });
-    return { alias, candidates, baseline, quality, policyVersion, policy: bytes === null ? null : unpacked<Policy>(bytes) };
+    return { alias, candidates, baseline, quality, shadow, policyVersion, policy: bytes === null ? null : unpacked<Policy>(bytes) };
   };
   return {
     load: (tenantId, through = sql) => {

@@ -8,14 +8,27 @@ export interface RouteRow {
   readonly baseline: string;
   /** Share of the baseline's quality that is to be kept, 0 to 1. */
   readonly quality: number;
+  /** Share of its requests whose other candidates are asked as well, 0 to 1. */
+  readonly shadow: number;
+  /** The model that compares what they say; `null` for none. */
+  readonly judge: string | null;
   readonly policyVersion: number;
   readonly labels: number;
+  /** Labels that no policy was trained on yet. */
+  readonly fresh: number;
   readonly trainedAtMs: number | null;
+  /** When its losses last betrayed that the traffic has changed. */
+  readonly driftedAtMs: number | null;
 }
 
-const columns = (tx: Sql) => tx`alias, candidates, baseline, quality, policy_version as "policyVersion", labels, trained_at_ms as "trainedAtMs"`;
+const columns = (tx: Sql) => tx`
+  alias, candidates, baseline, quality, shadow, judge, policy_version as "policyVersion", labels, fresh, trained_at_ms as "trainedAtMs",
+  drifted_at_ms as "driftedAtMs"`;
 
-/** Sets an alias. What was learned for other candidates or another baseline says nothing of these and is forgotten; the labels stay. */
+/**
+ * Sets an alias. What was learned for other candidates, another baseline or another quality says nothing of these and is forgotten; the labels stay, and
+ * are all to be learned from anew.
+ */
 export async function setRoute(
   tx: Sql,
   input: {
@@ -24,14 +37,20 @@ export async function setRoute(
     readonly candidates: string;
     readonly baseline: string;
     readonly quality: number;
+    readonly shadow: number;
+    readonly judge: string | null;
     readonly nowMs: number;
   },
 ): Promise<RouteRow> {
+  const same = tx`(r.candidates = excluded.candidates and r.baseline = excluded.baseline and r.quality = excluded.quality)`;
   const [row] = await tx<RouteRow[]>`
-    insert into route as r (tenant_id, alias, candidates, baseline, quality, created_at_ms)
-    values (${input.tenantId}, ${input.alias}, ${input.candidates}, ${input.baseline}, ${input.quality}::float8, ${input.nowMs}::float8)
+    insert into route as r (tenant_id, alias, candidates, baseline, quality, shadow, judge, created_at_ms)
+    values (${input.tenantId}, ${input.alias}, ${input.candidates}, ${input.baseline}, ${input.quality}::float8, ${input.shadow}::float8, ${input.judge},
+      ${input.nowMs}::float8)
     on conflict (tenant_id, alias) do update set candidates = excluded.candidates, baseline = excluded.baseline, quality = excluded.quality,
-      policy = null, policy_version = r.policy_version + 1
+      shadow = excluded.shadow, judge = excluded.judge,
+      policy = case when ${same} then r.policy end, policy_version = r.policy_version + case when ${same} then 0 else 1 end,
+      fresh = case when ${same} then r.fresh else r.labels end, drift = case when ${same} then r.drift end
     returning ${columns(tx)}`;
   return row as RouteRow;
 }
@@ -41,10 +60,12 @@ export async function listRoutes(tx: Sql, tenantId: string): Promise<RouteRow[]>
   return await tx<RouteRow[]>`select ${columns(tx)} from route where tenant_id = ${tenantId} order by alias`;
 }
 
-/** Takes an alias away with its labels and what was learned; false when there is none. */
+/** Takes an alias away with its labels, its pairs and what was learned; false when there is none. */
 export async function deleteRoute(tx: Sql, input: { readonly tenantId: string; readonly alias: string }): Promise<boolean> {
-  await tx`delete from route_label where tenant_id = ${input.tenantId} and alias = ${input.alias}`;
+  // In the order in which those lock them who teach it: pair, alias, labels.
+  await tx`delete from route_pair where tenant_id = ${input.tenantId} and alias = ${input.alias}`;
   const gone = await tx`delete from route where tenant_id = ${input.tenantId} and alias = ${input.alias}`;
+  await tx`delete from route_label where tenant_id = ${input.tenantId} and alias = ${input.alias}`;
   return gone.count > 0;
 }
 
@@ -63,17 +84,19 @@ export async function savePolicy(
     readonly seenVersion: number;
     readonly policy: Uint8Array;
     readonly labels: number;
+    /** How many fresh labels were seen when it was read: they are fresh no more. */
+    readonly seenFresh: number;
     readonly nowMs: number;
   },
 ): Promise<boolean> {
   const done = await tx`
     update route set policy = decode(${Buffer.from(input.policy).toString("hex")}, 'hex'), policy_version = policy_version + 1, labels = ${input.labels}::int,
-      trained_at_ms = ${input.nowMs}::float8
+      fresh = greatest(0, fresh - ${input.seenFresh}::int), training_until_real_ms = 0, trained_at_ms = ${input.nowMs}::float8
     where tenant_id = ${input.tenantId} and alias = ${input.alias} and policy_version = ${input.seenVersion}::int`;
   return done.count > 0;
 }
 
-/** Adds graded requests, the same one once, and forgets the oldest beyond `most`. Returns how many there are. */
+/** Adds graded requests, the same one once, and forgets the oldest beyond `most`. Returns how many of those that can be learned from there are. */
 export async function addRouteLabels(
   tx: Sql,
   input: {
@@ -85,6 +108,7 @@ export async function addRouteLabels(
   },
 ): Promise<number> {
   const { tenantId, alias, labels } = input;
+  await tx`select from route where tenant_id = ${tenantId} and alias = ${alias} for update`;
   await tx`
     insert into route_label (tenant_id, alias, id, label, created_at_ms)
     select ${tenantId}, ${alias}, id, decode(label, 'hex'), ${input.nowMs}::float8
@@ -94,7 +118,10 @@ export async function addRouteLabels(
     delete from route_label where (tenant_id, alias, id) in (
       select tenant_id, alias, id from route_label where tenant_id = ${tenantId} and alias = ${alias}
       order by created_at_ms desc, id offset ${input.most}::int)`;
-  const [row] = await tx<{ n: number }[]>`select count(*)::int as n from route_label where tenant_id = ${tenantId} and alias = ${alias}`;
+  const [row] = await tx<{ n: number }[]>`
+    update route set fresh = fresh + ${labels.length}::int,
+      labels = least(labels + ${labels.length}::int, (select count(*)::int from route_label where tenant_id = ${tenantId} and alias = ${alias}))
+    where tenant_id = ${tenantId} and alias = ${alias} returning labels as n`;
   return row?.n ?? 0;
 }
 

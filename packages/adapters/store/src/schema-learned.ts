@@ -37,9 +37,34 @@ export const route = pgTable(
     policyVersion: integer("policy_version").notNull().default(0),
     labels: integer("labels").notNull().default(0),
     trainedAtMs: instant("trained_at_ms"),
+    shadow: doublePrecision("shadow").notNull().default(0.03),
+    judge: text("judge"),
+    fresh: integer("fresh").notNull().default(0),
+    trainingUntilRealMs: instant("training_until_real_ms").notNull().default(0),
+    drift: text("drift"),
+    driftedAtMs: instant("drifted_at_ms"),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.alias] })],
 );
+
+export const routePair = pgTable("route_pair", {
+  jobId: text("job_id").primaryKey(),
+  tenantId: text("tenant_id").notNull(),
+  alias: text("alias").notNull(),
+  chance: doublePrecision("chance"),
+  state: text("state").notNull(),
+  waiting: integer("waiting").notNull().default(0),
+  tries: integer("tries").notNull().default(0),
+  dueAtMs: instant("due_at_ms").notNull(),
+  shadows: text("shadows"),
+  judges: text("judges"),
+  relations: text("relations"),
+  said: doublePrecision("said"),
+  lost: doublePrecision("lost"),
+  reason: text("reason"),
+  createdAtMs: instant("created_at_ms").notNull(),
+  endedAtMs: instant("ended_at_ms"),
+});
 
 export const routeLabel = pgTable(
   "route_label",

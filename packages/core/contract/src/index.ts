@@ -24,6 +24,6 @@ export { type JobRequest, nearestWord, readJobRequest } from "./job-request.ts";
 export { expandLanes, LANE_IDS, type LaneClass, type LaneId, laneClass, laneProvider } from "./lanes.ts";
 export { isAccount, type LedgerAccount, SAVING_ACCOUNTS, type Waterfall, type WaterfallLine } from "./ledger.ts";
 export { type Metadata, readMetadata } from "./metadata.ts";
-export { aliasOf, isAlias, type JobRoute, storedRoute } from "./route.ts";
+export { aliasOf, isAlias, type JobRoute, type ShadowDraw, storedRoute } from "./route.ts";
 export { addUsage, NO_USAGE, totalInput, type Usage } from "./usage.ts";
 export { waitingFor } from "./waiting.ts";

@@ -25,6 +25,19 @@ export interface JobRoute {
   readonly prompt?: { readonly chars: number; readonly numbers: readonly number[]; readonly wantsJson: boolean; readonly schema: unknown };
   /** Why the first answer did not stand, or that it did. */
   readonly verdict?: string;
+  /** Whether its answer is to be compared with the other candidates'; absent where that cannot be, or is not wanted. */
+  readonly shadow?: ShadowDraw;
+}
+
+/** How the dice fell on comparing a request's answer. */
+export interface ShadowDraw {
+  readonly drawn: boolean;
+  /** The chance with which it was to be drawn. */
+  readonly chance: number;
+  /** Key of the job or template that the request belongs to. */
+  readonly job: string;
+  /** True where a cheap answer is judged before it stands. */
+  readonly judged: boolean;
 }
 
 /** A stored routing; `null` for a job that was not routed. */

@@ -3,6 +3,7 @@
  * question of one tenant, and only what cannot change the answer is left out of it. And where nothing but the beginning of a question
  * was asked before: which part of a prompt others share, whether it pays to have the provider keep it, and the markers that ask for it.
  */
+export { answerKeyOf, answerText, type Compared, compareAnswers, sameMeaning } from "./answers.ts";
 export { canonicalBody } from "./canonical.ts";
 export { type ReuseQuestion, reuseKey } from "./key.ts";
 export { finishOf, mayKeep, mayReuse, type ReuseMode, readReuseMode } from "./may.ts";

@@ -8,7 +8,7 @@ export { answerFeatures, figuresOf, type PromptFigures } from "./answer.ts";
 export { type Choice, choose, priceOfQuality, type Trial } from "./choose.ts";
 export { gramsOf } from "./grams.ts";
 export { type Ask, askHeads, askOf, type Example, type HeadScores } from "./heads.ts";
-export { accepts, type Label, LEAST_LABELS, type Policy, type Routing, route, trainPolicy } from "./policy.ts";
+export { accepts, type Label, LEAST_LABELS, labelsNeeded, lossUnder, type Policy, type Routing, route, trainPolicy } from "./policy.ts";
 export { learnPriors, priorOf } from "./prior.ts";
 export { crossFit, type Expectation, expect, expectFrom, partsOf, type Router, routerOf } from "./router.ts";
 export { type Seen, seenOf } from "./seen.ts";

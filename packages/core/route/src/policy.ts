@@ -13,6 +13,8 @@ export interface Label extends Example {
   readonly answers: ReadonlyMap<number, Omit<Answered, "expectedLoss">>;
   /** One over the chance with which it was collected. */
   readonly weight: number;
+  /** True where somebody chose it, and no dice: it teaches, but a bound cannot rest on it. */
+  readonly chosen?: boolean;
 }
 
 /** Everything that routes an alias: learned from its labels, and never looser than they allow. The baseline is model 0. */
@@ -40,46 +42,49 @@ const CLOSED: Calibration = { threshold: Number.POSITIVE_INFINITY, effective: 0,
 /** How far the acceptor trusts an answer: higher is safer. */
 const trust = ({ loss }: Verdict): number => -loss;
 
+/** How many labels a policy needs before it may open for this allowed loss. */
+export const labelsNeeded = (alpha: number): number => Math.max(LEAST_LABELS, Math.ceil(1 / alpha - 1 - 1e-9));
+
 /** Learns a policy. With too few labels it is closed: the baseline answers everything. */
 export function trainPolicy(
   labels: readonly Label[],
   what: { readonly models: readonly string[]; readonly costs: readonly number[]; readonly alpha: number },
   rng: Rng,
 ): Policy {
-  const needed = Math.max(LEAST_LABELS, Math.ceil(1 / what.alpha - 1));
+  const needed = labelsNeeded(what.alpha);
+  const proving = labels.flatMap(({ chosen }, i) => (chosen ? [] : [i]));
   const closed: Policy = {
     ...what,
     router: null,
-    guard: { lambda: null, risk: 0, effective: labels.length },
+    guard: { lambda: null, risk: 0, effective: proving.length },
     acceptor: null,
     accept: CLOSED,
     labels: labels.length,
   };
-  if (labels.length < needed) return closed;
+  if (proving.length < needed) return closed;
   const fitted = crossFit(labels, what.models.length, rng);
   const router = routerOf(fitted, labels, { jobs: true });
   const held = fitted.held.map((scores, i) => expectFrom(router, labels[i]!.job, scores));
-  const trials = labels.map(({ scores, weight }, i) => ({ gaps: held[i]!.gap, scores, weight }));
+  const trials = proving.map((i) => ({ gaps: held[i]!.gap, scores: labels[i]!.scores, weight: labels[i]!.weight }));
   return { ...closed, router, guard: guard(trials, what.costs, what.alpha), ...learnAcceptor(labels, held, what.alpha, rng) };
 }
 
 function learnAcceptor(labels: readonly Label[], held: readonly Expectation[], alpha: number, rng: Rng): Pick<Policy, "acceptor" | "accept"> {
-  const graded = labels.flatMap(({ answers, scores, weight }, i) =>
+  const graded = labels.flatMap(({ answers, scores, weight, chosen = false }, i) =>
     [...answers].map(([m, answer]) => ({
       answer: { ...answer, expectedLoss: -held[i]!.gap[m]!, score: scores[m]!, baselineScore: scores[0]! },
       weight,
+      chosen,
     })),
   );
-  if (graded.length < Math.max(LEAST_LABELS, Math.ceil(1 / alpha - 1))) return { acceptor: null, accept: CLOSED };
+  if (graded.filter(({ chosen }) => !chosen).length < labelsNeeded(alpha)) return { acceptor: null, accept: CLOSED };
   const trained = trainAcceptor(
     graded.map(({ answer }) => answer),
     rng,
   );
-  const samples = graded.map(({ answer, weight }, i) => ({
-    score: trust(trained.held[i]!),
-    loss: Math.max(0, answer.baselineScore - answer.score),
-    weight,
-  }));
+  const samples = graded.flatMap(({ answer, weight, chosen }, i) =>
+    chosen ? [] : [{ score: trust(trained.held[i]!), loss: Math.max(0, answer.baselineScore - answer.score), weight }],
+  );
   return { acceptor: trained.acceptor, accept: conformalThreshold(samples, alpha) };
 }
 
@@ -157,4 +162,21 @@ export function accepts(policy: Policy, answer: Answered): { readonly stands: bo
   if (policy.acceptor === null) return { stands: false, trust: Number.NEGATIVE_INFINITY, right: 0 };
   const verdict = judge(policy.acceptor, answer);
   return { stands: trust(verdict) > policy.accept.threshold, trust: trust(verdict), right: verdict.right };
+}
+
+/**
+ * What a policy loses on a graded request: the baseline's score less that of the model which would have answered, never below 0. `faulty` are the places of models
+ * whose answers no check would have let stand; `mayJudge` as in `route`. A label lists the policy's models in its order.
+ */
+export function lossUnder(policy: Policy, label: Label, how: { readonly mayJudge: boolean; readonly faulty: ReadonlySet<number> }): number {
+  const { model, mode, expectedLoss } = route(
+    policy,
+    label,
+    policy.models.map((_, m) => m),
+    how.mayJudge,
+  );
+  if (how.mayJudge && how.faulty.has(model)) return 0;
+  const answer = label.answers.get(model);
+  if (mode === "cascade" && (answer === undefined || !accepts(policy, { ...answer, expectedLoss }).stands)) return 0;
+  return Math.max(0, label.scores[0]! - label.scores[model]!);
 }

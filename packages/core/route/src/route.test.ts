@@ -2,7 +2,7 @@ import { seededRng } from "@slowboat/kernel";
 import { expect, test } from "vitest";
 import { compute, equationsOf, holds } from "./arithmetic.ts";
 import { guard } from "./guard.ts";
-import { accepts, answerFeatures, askOf, choose, figuresOf, priceOfQuality, route, seenOf, trainPolicy } from "./index.ts";
+import { accepts, answerFeatures, askOf, choose, figuresOf, lossUnder, priceOfQuality, route, seenOf, trainPolicy } from "./index.ts";
 import { gramsOf, guardTrial, HARD, makeLabels } from "./testing/labels.ts";
 import { faultOf } from "./validate.ts";
 
@@ -109,6 +109,40 @@ test(`the cascade keeps good answers and sends bad ones on, within the allowed l
   }
   expect(kept).toBeGreaterThan(80);
   expect(lost / fresh.length).toBeLessThan(0.08);
+}, 60_000);
+
+test(`labels that somebody chose teach, but no bound rests on them (seed ${SEED})`, () => {
+  const drawn = makeLabels(80, seededRng(SEED), { cheapRight: 1 });
+  const chosen = makeLabels(300, seededRng(SEED + 1), { cheapRight: 1 }).map((label) => ({ ...label, chosen: true }));
+  const closed = trainPolicy([...drawn, ...chosen], WHAT, seededRng(1));
+  expect([closed.guard.lambda, closed.labels]).toEqual([null, 380]);
+  // Enough of each: what the chosen ones tell of losses is not counted.
+  const open = trainPolicy(
+    [...makeLabels(150, seededRng(SEED), { cheapRight: 1 }), ...chosen.map((label) => ({ ...label, scores: Float64Array.of(1, 0) }))],
+    WHAT,
+    seededRng(1),
+  );
+  expect(open.guard.effective).toBe(150);
+}, 60_000);
+
+test(`a policy loses what its chosen model lost, and nothing where checks or the acceptor send the answer on (seed ${SEED})`, () => {
+  const policy = trainPolicy(makeLabels(400, seededRng(SEED), { answers: true }), WHAT, seededRng(1));
+  const none = new Set<number>();
+  const fresh = makeLabels(200, seededRng(SEED + 1), { answers: true });
+  for (const label of fresh) {
+    const routed = route(policy, label, [0, 1], false);
+    const lost = Math.max(0, label.scores[0]! - label.scores[routed.model]!);
+    expect(lossUnder(policy, label, { mayJudge: false, faulty: none })).toBe(lost);
+  }
+  const worst = fresh.map((label) => ({ ...label, scores: Float64Array.of(1, 0) }));
+  const cascade = worst.map((label) => lossUnder(policy, label, { mayJudge: true, faulty: none }));
+  const stood = worst.filter((label) => {
+    const { mode, expectedLoss } = route(policy, label, [0, 1], true);
+    return mode === "cascade" && accepts(policy, { ...label.answers.get(1)!, expectedLoss }).stands;
+  }).length;
+  expect(stood).toBeGreaterThan(20);
+  expect(cascade.filter((lost) => lost === 1)).toHaveLength(stood);
+  expect(worst.some((label) => lossUnder(policy, label, { mayJudge: true, faulty: new Set([1]) }) > 0)).toBe(false);
 }, 60_000);
 
 test("the bound only tightens: a worse record never allows a larger lambda", () => {

@@ -70,7 +70,7 @@ export function routeRequest(terms: RouteTerms, asked: Asked): RoutedRequest {
     { names: null, param: terms.param, defaults: stored.candidates, allowUnpriced: terms.allowUnpriced },
   ).filter(({ refused }) => refused === undefined);
   const seen = seenOf(value);
-  const decided = decideRoute(terms, stored, others, seen);
+  const decided = { ...decideRoute(terms, stored, others, seen), ...shadowOf(terms, stored, { asked, seen, eligible: others.length + 1 }) };
   const first = decided.first === null ? null : (others.find(({ model }) => model === decided.first) ?? null);
   return { value, text, route: { ...decided, ...(terms.mayJudge ? promptOf(decided, seen) : {}) }, first };
 }
@@ -94,6 +94,25 @@ function decideRoute({ rng, mayJudge, jobKey }: RouteTerms, stored: StoredRoute,
     return { ...decided, mode: "baseline", propensity: EXPLORE, explored: true, why: `drawn to measure the baseline; else ${policy.models[model]}` };
   return { ...decided, first: policy.models[model] ?? null, propensity: 1 - EXPLORE };
 }
+
+/**
+ * Throws the dice on whether the answer is compared with the other candidates'. Only words can be compared, and only what every candidate can be asked:
+ * an answer that calls a tool is half of one, and a beta header cannot be asked again later.
+ */
+function shadowOf(
+  { rng, mayJudge, jobKey }: RouteTerms,
+  { shadow, candidates }: StoredRoute,
+  { asked, seen, eligible }: { readonly asked: Asked; readonly seen: Seen | null; readonly eligible: number },
+): Pick<JobRoute, "shadow"> {
+  if (shadow === 0 || candidates.length < 2 || eligible < candidates.length || seen === null || !seen.plain) return {};
+  if (asked.beta !== undefined || STATEFUL.some((name) => asked.value[name] != null)) return {};
+  const { tools, n = 1 } = asked.value;
+  if ((Array.isArray(tools) && tools.length > 0) || n !== 1) return {};
+  return { shadow: { drawn: shouldExplore(rng, shadow), chance: shadow, job: jobKey ?? seen.job, judged: mayJudge } };
+}
+
+/** Members that make an answer lean on what a provider keeps, or on the world. */
+const STATEFUL = ["previous_response_id", "conversation", "container", "functions", "web_search_options"] as const;
 
 const finite = (value: number | undefined): number | null => (value !== undefined && Number.isFinite(value) ? value : null);
 

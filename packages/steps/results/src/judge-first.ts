@@ -1,8 +1,7 @@
 import { type Endpoint, type JobRoute, storedFallbacks, storedRoute } from "@slowboat/contract";
-import { finishOf } from "@slowboat/reuse";
+import { answerText, finishOf } from "@slowboat/reuse";
 import { accepts, answerFeatures, faultOf, gramsOf, type Policy } from "@slowboat/route";
 import type { AnsweredRow, EscalatedJob, RouteBook } from "@slowboat/store";
-import { answerText } from "./answer-text.ts";
 
 /** A cheap answer nearer to its deadline than this stands: there is no time left to ask again. */
 const ASK_AGAIN_MS = 60_000;

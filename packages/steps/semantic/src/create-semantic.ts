@@ -51,6 +51,26 @@ export function openSemantic({ store, clock, rng, logger, modelDir, memoryBytes,
   return { store, sql: store.sql, clock, rng, logger, encoder, spaces, families: createFamilies(store.sql), judge };
 }
 
+/** Characters of a text that are compared by its vector; the encoder reads no more. */
+const COMPARED_CHARS = 4_000;
+
+/** Cosine of the vectors of two texts by their first characters; loads the encoder where nobody has. `null` where it cannot be had. */
+export async function closeness({ encoder }: Pick<SemanticParts, "encoder">, a: string, b: string): Promise<number | null> {
+  const [left, right] = (await encoder.embed([a.slice(0, COMPARED_CHARS), b.slice(0, COMPARED_CHARS)])) ?? [];
+  return left === undefined || right === undefined ? null : cosine(left.codes, right.codes);
+}
+
+function cosine(a: Int8Array, b: Int8Array): number {
+  let [dot, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    const [x, y] = [a[i] as number, b[i] as number];
+    dot += x * y;
+    aa += x * x;
+    bb += y * y;
+  }
+  return aa === 0 || bb === 0 ? 0 : dot / Math.sqrt(aa * bb);
+}
+
 /** Loads the encoder at a start where some tenant will need it, so that its first questions do not find it missing. */
 export async function warmSemantic({ sql, encoder, logger }: SemanticParts): Promise<void> {
   try {

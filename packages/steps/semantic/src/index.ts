@@ -5,6 +5,7 @@
  */
 export {
   type Asked,
+  closeness,
   closeSemantic,
   openSemantic,
   type SemanticCalls,

@@ -1,6 +1,6 @@
 import type { Endpoint } from "@slowboat/contract";
 import { hexOf, newId } from "@slowboat/kernel";
-import { finishOf, mayKeep } from "@slowboat/reuse";
+import { answerKeyOf, finishOf, mayKeep } from "@slowboat/reuse";
 import { emptyState, learn, learnVerdict, type Neighbour, type ReuseDecision, readState, writeState } from "@slowboat/reuse-semantic";
 import {
   type AnsweredAsk,
@@ -15,8 +15,8 @@ import {
   saveFamily,
 } from "@slowboat/store";
 import type { Codes } from "@slowboat/vectors";
-import { bytesOf, type SemanticParts } from "./create-semantic.ts";
-import { answerKeyOf, answerText, sameAnswer } from "./same-answer.ts";
+import { bytesOf, closeness, type SemanticParts } from "./create-semantic.ts";
+import { answerText, sameAnswer } from "./same-answer.ts";
 
 /** Questions that are learned from in one transaction. */
 const CLAIM = 100;
@@ -28,8 +28,6 @@ const QUOTA = 20_000;
 const DAY_MS = 86_400_000;
 /** A question that is so near to one whose answer it has is that one: nothing new is kept. */
 const SAME_QUESTION = 0.999;
-/** Answers are compared by their first characters; the encoder reads no more. */
-const ANSWER_CHARS = 4_000;
 
 interface Lesson {
   readonly row: AnsweredAsk;
@@ -123,22 +121,7 @@ async function vectorOf(parts: SemanticParts, row: AnsweredAsk): Promise<Codes |
 async function compare(parts: SemanticParts, row: AnsweredAsk, text: string) {
   const theirs = row.entryAnswer === null ? null : answerText(row.endpoint as Endpoint, parse(row.entryAnswer));
   if (row.neighbours === null || theirs === null) return null;
-  return await sameAnswer(text, theirs, async () => {
-    const vectors = await parts.encoder.embed([text.slice(0, ANSWER_CHARS), theirs.slice(0, ANSWER_CHARS)]);
-    const [a, b] = vectors ?? [];
-    return a === undefined || b === undefined ? null : cosine(a.codes, b.codes);
-  });
-}
-
-function cosine(a: Int8Array, b: Int8Array): number {
-  let [dot, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    const [x, y] = [a[i] as number, b[i] as number];
-    dot += x * y;
-    aa += x * x;
-    bb += y * y;
-  }
-  return aa === 0 || bb === 0 ? 0 : dot / Math.sqrt(aa * bb);
+  return await sameAnswer(text, theirs, () => closeness(parts, text, theirs));
 }
 
 function lessonOf(row: AnsweredAsk, label: boolean): Lesson | null {

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { EMBEDDER } from "@slowboat/reuse";
+import { answerKeyOf, EMBEDDER } from "@slowboat/reuse";
 import { expect, test } from "vitest";
-import { answerKeyOf, answerText, sameAnswer } from "./same-answer.ts";
+import { answerText, sameAnswer } from "./same-answer.ts";
 
 const never = async (): Promise<number> => {
   throw new Error("the vectors were asked where they do not decide");
