@@ -1,6 +1,6 @@
 import type { Endpoint } from "@slowboat/contract";
 import type { Rng } from "@slowboat/kernel";
-import { answerText } from "./same-answer.ts";
+import { answerText } from "@slowboat/reuse";
 
 /** Room for the thoughts of models that think before they say a word. */
 const OUTPUT_TOKENS = 512;
