@@ -259,6 +259,8 @@ function addTenants(cli: Command, later: Later): void {
     .option("--no-allow-unpriced", "only models with a price may run")
     .option("--retention-days <n>", "keep results this many days, 0 to 3650")
     .option("--fallbacks <models>", "models, separated by commas, that answer where a request's own cannot; '' for none")
+    .option("--models-allow <models>", "only these may be candidates of its aliases or fallbacks; '' for all")
+    .option("--models-deny <models>", "these are neither; '' for none")
     .option("--semantic-cache <on|off>", "whether answers are given again to questions that only mean the same")
     .option("--max-error <share>", "share of all requests that such reuse may answer wrongly, above 0 and at most 0.2; 0.01 unless set")
     .option("--cache-judge <model>", "model that is asked, in batch, whether two questions mean the same where that is in doubt; none for nobody")

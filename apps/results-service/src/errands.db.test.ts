@@ -133,6 +133,9 @@ test("a model without batch is asked by flex, then in real time; one that no lan
   const brief = await seedTenant(database.store, { name: "keeps-nothing", clock });
   await setTenant(database.store.sql, { name: "keeps-nothing", retentionDays: 0 });
   expect(await send([ask(brief)])).toEqual([null]);
+  const strict = await seedTenant(database.store, { name: "strict", clock });
+  await setTenant(database.store.sql, { name: "strict", models: JSON.stringify({ allow: null, deny: ["gpt-5-mini"] }) });
+  expect(await send([ask(strict)])).toEqual([null]);
 });
 
 test("an errand is held for like any job: a budget that has no room leaves it out", async () => {

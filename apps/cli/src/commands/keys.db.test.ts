@@ -83,3 +83,16 @@ test("tenants set --fallbacks names the models that stand in for others, refuses
   expect(await set("")).toMatchObject({ fallbacks: [] });
   expect(await opens(String(key))).toMatchObject({ fallbacks: null });
 }, 60_000);
+
+test("tenants set --models-allow and --models-deny say who may be asked in another's place, each keeping the other, and '' ends it", async () => {
+  const { key } = await json("keys", "create", "--tenant", "choosy");
+  const set = async (...args: string[]) => (await json("tenants", "set", "choosy", ...args))["models"];
+  expect(await set("--models-deny", "gpt-5-mini")).toEqual({ allow: null, deny: ["gpt-5-mini"] });
+  expect(await set("--models-allow", "gpt-5-mini, gpt-5.5")).toEqual({ allow: ["gpt-5-mini", "gpt-5.5"], deny: ["gpt-5-mini"] });
+  expect(await opens(String(key))).toMatchObject({ models: '{"allow":["gpt-5-mini","gpt-5.5"],"deny":["gpt-5-mini"]}' });
+  expect((await slowboat("tenants", "list")).out).toContain("stand-ins only gpt-5-mini, gpt-5.5  no stand-ins gpt-5-mini");
+  const unknown = await slowboat("tenants", "set", "choosy", "--models-deny", "gpt-0");
+  expect(unknown).toMatchObject({ code: 2, said: expect.stringContaining("'gpt-0' does not exist") });
+  expect(await set("--models-allow", "", "--models-deny", "")).toEqual({ allow: null, deny: [] });
+  expect(await opens(String(key))).toMatchObject({ models: null });
+}, 60_000);

@@ -122,6 +122,7 @@ export async function routeExplain(config: Config, flags: GlobalFlags, id: strin
     const lines = [`alias ${route["alias"]}, policy ${route["version"]}, ${route["mode"]}: ${first}`, `  ${route["why"]}`];
     if (route["verdict"] !== undefined) lines.push(`  ${route["verdict"]}`);
     lines.push(`  propensity ${route["propensity"]}, threshold ${route["threshold"] ?? "closed"}, price of quality ${route["lambda"] ?? "closed"}`);
+    for (const left of (route["left_out"] as string[] | undefined) ?? []) lines.push(`  left out: ${left}`);
     await data([...lines, ...(route["reasons"] as string[]).map((reason) => `  ${reason}`)].join("\n"));
   }
   return EXIT.ok;

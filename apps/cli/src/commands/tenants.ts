@@ -1,4 +1,4 @@
-import { readNames, storedNames } from "@slowboat/contract";
+import { type ModelRule, readNames, storedModelRule, storedNames } from "@slowboat/contract";
 import { knownFallbacks } from "@slowboat/intake";
 import { isFault } from "@slowboat/kernel";
 import { resolveModel } from "@slowboat/pricing";
@@ -21,18 +21,24 @@ export interface TenantFlags extends GlobalFlags {
   /** A model, or `none`. */
   readonly cacheJudge?: string;
   readonly weight?: string;
+  readonly modelsAllow?: string;
+  readonly modelsDeny?: string;
 }
 
+/** Names in a rule. */
+const RULE_NAMES_MAX = 100;
 const RETENTION_DAYS_MAX = 3650;
 
 /** Sets what a tenant may do, for how long its results are kept and which models stand in for others; what is not named stays as it was. */
 export async function tenantsSet(config: Config, flags: TenantFlags, name: string): Promise<ExitCode> {
   const { allowUnpriced, retentionDays, semanticCache, maxError, cacheTtl, cacheJudge, weight } = flags;
   const reuse = [semanticCache, maxError, cacheTtl, cacheJudge].some((flag) => flag !== undefined);
-  if (allowUnpriced === undefined && retentionDays === undefined && flags.fallbacks === undefined && weight === undefined && !reuse)
+  const rule = readRule(config, flags);
+  const terse = allowUnpriced === undefined && retentionDays === undefined && flags.fallbacks === undefined && weight === undefined;
+  if (terse && rule === null && !reuse)
     throw new Ended(
       EXIT.usage,
-      "Nothing to set: give --allow-unpriced, --no-allow-unpriced, --retention-days, --fallbacks, --weight, --semantic-cache, --max-error, --cache-ttl or --cache-judge.",
+      "Nothing to set: give --allow-unpriced, --no-allow-unpriced, --retention-days, --fallbacks, --weight, --models-allow, --models-deny, --semantic-cache, --max-error, --cache-ttl or --cache-judge.",
     );
   const change = reuse ? readReuse(config, flags) : null;
   const fallbacks = flags.fallbacks === undefined ? undefined : readChain(config, flags.fallbacks);
@@ -46,8 +52,12 @@ export async function tenantsSet(config: Config, flags: TenantFlags, name: strin
     };
     const tenant = await store.begin(async (tx) => {
       const set = await setTenant(tx, { name, ...terms });
-      if (set === null || change === null) return set;
-      return await setTenant(tx, { name, semanticCache: JSON.stringify({ ...storedSemantic(set.semanticCache), ...change }) });
+      if (set === null) return set;
+      return await setTenant(tx, {
+        name,
+        ...(change === null ? {} : { semanticCache: JSON.stringify({ ...storedSemantic(set.semanticCache), ...change }) }),
+        ...(rule === null ? {} : { models: written({ ...(storedModelRule(set.models) ?? ANY_MODEL), ...rule }) }),
+      });
     });
     if (tenant === null) throw new Ended(EXIT.error, `There is no tenant '${name.slice(0, 64)}'; see: npx slowboat tenants list`);
     await show(flags, tenant);
@@ -68,6 +78,7 @@ async function show(flags: GlobalFlags, tenant: ListedTenant): Promise<void> {
   const { tenantId, name, allowUnpriced, retentionDays, weight } = tenant;
   const fallbacks = storedNames(tenant.fallbacks) ?? [];
   const reuse = storedSemantic(tenant.semanticCache);
+  const { allow, deny } = storedModelRule(tenant.models) ?? ANY_MODEL;
   await data(
     flags.json
       ? JSON.stringify({
@@ -77,9 +88,10 @@ async function show(flags: GlobalFlags, tenant: ListedTenant): Promise<void> {
           retention_days: retentionDays,
           fallbacks,
           weight,
+          models: { allow, deny },
           cache: reuseMembers(reuse),
         })
-      : `${tenantId}  ${allowUnpriced ? "unpriced allowed" : "priced models only"}  results kept ${retentionDays} days  ${weight === 1 ? "" : `weight ${weight}  `}${fallbacks.length === 0 ? "" : `falls back on ${fallbacks.join(", ")}  `}${reuse.on ? `semantic cache, at most ${reuse.maxError} wrong${reuse.judge === null ? "" : `, in doubt ${reuse.judge} judges`}  ` : ""}${name}`,
+      : `${tenantId}  ${allowUnpriced ? "unpriced allowed" : "priced models only"}  results kept ${retentionDays} days  ${weight === 1 ? "" : `weight ${weight}  `}${fallbacks.length === 0 ? "" : `falls back on ${fallbacks.join(", ")}  `}${allow === null ? "" : `stand-ins only ${allow.join(", ")}  `}${deny.length === 0 ? "" : `no stand-ins ${deny.join(", ")}  `}${reuse.on ? `semantic cache, at most ${reuse.maxError} wrong${reuse.judge === null ? "" : `, in doubt ${reuse.judge} judges`}  ` : ""}${name}`,
   );
 }
 
@@ -119,13 +131,37 @@ function readJudge(config: Config, name: string): string {
   throw new Ended(EXIT.usage, `--cache-judge ${name.slice(0, 64)} is not possible: give a model of the price book that answers in words, or none.`);
 }
 
+const ANY_MODEL: ModelRule = { allow: null, deny: [] };
+
+/** The rule as it is stored; an empty text where it rules nothing out. */
+const written = (rule: ModelRule): string => (rule.allow === null && rule.deny.length === 0 ? "" : JSON.stringify(rule));
+
+/** What the flags change of which models may be asked where another was named; `null` for nothing. */
+function readRule(config: Config, { modelsAllow, modelsDeny }: TenantFlags): Partial<ModelRule> | null {
+  if (modelsAllow === undefined && modelsDeny === undefined) return null;
+  const allow = modelsAllow === undefined ? undefined : readRuleNames(config, modelsAllow, "--models-allow");
+  const deny = modelsDeny === undefined ? undefined : readRuleNames(config, modelsDeny, "--models-deny");
+  return { ...(allow === undefined ? {} : { allow: allow.length === 0 ? null : allow }), ...(deny === undefined ? {} : { deny }) };
+}
+
+function readRuleNames(config: Config, text: string, flag: string): readonly string[] {
+  const names = [...new Set(text.split(",").map((name) => name.trim()))].filter((name) => name !== "");
+  if (names.length > RULE_NAMES_MAX) throw new Ended(EXIT.usage, `${flag} may name at most ${RULE_NAMES_MAX} models.`);
+  return knownNames(config, names, flag);
+}
+
 /** The chain as it is stored; an empty text for none. */
 function readChain(config: Config, text: string): string {
+  const names = knownNames(config, text, "--fallbacks");
+  return names.length === 0 ? "" : JSON.stringify(names);
+}
+
+/** Names that the price book knows: a list, or as many as a chain may have. */
+function knownNames(config: Config, given: string | readonly string[], flag: string): readonly string[] {
   try {
-    const names = knownFallbacks(readMarket(config).book, readNames(text, "--fallbacks"), "--fallbacks");
-    return names.length === 0 ? "" : JSON.stringify(names);
+    return knownFallbacks(readMarket(config).book, typeof given === "string" ? readNames(given, flag) : given, flag);
   } catch (error) {
-    if (isFault(error)) throw new Ended(EXIT.usage, `--fallbacks ${text.slice(0, 64)} is not possible: ${error.message}`);
+    if (isFault(error)) throw new Ended(EXIT.usage, `${flag} ${String(given).slice(0, 64)} is not possible: ${error.message}`);
     throw error;
   }
 }

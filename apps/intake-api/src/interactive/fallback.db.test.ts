@@ -127,6 +127,15 @@ describe("a caller who waits and named another model", () => {
     expect(lanesOf(seen)).toEqual(["openai void", "openai void", "anthropic void", "anthropic void"]);
   });
 
+  test("is refused by the name of the field where the tenant denies that model, before anybody is asked", async () => {
+    await open();
+    await api.store.begin((tx) => tx`update tenant set models = '{"allow":null,"deny":["claude-haiku-4-5"]}'`);
+    const error = await failure();
+    expect(error).toMatchObject({ status: 400, param: "fallbacks" });
+    expect(error.message).toContain("the tenant denies this model");
+    expect((await api.emulator.invoice()).lines).toEqual([]);
+  });
+
   test("of the flex tier goes to the standard tier of the same model first", async () => {
     await open();
     api.emulator.addFaults({ preset: "flex-unavailable", match: { serviceTier: "flex" }, times: 100 });

@@ -1,4 +1,4 @@
-import { type Endpoint, type JobRoute, storedNames } from "@slowboat/contract";
+import { type Endpoint, type JobRoute, storedModelRule, storedNames } from "@slowboat/contract";
 import type { Interactive, InteractiveReply } from "@slowboat/dispatch";
 import { asksAlias, chooseModel, estimateTokens, jobKeyOf, judgeFallbacks, routeRequest, withFirst } from "@slowboat/intake";
 import { fault, isFault, memberSpans, replaceSpans } from "@slowboat/kernel";
@@ -53,7 +53,7 @@ async function answer(
   const body = await readJsonBody(c);
   const estimate = estimateTokens(endpoint, Buffer.byteLength(body.text), outputBound(body));
   await deps.limiter.admit(c, { tokens: estimate.inputTokens + estimate.outputTokens, call: true });
-  const { tenantId, keyId, allowUnpriced, budgeted, fallbacks: defaults, semanticCache } = c.var.caller;
+  const { tenantId, keyId, allowUnpriced, budgeted, fallbacks: defaults, semanticCache, models } = c.var.caller;
   const { signal, headers: sent } = c.req.raw;
   const stream = body.value["stream"] === true;
   // Judged only where it is run: the same call again gets its answer although its deadline has passed since.
@@ -63,12 +63,13 @@ async function answer(
     const beta = headers?.["anthropic-beta"];
     const routes = asksAlias(body.value) ? await deps.routes.load(tenantId) : NO_ROUTES;
     const jobKey = jobKeyOf(body.value["metadata"] as Record<string, unknown> | null | undefined);
-    const terms = { book: deps.book, routes, rng: deps.rng, allowUnpriced, mayJudge: false, param: "model", jobKey };
+    const rule = storedModelRule(models);
+    const terms = { book: deps.book, routes, rng: deps.rng, rule, allowUnpriced, mayJudge: false, param: "model", jobKey };
     const routed = routeRequest(terms, { endpoint, value: body.value, text: wishes.body, beta });
     const model = chooseModel(deps.book, { name: routed.value["model"], endpoint, allowUnpriced, param: "model" });
     tellRoute(c, routed.route);
-    const asked = { endpoint, model: model.model, text: routed.text, beta };
-    const chain = judgeFallbacks(deps.book, asked, { ...wishes.fallbacks, defaults: storedNames(defaults), allowUnpriced });
+    const asked = { endpoint, model: model.model, value: routed.value, text: routed.text, beta };
+    const chain = judgeFallbacks(deps.book, asked, { ...wishes.fallbacks, defaults: storedNames(defaults), rule, allowUnpriced });
     return await calls.interactive.run(
       {
         tenantId,

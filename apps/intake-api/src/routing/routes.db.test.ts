@@ -1,6 +1,6 @@
 import { seededRng } from "@slowboat/kernel";
 import { answerFeatures, askOf, figuresOf, gramsOf, type Label, trainPolicy } from "@slowboat/route";
-import { packed, savePolicy } from "@slowboat/store";
+import { packed, savePolicy, setTenant } from "@slowboat/store";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startIntake, type TestCaller, type TestIntake } from "../testing/api.ts";
 
@@ -26,6 +26,15 @@ const rowOf = async (id: string) =>
       select model, baseline_model as "baselineModel", body, fallbacks, route from job where id = ${id} or batch_id = ${id}`
   )[0];
 
+/** The job of a batch's only line. */
+async function lineOf(model: string, by = caller) {
+  const line = JSON.stringify({ custom_id: "a", method: "POST", url: CHAT, body: chat(model) });
+  const file = await by.openai.files.create({ purpose: "batch", file: new File([line], "in.jsonl") });
+  const batch = await by.openai.batches.create({ input_file_id: file.id, endpoint: CHAT, completion_window: "24h" });
+  await intake.run(batch.id);
+  return await rowOf(batch.id);
+}
+
 /** A world in which the cheap model is right and says so: after as many labels as are asked for, nothing speaks for the dear one. */
 const labels = (count: number): Label[] =>
   Array.from({ length: count }, (_, i) => {
@@ -35,13 +44,11 @@ const labels = (count: number): Label[] =>
     return { ...askOf(prompt, ""), scores: Float64Array.of(1, wrong ? 0 : 1), answers: new Map([[1, answer]]), weight: 1 };
   });
 
-async function learn(alias: string): Promise<void> {
-  const policy = trainPolicy(labels(140), { models: [DEAR, CHEAP], costs: [1, 0.05], alpha: 0.1 }, seededRng(3));
+async function learn(alias: string, by = caller, cheap = CHEAP): Promise<void> {
+  const policy = trainPolicy(labels(140), { models: [DEAR, cheap], costs: [1, 0.05], alpha: 0.1 }, seededRng(3));
   expect(policy.guard.lambda).not.toBeNull();
-  const [row] = await intake.store.sql<
-    { v: number }[]
-  >`select policy_version as v from route where tenant_id = ${caller.tenantId} and alias = ${alias}`;
-  const of = { tenantId: caller.tenantId, alias };
+  const [row] = await intake.store.sql<{ v: number }[]>`select policy_version as v from route where tenant_id = ${by.tenantId} and alias = ${alias}`;
+  const of = { tenantId: by.tenantId, alias };
   expect(
     await savePolicy(intake.store.sql, {
       ...of,
@@ -163,11 +170,7 @@ test("once the labels allow it the cheap model goes first, the baseline stands b
     expect(JSON.parse(row?.fallbacks ?? "[]")).toMatchObject([{ model: CHEAP }]);
     expect(JSON.parse(row?.route ?? "{}")).toMatchObject({ first: CHEAP, baseline: DEAR, propensity: 0.97, explored: false });
   }
-  const line = JSON.stringify({ custom_id: "a", method: "POST", url: CHAT, body: chat("auto:learned") });
-  const file = await caller.openai.files.create({ purpose: "batch", file: new File([line], "in.jsonl") });
-  const batch = await caller.openai.batches.create({ input_file_id: file.id, endpoint: CHAT, completion_window: "24h" });
-  await intake.run(batch.id);
-  const row = await rowOf(batch.id);
+  const row = await lineOf("auto:learned");
   expect(row).toMatchObject({ model: DEAR, body: JSON.stringify(chat(DEAR)) });
   expect(JSON.parse(row?.route ?? "{}")).toMatchObject({ alias: "learned" });
 }, 60_000);
@@ -180,3 +183,42 @@ test("a request that holds more than text goes to the baseline", async () => {
   const made = await caller.call("POST", "/v1/jobs", { body: { model: "auto:learned", messages: [{ role: "user", content }] }, deadline: "8h" });
   expect(JSON.parse((await rowOf(made.json.id))?.route ?? "{}")).toMatchObject({ mode: "baseline", why: "the request holds more than text" });
 });
+
+test("a candidate that cannot hold the prompt is not asked although it would be chosen, and the job says why", async () => {
+  const small = "gpt-4o-mini";
+  await set("long", { candidates: [small, DEAR] });
+  await learn("long", caller, small);
+  const ask = async (system: string) => {
+    const messages = [{ role: "system", content: system }, ...chat("").messages];
+    const made = await Promise.all(
+      Array.from({ length: 4 }, () => caller.call("POST", "/v1/jobs", { body: { model: "auto:long", messages }, deadline: "8h" })),
+    );
+    return await Promise.all(made.map(({ json }) => caller.call("GET", `/v1/jobs/${json.id}`)));
+  };
+  expect((await ask("Be brief.")).some(({ json }) => json.route.first === small)).toBe(true);
+  for (const { json } of await ask("x ".repeat(250_000))) {
+    expect(json.route).toMatchObject({ mode: "baseline", first: null, why: "no other candidate can run this request" });
+    expect(json.route.left_out).toEqual([expect.stringMatching(/^gpt-4o-mini: context: about \d+ tokens with the answer, the model holds 128000$/)]);
+  }
+}, 60_000);
+
+test("a model that the tenant denies is no candidate any more, no fallback, and no new alias can name it; pinned it runs", async () => {
+  const other = await intake.newTenant("choosy");
+  await set("default", {}, other);
+  await learn("default", other);
+  await intake.store.begin((tx) => setTenant(tx, { name: "choosy", models: JSON.stringify({ allow: null, deny: [CHEAP] }) }));
+  // A key's tenant is remembered for ten seconds.
+  intake.clock.advance(11_000);
+  const rows = [await rowOf((await send("auto", other)).json.id), await rowOf((await send("auto", other)).json.id), await lineOf("auto", other)];
+  for (const row of rows) {
+    expect(row?.fallbacks).toBeNull();
+    expect(JSON.parse(row?.route ?? "{}")).toMatchObject({ first: null, leftOut: [`${CHEAP}: policy: the tenant denies this model`] });
+  }
+  expect((await set("new", {}, other)).json.error).toMatchObject({ param: "candidates" });
+  const named = await other.call("POST", "/v1/jobs", { body: chat(DEAR), fallbacks: [CHEAP], deadline: "8h" });
+  expect(named).toMatchObject({ status: 400, json: { error: { param: "fallbacks" } } });
+  expect((await send(CHEAP, other)).status).toBe(202);
+  await intake.store.begin((tx) => setTenant(tx, { name: "choosy", models: JSON.stringify({ allow: [CHEAP], deny: [] }) }));
+  intake.clock.advance(11_000);
+  expect((await send("auto", other)).json.error).toMatchObject({ param: "body.model", message: expect.stringContaining("set another baseline") });
+}, 60_000);

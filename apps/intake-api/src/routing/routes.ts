@@ -1,5 +1,5 @@
-import { isAlias } from "@slowboat/contract";
-import { chooseModel } from "@slowboat/intake";
+import { isAlias, type ModelRule, storedModelRule } from "@slowboat/contract";
+import { chooseModel, ruledOut } from "@slowboat/intake";
 import { fault } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import { countOpenPairs, deleteRoute, listRoutes, type RouteRow, setRoute } from "@slowboat/store";
@@ -23,9 +23,9 @@ export const routingRoutes: Mount = (app, deps) => {
   });
 
   app.put("/v1/routes/:alias", async (c) => {
-    const { tenantId } = c.var.caller;
+    const { tenantId, models } = c.var.caller;
     const alias = aliasOfPath(c);
-    const wish = readRoute(deps.book, (await readJsonBody(c)).value);
+    const wish = readRoute({ book: deps.book, rule: storedModelRule(models) }, (await readJsonBody(c)).value);
     const known = await listRoutes(deps.store.sql, tenantId);
     if (known.length >= ALIASES_MAX && !known.some((row) => row.alias === alias))
       throw fault("invalid-request", { message: `A tenant may have ${ALIASES_MAX} aliases; take one away first.` });
@@ -63,7 +63,10 @@ interface RouteWish {
 }
 
 /** Reads what an alias is to be; every model must be known, and the baseline is one of the candidates or is added to them. */
-function readRoute(book: PriceBook, value: Readonly<Record<string, unknown>>): RouteWish {
+function readRoute(
+  { book, rule }: { readonly book: PriceBook; readonly rule: ModelRule | null },
+  value: Readonly<Record<string, unknown>>,
+): RouteWish {
   const { candidates, baseline, quality = QUALITY, shadow = SHADOW, judge = null } = value;
   const isNames = Array.isArray(candidates) && candidates.every((one) => typeof one === "string");
   if (!isNames || candidates.length === 0 || candidates.length > CANDIDATES_MAX)
@@ -80,7 +83,16 @@ function readRoute(book: PriceBook, value: Readonly<Record<string, unknown>>): R
   if (judge !== null && typeof judge !== "string")
     throw fault("invalid-request", { param: "judge", message: "'judge' must name the model that compares answers, or be null." });
   const names = [...new Set([baseline, ...(candidates as string[])])];
-  for (const name of names) knownWords(book, name, name === baseline ? "baseline" : "candidates");
+  for (const name of names) {
+    const param = name === baseline ? "baseline" : "candidates";
+    knownWords(book, name, param);
+    const ruled = ruledOut(book, rule, name);
+    if (ruled !== null)
+      throw fault("invalid-request", {
+        param,
+        message: `'${name}' cannot be asked (${ruled}): leave it out, or have it allowed: npx slowboat tenants set.`,
+      });
+  }
   if (judge !== null) knownWords(book, judge, "judge");
   return { candidates: JSON.stringify(names), baseline, quality, shadow, judge };
 }

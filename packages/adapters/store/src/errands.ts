@@ -69,12 +69,14 @@ export interface ErrandTerms {
   readonly budgeted: boolean;
   /** Days for which answers are kept; 0 keeps nothing, so that nothing can be asked about them. */
   readonly retentionDays: number;
+  /** Which models may be asked where nobody named them, as JSON; `null` for all. */
+  readonly models: string | null;
 }
 
 /** Reads what errands of tenants are judged by. */
 export async function readErrandTerms(tx: Sql, tenantIds: readonly string[]): Promise<ReadonlyMap<string, ErrandTerms>> {
   const rows = await tx<ErrandTerms[]>`
-    select id as "tenantId", allow_unpriced as "allowUnpriced", budgeted, retention_days as "retentionDays" from tenant
+    select id as "tenantId", allow_unpriced as "allowUnpriced", budgeted, retention_days as "retentionDays", models from tenant
     where id = any(${tenantIds as string[]}::text[])`;
   return new Map(rows.map((row) => [row.tenantId, row]));
 }

@@ -21,6 +21,8 @@ export interface KeyOwner {
   readonly limits: KeyLimits;
   /** What the tenant lets be reused by meaning, as JSON; `null` for nothing. */
   readonly semanticCache: string | null;
+  /** Which models may be asked where another was named, as JSON; `null` for all. */
+  readonly models: string | null;
 }
 
 /** What a key may do over all processes; `null` is no limit. */
@@ -57,7 +59,7 @@ export async function insertKey(tx: Sql, row: typeof schema.apiKey.$inferInsert)
 export async function findKey(tx: Sql, keyId: string): Promise<KeyOwner | null> {
   const [row] = await tx<(Omit<KeyOwner, "projectId" | "limits"> & KeyLimits & { projectId: string | null })[]>`
     select k.id as "keyId", k.hmac, k.pepper_id as "pepperId", t.id as "tenantId", t.name as "tenantName", t.allow_unpriced as "allowUnpriced",
-      t.retention_days as "retentionDays", t.fallbacks, t.semantic_cache as "semanticCache", k.project_id as "projectId", k.admin, k.requests_per_minute as "requestsPerMinute",
+      t.retention_days as "retentionDays", t.fallbacks, t.semantic_cache as "semanticCache", t.models, k.project_id as "projectId", k.admin, k.requests_per_minute as "requestsPerMinute",
       k.tokens_per_minute as "tokensPerMinute", k.concurrency, t.budgeted and exists (
         select 1 from budget b where b.tenant_id = t.id and b.amount_nano is not null
           and (b.project_id is null or b.project_id = coalesce(k.project_id, 'proj_' || substr(t.id, 5)))) as budgeted

@@ -8,6 +8,8 @@ export type PopulatingBatch = Omit<BatchRow, "lineCounts" | "lookRealMs" | "forg
   readonly budgeted: boolean;
   /** The tenant's own chain, as JSON; `null` for none. */
   readonly tenantFallbacks: string | null;
+  /** Which models the tenant lets be asked where another was named, as JSON; `null` for all. */
+  readonly tenantModels: string | null;
 };
 
 /** Takes a validating batch for `leaseMs` of machine time; `null` when it is not validating or another has it. */
@@ -26,7 +28,8 @@ export async function leasePopulate(
       b.errors, b.model, b.total, b.output_file_id as "outputFileId", b.error_file_id as "errorFileId", b.lease_gen as "leaseGen",
       b.lease_until_real_ms as "leaseUntilRealMs", b.created_at_ms as "createdAtMs", b.in_progress_at_ms as "inProgressAtMs",
       b.finalizing_at_ms as "finalizingAtMs", b.cancelling_at_ms as "cancellingAtMs", b.ended_at_ms as "endedAtMs",
-      b.deleted_at_ms as "deletedAtMs", b.version, b.output_life_ms as "outputLifeMs", b.fallbacks, b.admission, t.fallbacks as "tenantFallbacks", t.allow_unpriced as "allowUnpriced",
+      b.deleted_at_ms as "deletedAtMs", b.version, b.output_life_ms as "outputLifeMs", b.fallbacks, b.admission, t.fallbacks as "tenantFallbacks", t.models as "tenantModels",
+      t.allow_unpriced as "allowUnpriced",
       t.budgeted`;
   return rows[0] ?? null;
 }

@@ -30,6 +30,7 @@ export const tenant = pgTable("tenant", {
   budgeted: boolean("budgeted").notNull().default(false),
   weight: doublePrecision("weight").notNull().default(1),
   semanticCache: text("semantic_cache"),
+  models: text("models"),
 });
 
 export const project = pgTable("project", {

@@ -10,19 +10,21 @@ export interface ListedTenant {
   readonly fallbacks: string | null;
   /** What may be reused by meaning, as JSON; `null` for nothing. */
   readonly semanticCache: string | null;
+  /** Which models may be asked where another was named, as JSON; `null` for all. */
+  readonly models: string | null;
   readonly createdAtMs: number;
   /** Its share where something is scarce, beside the others'. */
   readonly weight: number;
 }
 
 const columns = (tx: Sql) => tx`
-  id as "tenantId", name, allow_unpriced as "allowUnpriced", retention_days as "retentionDays", fallbacks, semantic_cache as "semanticCache",
+  id as "tenantId", name, allow_unpriced as "allowUnpriced", retention_days as "retentionDays", fallbacks, semantic_cache as "semanticCache", models,
   created_at_ms as "createdAtMs", weight`;
 
 /**
  * Sets what a tenant may do: whether models without a price run, for how many days (0 to 3650) its results are kept, which models stand
- * in for others (a JSON list of names; an empty text for none), what may be reused by meaning (JSON; an empty text for nothing), and its weight. What is
- * left out stays. `null` when there is no tenant of this name.
+ * in for others (a JSON list of names; an empty text for none), what may be reused by meaning (JSON; an empty text for nothing), which models may be asked where another was named
+ * (JSON; an empty text for all), and its weight. What is left out stays. `null` when there is no tenant of this name.
  */
 export async function setTenant(
   tx: Sql,
@@ -32,6 +34,7 @@ export async function setTenant(
     readonly retentionDays?: number;
     readonly fallbacks?: string;
     readonly semanticCache?: string;
+    readonly models?: string;
     readonly weight?: number;
   },
 ): Promise<ListedTenant | null> {
@@ -40,7 +43,8 @@ export async function setTenant(
       retention_days = coalesce(${input.retentionDays ?? null}::int, retention_days),
       weight = coalesce(${input.weight ?? null}::float8, weight),
       fallbacks = nullif(coalesce(${input.fallbacks ?? null}::text, fallbacks), ''),
-      semantic_cache = nullif(coalesce(${input.semanticCache ?? null}::text, semantic_cache), '')
+      semantic_cache = nullif(coalesce(${input.semanticCache ?? null}::text, semantic_cache), ''),
+      models = nullif(coalesce(${input.models ?? null}::text, models), '')
     where name = ${input.name} returning ${columns(tx)}`;
   return rows[0] ?? null;
 }

@@ -20,6 +20,17 @@ const FALLBACKS_MAX = 4;
 /** A stored list of fallbacks; empty for none. */
 export const storedFallbacks = (json: string | null): readonly Fallback[] => (json === null ? [] : (JSON.parse(json) as Fallback[]));
 
+/** Which models a tenant lets be asked where another was named: candidates of its aliases and fallbacks. A pinned model is its caller's own choice. */
+export interface ModelRule {
+  /** Only these; `null` for all. */
+  readonly allow: readonly string[] | null;
+  /** None of these, whatever is allowed. */
+  readonly deny: readonly string[];
+}
+
+/** A tenant's stored rule; `null` where everything may be asked. */
+export const storedModelRule = (json: string | null): ModelRule | null => (json === null ? null : (JSON.parse(json) as ModelRule));
+
 /** A stored list of model names; `null` where none was stored, which is not the same as an empty one. */
 export const storedNames = (json: string | null): readonly string[] | null => (json === null ? null : (JSON.parse(json) as string[]));
 

@@ -19,7 +19,7 @@ export {
 } from "./decision.ts";
 export { ANTHROPIC_VERSION, ENDPOINTS, type Endpoint, isEndpoint, PROVIDER_NAME, type Provider, type Surface } from "./endpoints.ts";
 export { type EventFacts, type EventType, eventPayload } from "./events.ts";
-export { type Fallback, isNameList, readNames, storedFallbacks, storedNames } from "./fallback.ts";
+export { type Fallback, isNameList, type ModelRule, readNames, storedFallbacks, storedModelRule, storedNames } from "./fallback.ts";
 export { type JobRequest, nearestWord, readJobRequest } from "./job-request.ts";
 export { expandLanes, LANE_IDS, type LaneClass, type LaneId, laneClass, laneProvider } from "./lanes.ts";
 export { isAccount, type LedgerAccount, SAVING_ACCOUNTS, type Waterfall, type WaterfallLine } from "./ledger.ts";

@@ -10,6 +10,8 @@ export interface JobRoute {
   readonly mode: "baseline" | "before" | "cascade" | "escalated";
   readonly why: string;
   readonly reasons: readonly string[];
+  /** Candidates that could not be asked this, each `MODEL: field: why`; absent where every one could. */
+  readonly leftOut?: readonly string[];
   /** What the baseline's score was expected to be above the first model's. */
   readonly expectedLoss: number;
   /** Probability that the first model is right, as calibrated. */

@@ -10,14 +10,40 @@ export type Tier = (typeof TIERS)[number];
 export const KINDS = ["input", "cache_read", "cache_write_5m", "cache_write_30m", "cache_write_1h", "cache_write_12h", "output"] as const;
 export type Kind = (typeof KINDS)[number];
 
+/** What a request may hold that not every model takes. */
+export const ACCEPTS = ["text", "image", "audio", "pdf", "tools", "schema"] as const;
+export type Accepted = (typeof ACCEPTS)[number];
+
 const provider = z.string().regex(PROVIDER_NAME);
 const endpoint = z.enum(ENDPOINTS);
 const modelId = z.string().min(1).max(200);
 const day = z.iso.date();
 const ref = z.strictObject({ provider, model: modelId });
 
+/** What a model holds and takes, as a book or a file of providers states it. */
+export const limitFields = {
+  /** Tokens of input and output together. */
+  context: z.int().positive().optional(),
+  /** Tokens of one answer. */
+  max_output: z.int().positive().optional(),
+  accepts: z
+    .array(z.enum(ACCEPTS))
+    .refine((list) => list.includes("text"), "must name text among what the model takes")
+    .optional(),
+};
+
 const bookSchema = z.strictObject({
-  models: z.array(z.strictObject({ ...ref.shape, endpoints: z.array(endpoint).min(1), snapshots: z.array(modelId).optional() })).min(1),
+  models: z
+    .array(
+      z.strictObject({
+        ...ref.shape,
+        endpoints: z.array(endpoint).min(1),
+        snapshots: z.array(modelId).optional(),
+        ...limitFields,
+        limits_source: z.string().min(1).optional(),
+      }),
+    )
+    .min(1),
   aliases: z.array(z.strictObject({ alias: modelId, endpoints: z.array(endpoint).min(1), baseline: ref, candidates: z.array(ref).min(1) })),
   rows: z
     .array(
@@ -57,6 +83,15 @@ export interface ModelRef {
   readonly model: string;
 }
 
+/** What a model holds and takes, as far as is known. */
+export interface ModelLimits {
+  /** Tokens of input and output together. */
+  readonly context?: number | undefined;
+  /** Tokens of one answer. */
+  readonly maxOutput?: number | undefined;
+  readonly accepts?: readonly Accepted[] | undefined;
+}
+
 /** A name that a request may carry, and what it stands for. */
 export interface ResolvedModel extends ModelRef {
   /** What the savings are measured against: the pinned model itself, or the alias's declared one. */
@@ -64,6 +99,8 @@ export interface ResolvedModel extends ModelRef {
   /** Who may answer, in the order of the book; exactly one for a pinned model. */
   readonly candidates: readonly ModelRef[];
   readonly endpoints: readonly Endpoint[];
+  /** Absent where the book states nothing. */
+  readonly limits?: ModelLimits;
 }
 
 /** Every price, immutable. `version` is a digest of `content`, so equal versions mean equal prices. */
@@ -131,9 +168,11 @@ function readNames(book: z.infer<typeof bookSchema>): { names: Map<string, Resol
     if (names.has(name)) throw new Error(`price book: the name ${name} is used twice`);
     names.set(name, model);
   };
-  for (const { provider, model, endpoints, snapshots } of book.models) {
+  for (const { provider, model, endpoints, snapshots, context, max_output: maxOutput, accepts } of book.models) {
+    const limits = { context, maxOutput, accepts };
+    const stated = Object.values(limits).some((one) => one !== undefined) ? { limits } : {};
     for (const id of [model, ...(snapshots ?? [])]) {
-      add(id, { provider, model: id, baselineModel: id, candidates: [{ provider, model: id }], endpoints });
+      add(id, { provider, model: id, baselineModel: id, candidates: [{ provider, model: id }], endpoints, ...stated });
       if (id !== model) priceIds.set(id, model);
     }
   }

@@ -5,7 +5,19 @@
  */
 import standardPrices from "./price-book.json" with { type: "json" };
 
-export { KINDS, type Kind, loadPriceBook, type ModelRef, type PriceBook, type PriceRow, type ResolvedModel, TIERS, type Tier } from "./book.ts";
+export {
+  type Accepted,
+  KINDS,
+  type Kind,
+  loadPriceBook,
+  type ModelLimits,
+  type ModelRef,
+  type PriceBook,
+  type PriceRow,
+  type ResolvedModel,
+  TIERS,
+  type Tier,
+} from "./book.ts";
 export {
   type BudgetChain,
   type BudgetEntry,

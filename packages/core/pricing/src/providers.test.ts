@@ -41,6 +41,17 @@ test("a wrong entry is refused by the name of its field", () => {
   expect(() => readProviders({ providers: [groq, groq] })).toThrow(/twice/);
 });
 
+test("what a model holds and takes is stated beside its price, and stands for its dated names as well", () => {
+  const stated = { context: 8_192, max_output: 1_024, accepts: ["text", "tools"] };
+  const usd_per_mtok = { input: 1, output: 1 };
+  const book = loadPriceBook(withProviders(STANDARD_PRICES, read({ models: [{ model: "m", usd_per_mtok, ...stated }], batch: false })));
+  expect(resolveModel(book, "m")?.limits).toEqual({ context: 8_192, maxOutput: 1_024, accepts: ["text", "tools"] });
+  expect(resolveModel(book, "gpt-4o-mini-2024-07-18")?.limits?.context).toBe(128_000);
+  expect(resolveModel(book, "gpt-6.1-sol")).not.toHaveProperty("limits");
+  expect(() => read({ models: [{ model: "m", usd_per_mtok, accepts: ["image"] }] })).toThrow(/must name text/);
+  expect(() => read({ models: [{ model: "m", usd_per_mtok, context: 0 }] })).toThrow(/context/);
+});
+
 test("a model that the book has already cannot be taken over", () => {
   const twice = read({ models: [{ model: "gpt-5-mini", usd_per_mtok: { input: 1, output: 1 } }], batch: false });
   expect(() => loadPriceBook(withProviders(STANDARD_PRICES, twice))).toThrow(/gpt-5-mini is used twice/);

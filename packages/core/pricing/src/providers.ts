@@ -1,5 +1,6 @@
 import { ENDPOINTS, PROVIDER_NAME } from "@slowboat/contract";
 import { z } from "zod";
+import { limitFields } from "./book.ts";
 
 /** Dollars per million tokens as text or number; a million of 1e-12-dollar prices a token, so one dollar a million is a million pico. */
 const perMillion = z.union([z.string(), z.number()]).transform((value, context) => {
@@ -31,6 +32,7 @@ const provider = z.strictObject({
       z.strictObject({
         model: z.string().regex(/^[\x21-\x7e]{1,200}$/),
         endpoints: z.array(z.enum(ENDPOINTS)).min(1).default(["/v1/chat/completions"]),
+        ...limitFields,
         usd_per_mtok: prices,
         batch_usd_per_mtok: prices.optional(),
       }),
@@ -83,7 +85,10 @@ export function withProviders(book: unknown, providers: readonly CompatibleProvi
     evidence: "operator",
   });
   return {
-    models: [...models, ...providers.flatMap((one) => one.models.map(({ model, endpoints }) => ({ provider: one.name, model, endpoints })))],
+    models: [
+      ...models,
+      ...providers.flatMap((one) => one.models.map(({ usd_per_mtok: _, batch_usd_per_mtok: __, ...model }) => ({ provider: one.name, ...model }))),
+    ],
     aliases,
     rows: [
       ...rows,

@@ -100,7 +100,7 @@ const scratch = { columns: new Int32Array(65_536), values: new Float32Array(65_5
 function ask({ forest, vocabulary, standard, linear }: Parts, answer: Answered): number[] {
   const end = write(answer, vocabulary, standard, scratch, 0);
   const [margin] = margins(linear, scratch.columns, scratch.values, end);
-  return [-predict(forest, answer.features), -margin!, answer.expectedLoss];
+  return [-predict(forest, Float32Array.from(answer.features)), -margin!, answer.expectedLoss];
 }
 
 function verdictOf({ right, loss }: Pick<Acceptor, "right" | "loss">, row: readonly number[]): Verdict {

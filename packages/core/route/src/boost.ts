@@ -163,12 +163,12 @@ function bestSplit(data: Binned, rest: Float64Array, rows: Int32Array, { leastRo
   return best;
 }
 
-/** What the forest says of one row of features. */
-export function predict(forest: Forest, row: ArrayLike<number>): number {
+/** What the forest says of one row of features, which were binned as 32-bit numbers and are compared as such. */
+export function predict(forest: Forest, row: Float32Array): number {
   let sum = forest.base;
   for (const { feature, cut, left, right, value } of forest.trees) {
     let node = 0;
-    while (feature[node]! >= 0) node = Math.fround(row[feature[node]!]!) <= cut[node]! ? left[node]! : right[node]!;
+    while (feature[node]! >= 0) node = row[feature[node]!]! <= cut[node]! ? left[node]! : right[node]!;
     sum += value[node]!;
   }
   return sum;

@@ -27,105 +27,90 @@ export interface Grams {
 export const readable = (text: string): string =>
   text.length <= HEAD_CHARS + TAIL_CHARS ? text : `${text.slice(0, HEAD_CHARS)} ${text.slice(-TAIL_CHARS)}`;
 
-// Scratch of one call: all zero between calls.
+// Scratch of one call, so that a request leaves nothing behind for the collector; `seen` is all zero between calls.
+const codes = new Uint16Array(HEAD_CHARS + TAIL_CHARS + 1);
+const words = new Int32Array(codes.length);
 const seen = new Uint8Array(BUCKETS);
-const touched = new Int32Array(8 * (HEAD_CHARS + TAIL_CHARS));
-let touchedCount = 0;
-
-function bucketOf(hash: number): number {
-  const mixed = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return (mixed ^ (mixed >>> 13)) & (BUCKETS - 1);
-}
+const touched = new Int32Array(8 * codes.length);
+const counted = new Uint8Array(touched.length);
+let end = 0;
 
 function note(hash: number): void {
-  const bucket = bucketOf(hash);
+  const mixed = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  const bucket = (mixed ^ (mixed >>> 13)) & (BUCKETS - 1);
   const count = seen[bucket]!;
-  if (count === 0) touched[touchedCount++] = bucket;
+  if (count === 0) touched[end++] = bucket;
   if (count < 255) seen[bucket] = count + 1;
+}
+
+/** Takes the counts of the grams from `from` on; the next kind is counted anew. */
+function settle(from: number): number {
+  for (let i = from; i < end; i++) {
+    const bucket = touched[i]!;
+    counted[i] = seen[bucket]!;
+    seen[bucket] = 0;
+  }
+  return end;
 }
 
 const isWordChar = (code: number): boolean =>
   (code >= 97 && code <= 122) || (code >= 48 && code <= 57) || code === 95 || (code > 127 && code !== 0xa0 && (code < 0x2000 || code > 0x206f));
 const isSpace = (code: number): boolean => code <= 32 || code === 0xa0;
 
-function noteWords(text: string, pairs: boolean): void {
-  let before = 0;
-  for (let i = 0; i < text.length; ) {
-    if (!isWordChar(text.charCodeAt(i))) {
-      i++;
-      continue;
-    }
+/** Hashes the words of `codes` into `words` and notes them; returns how many there are. */
+function noteWords(length: number): number {
+  let count = 0;
+  for (let i = 0; i < length; i++) {
+    if (!isWordChar(codes[i]!)) continue;
     let hash = WORD_SALT;
-    for (; i < text.length && isWordChar(text.charCodeAt(i)); i++) hash = Math.imul(hash ^ text.charCodeAt(i), PRIME);
-    if (!pairs) note(hash);
-    else if (before !== 0) note(Math.imul(before ^ PAIR_SALT, PRIME) ^ Math.imul(hash, 0x85ebca6b));
-    before = hash;
+    for (; i < length && isWordChar(codes[i]!); i++) hash = Math.imul(hash ^ codes[i]!, PRIME);
+    note(hash);
+    words[count++] = hash;
+  }
+  return count;
+}
+
+function notePairs(count: number): void {
+  for (let i = 1; i < count; i++) {
+    const before = words[i - 1]!;
+    if (before !== 0) note(Math.imul(before ^ PAIR_SALT, PRIME) ^ Math.imul(words[i]!, 0x85ebca6b));
   }
 }
 
-function noteEnds(text: string): void {
-  const whole = text.length <= 2 * CHAR_GRAM_CHARS;
-  noteChars(whole ? text : text.slice(0, CHAR_GRAM_CHARS));
-  if (!whole) noteChars(text.slice(-CHAR_GRAM_CHARS));
-}
-
-function noteChars(text: string): void {
-  const codes = scratchCodes(text);
-  let end = 0;
-  for (let start = 0; start < text.length; start = end) {
-    while (start < text.length && isSpace(codes[start + 1]!)) start++;
-    for (end = start; end < text.length && !isSpace(codes[end + 1]!); ) end++;
+/** Notes 3 to 5 characters within each word from `from` to `to`. */
+function noteChars(from: number, to: number): void {
+  let past = from;
+  for (let start = from; start < to; start = past) {
+    while (start < to && isSpace(codes[start]!)) start++;
+    for (past = start; past < to && !isSpace(codes[past]!); ) past++;
     // A blank on either side belongs to the word, so that its beginning and its end are told from its middle.
-    for (let i = start; i < end + 2; i++) {
+    for (let i = start - 1; i <= past; i++) {
       let hash = CHAR_SALT;
-      for (let n = 1; n <= 5 && i + n <= end + 2; n++) {
-        const at = i + n - 1;
-        hash = Math.imul(hash ^ (at === start || at === end + 1 ? 32 : codes[at]!), PRIME);
-        if (n >= 3) note(hash);
+      for (let at = i; at < i + 5 && at <= past; at++) {
+        hash = Math.imul(hash ^ (at < start || at === past ? 32 : codes[at]!), PRIME);
+        if (at >= i + 2) note(hash);
       }
     }
   }
 }
 
-const codesOf = new Uint16Array(HEAD_CHARS + TAIL_CHARS + 3);
-
-/** The text's code units from place 1 on, with a blank before and after. */
-function scratchCodes(text: string): Uint16Array {
-  codesOf[0] = 32;
-  for (let i = 0; i < text.length; i++) codesOf[i + 1] = text.charCodeAt(i);
-  codesOf[text.length + 1] = 32;
-  return codesOf;
-}
-
 /** Hashes a text's n-grams into 2^18 buckets. Case does not matter; nothing of the text can be read back. */
-export function gramsOf(text: string): Grams {
-  const lower = readable(text)
-    .toLowerCase()
-    .slice(0, HEAD_CHARS + TAIL_CHARS + 1);
-  const parts: { buckets: Int32Array; counts: Uint8Array }[] = [];
-  for (const take of [() => noteWords(lower, false), () => noteWords(lower, true), () => noteEnds(lower)]) {
-    touchedCount = 0;
-    take();
-    const buckets = touched.slice(0, touchedCount);
-    const counts = new Uint8Array(touchedCount);
-    for (let i = 0; i < touchedCount; i++) {
-      counts[i] = seen[buckets[i]!]!;
-      seen[buckets[i]!] = 0;
-    }
-    parts.push({ buckets, counts });
+export const gramsOf = (text: string): Grams => lowerGrams(readable(text).toLowerCase());
+
+/** The grams of what `readable` left of a text, in lower case. */
+export function lowerGrams(lower: string): Grams {
+  const length = Math.min(lower.length, codes.length);
+  for (let i = 0; i < length; i++) codes[i] = lower.charCodeAt(i);
+  end = 0;
+  const count = noteWords(length);
+  const pairsAt = settle(0);
+  notePairs(count);
+  const charsAt = settle(pairsAt);
+  if (length <= 2 * CHAR_GRAM_CHARS) noteChars(0, length);
+  else {
+    noteChars(0, CHAR_GRAM_CHARS);
+    noteChars(length - CHAR_GRAM_CHARS, length);
   }
-  const [words, pairs, chars] = parts as [(typeof parts)[0], (typeof parts)[0], (typeof parts)[0]];
-  const pairsAt = words.buckets.length;
-  const charsAt = pairsAt + pairs.buckets.length;
-  const buckets = new Int32Array(charsAt + chars.buckets.length);
-  const counts = new Uint8Array(buckets.length);
-  for (const [part, at] of [
-    [words, 0],
-    [pairs, pairsAt],
-    [chars, charsAt],
-  ] as const) {
-    buckets.set(part.buckets, at);
-    counts.set(part.counts, at);
-  }
-  return { buckets, counts, pairsAt, charsAt };
+  settle(charsAt);
+  return { buckets: touched.slice(0, end), counts: counted.slice(0, end), pairsAt, charsAt };
 }

@@ -1,6 +1,6 @@
 import type { Rng } from "@slowboat/kernel";
 import { type BoostOptions, binned, boost, type Forest, predict } from "./boost.ts";
-import { type Grams, gramsOf } from "./grams.ts";
+import { type Grams, lowerGrams, readable } from "./grams.ts";
 import { LATENT, learnBasis, places } from "./latent.ts";
 import { LEXICAL, lexicalOf } from "./lexical.ts";
 import { type LinearHeads, margins, sigmoid, trainHeads } from "./linear.ts";
@@ -19,8 +19,10 @@ export interface Ask {
 
 /** What is seen of a prompt. */
 export function askOf(prompt: string, job: string): Ask {
-  const grams = gramsOf(prompt);
-  return { grams, lexical: lexicalOf(prompt, grams), job };
+  const text = readable(prompt);
+  const lower = text.toLowerCase();
+  const grams = lowerGrams(lower);
+  return { grams, lexical: lexicalOf({ chars: prompt.length, text, lower }, grams), job };
 }
 
 /** A request whose answers by every model have been graded, 0 to 1, in the order of the models. */
@@ -117,10 +119,11 @@ export function askHeads(heads: Heads, ask: Ask): HeadScores {
   const { models } = heads;
   const end = writeAsk(ask, heads.vocabulary, heads.standard, scratch, 0);
   const z = margins(heads.linear, scratch.columns, scratch.values, end);
-  const level = predict(heads.forests[0]!, ask.lexical);
+  const lexical = Float32Array.from(ask.lexical);
+  const level = predict(heads.forests[0]!, lexical);
   return [
     priorOf(heads.priors, ask.job),
-    Float64Array.from(heads.forests, (forest, m) => (m === 0 ? level : level + predict(forest, ask.lexical))),
+    Float64Array.from(heads.forests, (forest, m) => (m === 0 ? level : level + predict(forest, lexical))),
     Float64Array.from(z.subarray(0, models)),
     Float64Array.from(z.subarray(models), sigmoid),
     vote(heads.neighbourhood, placeOf(heads, ask.grams)),

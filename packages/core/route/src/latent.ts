@@ -25,16 +25,31 @@ export function learnBasis(matrix: Matrix, columns: number, rng: Rng): Float32Ar
   return basis;
 }
 
-/** Rows in the basis, not scaled. */
-function project({ rows, starts, columns, values }: Matrix, basis: Float32Array): Float32Array {
-  const into = new Float32Array(rows * LATENT);
-  for (let row = 0; row < rows; row++)
-    for (let i = starts[row]!, end = starts[row + 1]!; i < end; i++) {
-      const value = values[i]!;
-      const at = columns[i]! * LATENT;
-      for (let k = 0; k < LATENT; k++) into[row * LATENT + k]! += value * basis[at + k]!;
-    }
+/** Rows in the basis, not scaled. Eight dimensions are summed at a time, in registers, each rounded as the array would. */
+function project(matrix: Matrix, basis: Float32Array): Float32Array {
+  const into = new Float32Array(matrix.rows * LATENT);
+  for (let row = 0; row < matrix.rows; row++) for (let k = 0; k < LATENT; k += 8) projectEight(matrix, basis, { row, k, into });
   return into;
+}
+
+const round = Math.fround;
+
+function projectEight({ starts, columns, values }: Matrix, basis: Float32Array, at: { row: number; k: number; into: Float32Array }): void {
+  const { row, k, into } = at;
+  let [a, b, c, d, e, f, g, h] = [0, 0, 0, 0, 0, 0, 0, 0];
+  for (let i = starts[row]!, end = starts[row + 1]!; i < end; i++) {
+    const value = values[i]!;
+    const from = columns[i]! * LATENT + k;
+    a = round(a + value * basis[from]!);
+    b = round(b + value * basis[from + 1]!);
+    c = round(c + value * basis[from + 2]!);
+    d = round(d + value * basis[from + 3]!);
+    e = round(e + value * basis[from + 4]!);
+    f = round(f + value * basis[from + 5]!);
+    g = round(g + value * basis[from + 6]!);
+    h = round(h + value * basis[from + 7]!);
+  }
+  into.set([a, b, c, d, e, f, g, h], row * LATENT + k);
 }
 
 /** Rows in the basis, each of length one (or zero). */

@@ -87,31 +87,61 @@ function addRow({ starts, columns, values }: Matrix, row: number, weights: Float
   }
 }
 
-/** Every head's margin for one row of weighted grams. Six heads are summed at a time, in registers: an array of sums would be read and written at every gram. */
+/** Weighted grams of one row: columns and values up to `end`. */
+interface Row {
+  readonly columns: Int32Array;
+  readonly values: Float32Array;
+  readonly end: number;
+}
+
+/** Every head's margin for one row of weighted grams. Nine heads are summed at a time, in registers: an array of sums would be read and written at every gram. */
 export function margins({ weights, offsets }: LinearHeads, columns: Int32Array, values: Float32Array, end: number): Float64Array {
   const heads = offsets.length;
   const into = Float64Array.from(offsets);
+  const row = { columns, values, end };
   let head = 0;
-  for (; head + 6 <= heads; head += 6) {
-    let [a, b, c, d, e, f] = [into[head]!, into[head + 1]!, into[head + 2]!, into[head + 3]!, into[head + 4]!, into[head + 5]!];
-    for (let i = 0; i < end; i++) {
-      const value = values[i]!;
-      const at = columns[i]! * heads + head;
-      a += weights[at]! * value;
-      b += weights[at + 1]! * value;
-      c += weights[at + 2]! * value;
-      d += weights[at + 3]! * value;
-      e += weights[at + 4]! * value;
-      f += weights[at + 5]! * value;
-    }
-    into.set([a, b, c, d, e, f], head);
-  }
-  for (; head < heads; head++) {
-    let sum = into[head]!;
-    for (let i = 0; i < end; i++) sum += weights[columns[i]! * heads + head]! * values[i]!;
-    into[head] = sum;
-  }
+  for (; head + 9 <= heads; head += 9) nine(weights, row, into, head);
+  for (; head + 2 <= heads; head += 2) two(weights, row, into, head);
+  if (head < heads) one(weights, row, into, head);
   return into;
+}
+
+function nine(weights: Float32Array, { columns, values, end }: Row, into: Float64Array, head: number): void {
+  const heads = into.length;
+  let [a, b, c, d, e] = [into[head]!, into[head + 1]!, into[head + 2]!, into[head + 3]!, into[head + 4]!];
+  let [f, g, h, j] = [into[head + 5]!, into[head + 6]!, into[head + 7]!, into[head + 8]!];
+  for (let i = 0; i < end; i++) {
+    const value = values[i]!;
+    const at = columns[i]! * heads + head;
+    a += weights[at]! * value;
+    b += weights[at + 1]! * value;
+    c += weights[at + 2]! * value;
+    d += weights[at + 3]! * value;
+    e += weights[at + 4]! * value;
+    f += weights[at + 5]! * value;
+    g += weights[at + 6]! * value;
+    h += weights[at + 7]! * value;
+    j += weights[at + 8]! * value;
+  }
+  into.set([a, b, c, d, e, f, g, h, j], head);
+}
+
+function two(weights: Float32Array, { columns, values, end }: Row, into: Float64Array, head: number): void {
+  const heads = into.length;
+  let [a, b] = [into[head]!, into[head + 1]!];
+  for (let i = 0; i < end; i++) {
+    const value = values[i]!;
+    const at = columns[i]! * heads + head;
+    a += weights[at]! * value;
+    b += weights[at + 1]! * value;
+  }
+  into.set([a, b], head);
+}
+
+function one(weights: Float32Array, { columns, values, end }: Row, into: Float64Array, head: number): void {
+  let sum = into[head]!;
+  for (let i = 0; i < end; i++) sum += weights[columns[i]! * into.length + head]! * values[i]!;
+  into[head] = sum;
 }
 
 /** Fisher and Yates: every order equally likely. */

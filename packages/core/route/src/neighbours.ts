@@ -17,24 +17,17 @@ export interface Neighbourhood {
 /** How often a neighbourhood's mean counts beside the neighbours' weights, so that one distant neighbour decides nothing. */
 const PULL = 1;
 
+// Scratch of one call.
+const cosines = new Float32Array(MOST_PLACES);
+const bins = new Int32Array(2_048);
+const asked = new Float64Array(LATENT);
+
 /** Mean score of every model over the nearest labelled texts, weighted by the squared cosine. */
 export function vote({ places, scores, models, means }: Neighbourhood, place: Float32Array): Float64Array {
-  const rows = places.length / LATENT;
-  const cosines = new Float32Array(rows);
-  for (let row = 0, at = 0; row < rows; row++, at += LATENT) {
-    let a = 0;
-    let b = 0;
-    let c = 0;
-    let d = 0;
-    for (let k = 0; k < LATENT; k += 4) {
-      a += places[at + k]! * place[k]!;
-      b += places[at + k + 1]! * place[k + 1]!;
-      c += places[at + k + 2]! * place[k + 2]!;
-      d += places[at + k + 3]! * place[k + 3]!;
-    }
-    cosines[row] = a + c + (b + d);
-  }
-  const least = nthLargest(cosines, Math.min(MOST_NEIGHBOURS, Math.max(1, Math.floor(rows / SHARE))));
+  const rows = Math.min(MOST_PLACES, places.length / LATENT);
+  asked.set(place);
+  for (let row = 0; row < rows; row++) cosines[row] = cosineAt(places, row * LATENT);
+  const least = nthLargest(rows, Math.min(MOST_NEIGHBOURS, Math.max(1, Math.floor(rows / SHARE))));
   const sums = Float64Array.from(means, (mean) => PULL * mean);
   let weight = PULL;
   for (let row = 0; row < rows; row++) {
@@ -44,13 +37,26 @@ export function vote({ places, scores, models, means }: Neighbourhood, place: Fl
     weight += w;
     for (let m = 0; m < models; m++) sums[m]! += w * scores[row * models + m]!;
   }
-  return sums.map((sum) => sum / weight);
+  for (let m = 0; m < models; m++) sums[m]! /= weight;
+  return sums;
 }
 
-/** The n-th largest value, to the width of a bin of 1/2048: exact enough for who is a neighbour, and one pass. */
-function nthLargest(values: Float32Array, n: number): number {
-  const bins = new Int32Array(2048);
-  for (let i = 0; i < values.length; i++) if (values[i]! > 0) bins[Math.min(2047, (values[i]! * 2048) | 0)]!++;
+/** Product of the place at `at` and the one asked, in four sums, which do not wait for one another. */
+function cosineAt(places: Float32Array, at: number): number {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let k = 0; k < LATENT; k += 4) {
+    a += places[at + k]! * asked[k]!;
+    b += places[at + k + 1]! * asked[k + 1]!;
+    c += places[at + k + 2]! * asked[k + 2]!;
+    d += places[at + k + 3]! * asked[k + 3]!;
+  }
+  return a + c + (b + d);
+}
+
+/** The n-th largest of the first `rows` cosines, to the width of a bin of 1/2048: exact enough for who is a neighbour, and one pass. */
+function nthLargest(rows: number, n: number): number {
+  bins.fill(0);
+  for (let i = 0; i < rows; i++) if (cosines[i]! > 0) bins[Math.min(2047, (cosines[i]! * 2048) | 0)]!++;
   let left = n;
   for (let bin = 2047; bin >= 0; bin--) {
     left -= bins[bin]!;

@@ -63,16 +63,14 @@ function textOf(content: unknown): string {
 const PLAIN = ["text", "input_text", "output_text", "refusal", "tool_use", "tool_result", "thinking", "redacted_thinking"];
 const isPlain = (content: unknown): boolean => !Array.isArray(content) || content.map(membersOf).every(({ type }) => PLAIN.includes(String(type)));
 
-/** What stays the same over the questions of a template: its first words and the labels of its parts. */
+/** What stays the same over the questions of a template: its first words and the labels of its parts. No more is read than is needed. */
 function skeletonOf(ask: string): string {
-  const labels = [...ask.matchAll(/^[ \t]*([A-Za-z#][\w #-]{0,30}):/gm)].slice(0, LABELS_MAX).map(([, label]) => label!.trim().toLowerCase());
-  const first =
-    ask
-      .toLowerCase()
-      .match(/[\p{L}]+/gu)
-      ?.slice(0, FIRST_WORDS)
-      .join(" ") ?? "";
-  return labels.length > 1 ? labels.join("|") : first;
+  const labels: string[] = [];
+  for (const [, label] of ask.matchAll(/^[ \t]*([A-Za-z#][\w #-]{0,30}):/gm)) if (labels.push(label!.trim().toLowerCase()) === LABELS_MAX) break;
+  if (labels.length > 1) return labels.join("|");
+  const first: string[] = [];
+  for (const [word] of ask.toLowerCase().matchAll(/[\p{L}]+/gu)) if (first.push(word) === FIRST_WORDS) break;
+  return first.join(" ");
 }
 
 function formatOf(value: Members): { readonly schema: unknown; readonly wantsJson: boolean } {

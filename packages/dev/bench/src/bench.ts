@@ -5,6 +5,8 @@ export interface BenchOptions {
   readonly seed: number;
   /** Ends within 45 seconds, with fewer repetitions of the same thing. */
   readonly quick: boolean;
+  /** The one part to run, of a bench that has parts; `null` for all. */
+  readonly only?: string | null;
   /** Where a bench takes them: how many jobs, and how fast job time goes. */
   readonly jobs?: number | undefined;
   readonly scale?: number | undefined;

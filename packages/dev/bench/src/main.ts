@@ -16,20 +16,20 @@ import { rounded } from "./stats.ts";
 import { throughputBench } from "./throughput/bench-throughput.ts";
 
 /** Every bench, with the folder of `../shared/data` it reads by default. */
-const BENCHES: Readonly<Record<string, { readonly run: Bench; readonly data: string | null }>> = {
+const BENCHES: Readonly<Record<string, { readonly run: Bench; readonly data: string | null; readonly parts?: readonly string[] }>> = {
   decide: { run: decideBench, data: null },
   intake: { run: intakeBench, data: null },
   live: { run: liveBench, data: null },
   overhead: { run: overheadBench, data: null },
   "prompt-cache": { run: promptCacheBench, data: null },
   reuse: { run: reuseBench, data: "semcache" },
-  route: { run: routeBench, data: "routing" },
+  route: { run: routeBench, data: "routing", parts: ["latency"] },
   schedule: { run: scheduleBench, data: "traces" },
   throughput: { run: throughputBench, data: null },
 };
 
 const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
-const USAGE = `npm run -s bench -- NAME [--data DIR] [--seed N] [--quick] [--json] [--profile DIR] [--jobs N] [--scale S]\n\nNAME is one of: ${Object.keys(BENCHES).join(", ")}`;
+const USAGE = `npm run -s bench -- NAME [--data DIR] [--seed N] [--quick] [--json] [--only PART] [--profile DIR] [--jobs N] [--scale S]\n\nNAME is one of: ${Object.keys(BENCHES).join(", ")}`;
 
 function readArguments(): ReturnType<typeof parseArgs> {
   try {
@@ -37,7 +37,7 @@ function readArguments(): ReturnType<typeof parseArgs> {
     const boolean = { type: "boolean" } as const;
     return parseArgs({
       allowPositionals: true,
-      options: { data: string, seed: string, profile: string, jobs: string, scale: string, quick: boolean, json: boolean },
+      options: { data: string, seed: string, only: string, profile: string, jobs: string, scale: string, quick: boolean, json: boolean },
     });
   } catch (error) {
     return exit(2, `${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
@@ -84,11 +84,14 @@ const scale = numberOf("scale", 1, 60);
 const known = bench.data === null ? null : join(ROOT, "..", "shared", "data", bench.data);
 const given = values["data"] as string | undefined;
 const dataDir = given === undefined ? (known !== null && existsSync(known) ? known : null) : resolve(given);
+if (values["only"] !== undefined && !(bench.parts ?? []).includes(values["only"] as string))
+  exit(2, `--only takes a part of a bench that has parts${bench.parts ? `: ${bench.parts.join(", ")}` : ""}`);
 const started = performance.now();
 const report = await bench.run({
   dataDir,
   seed,
   quick: values["quick"] === true,
+  only: (values["only"] as string | undefined) ?? null,
   jobs,
   scale,
   profileDir: values["profile"] === undefined ? null : resolve(String(values["profile"])),

@@ -1,4 +1,4 @@
-import { type Endpoint, type LaneId, laneClass } from "@slowboat/contract";
+import { type Endpoint, type LaneId, laneClass, storedModelRule } from "@slowboat/contract";
 import { newId, type Rng } from "@slowboat/kernel";
 import { holdNano } from "@slowboat/plan";
 import { type ModelRef, type PriceBook, routeOn } from "@slowboat/pricing";
@@ -14,6 +14,7 @@ import {
   reserveBudgets,
   type Sql,
 } from "@slowboat/store";
+import { ruledOut } from "./eligible.ts";
 import { judgeRequest } from "./request.ts";
 import type { House } from "./submit.ts";
 
@@ -48,8 +49,8 @@ const ERRANDS_OUT_MAX = 2_000;
 
 /**
  * Asks errands, as jobs of their own that stand in no list and announce nothing. They take the cheapest class of lanes that the model has: pool and batch,
- * else flex, else real time. What does not fit into a budget, has too many before it, or cannot be asked (an unknown model, a tenant that keeps no
- * answers) is left out. Returns the errands' job ids by place; `null` for one that was left out. Committed with the caller's transaction; ring the planner after it.
+ * else flex, else real time. What does not fit into a budget, has too many before it, or cannot be asked (an unknown model, one that the tenant rules out, a tenant that keeps
+ * no answers) is left out. Returns the errands' job ids by place; `null` for one that was left out. Committed with the caller's transaction; ring the planner after it.
  */
 export async function askErrands(deps: ErrandDeps, tx: Sql, asks: readonly ErrandAsk[]): Promise<(string | null)[]> {
   if (asks.length === 0) return [];
@@ -94,7 +95,7 @@ async function draftErrands(deps: ErrandDeps, tx: Sql, asks: readonly ErrandAsk[
     const place = `${ask.tenantId} ${ask.kind}`;
     const before = out.get(place) ?? 0;
     if (who === undefined || who.retentionDays === 0 || before >= ERRANDS_OUT_MAX) return null;
-    const job = draftJob(deps, ask, who.allowUnpriced);
+    const job = draftJob(deps, ask, who);
     if (job === null) return null;
     out.set(place, before + 1);
     const hold = who.budgeted ? holdNano(deps.book, job, { lanes: deps.house.lanes, interactive: false }, job.acceptedAtMs) : undefined;
@@ -102,19 +103,19 @@ async function draftErrands(deps: ErrandDeps, tx: Sql, asks: readonly ErrandAsk[
   });
 }
 
-function draftJob({ book, clock, rng, house, logger }: ErrandDeps, ask: ErrandAsk, allowUnpriced: boolean): NewJob | null {
+function draftJob(
+  { book, clock, rng, house, logger }: ErrandDeps,
+  ask: ErrandAsk,
+  { allowUnpriced, models }: { readonly allowUnpriced: boolean; readonly models: string | null },
+): NewJob | null {
   const { tenantId, keyId, endpoint, body } = ask;
   const nowMs = clock.job();
   const bytes = Buffer.byteLength(body);
   try {
     const value = JSON.parse(body) as Readonly<Record<string, unknown>>;
-    const who = {
-      tenantId,
-      keyId,
-      allowUnpriced,
-      cache: { mode: "off", semantic: null },
-      fallbacks: { names: [], param: "fallbacks", defaults: null },
-    } as const;
+    if (ruledOut(book, storedModelRule(models), String(value["model"])) !== null) return null;
+    const fallbacks = { names: [], param: "fallbacks", defaults: null, rule: null };
+    const who = { tenantId, keyId, allowUnpriced, cache: { mode: "off", semantic: null }, fallbacks } as const;
     const judged = judgeRequest(book, { endpoint, value, text: body, bytes }, who);
     const lanesAllow = cheapestLanes(house.lanes, judged.model.candidates);
     if (lanesAllow.length === 0) return null;

@@ -1,5 +1,5 @@
 import type { BlobStore } from "@slowboat/blob";
-import { type Endpoint, type LaneId, readNames, storedNames } from "@slowboat/contract";
+import { type Endpoint, type LaneId, readNames, storedModelRule, storedNames } from "@slowboat/contract";
 import { isFault, LIMITS, type Rng } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import { storedWish } from "@slowboat/reuse";
@@ -96,7 +96,7 @@ async function* messageEntries(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
 /** What the lines of one input are judged by. */
 export type LineTerms = Pick<
   PopulatingBatch,
-  "tenantId" | "keyId" | "endpoint" | "allowUnpriced" | "reuseMode" | "fallbacks" | "tenantFallbacks" | "metadata" | "createdAtMs"
+  "tenantId" | "keyId" | "endpoint" | "allowUnpriced" | "reuseMode" | "fallbacks" | "tenantFallbacks" | "tenantModels" | "metadata" | "createdAtMs"
 >;
 
 /** Judges the lines of one input, each in turn; `tolerant` where what is wrong with a request is its own affair, as in a batch of messages. */
@@ -109,7 +109,7 @@ export function lineJudge(house: LineHouse, batch: LineTerms, tolerant: boolean)
     cache: storedWish(batch.reuseMode),
   } as const;
   const routing = { routes: house.routes, rng: house.rng, jobKey: jobKeyOf(metadataOf(batch)) };
-  const chain = { batch: storedNames(batch.fallbacks), defaults: storedNames(batch.tenantFallbacks) };
+  const chain = { batch: storedNames(batch.fallbacks), defaults: storedNames(batch.tenantFallbacks), rule: storedModelRule(batch.tenantModels) };
   const mixed = tolerant || metadataOf(batch)["mixed_models"] === "true";
   let model: string | null = null;
   return (entry) => {
@@ -122,7 +122,7 @@ export function lineJudge(house: LineHouse, batch: LineTerms, tolerant: boolean)
       const { deadline, fallbacks: own, text } = takeOwn(entry.text, entry.value);
       const ownDeadlineAtMs = deadline === undefined ? null : readDeadline(deadline, batch.createdAtMs, "body.metadata.deadline");
       const names = own === null ? chain.batch : readNames(own, "body.fallbacks");
-      const fallbacks = { names, param: "body.fallbacks", defaults: chain.defaults };
+      const fallbacks = { names, param: "body.fallbacks", defaults: chain.defaults, rule: chain.rule };
       const judged = judgeRequest(
         house.book,
         { endpoint: batch.endpoint as Endpoint, value: entry.value, text, bytes },

@@ -12,8 +12,9 @@ const judge = (
   over: { endpoint?: typeof CHAT | typeof MESSAGES | "/v1/responses" | "/v1/embeddings"; defaults?: readonly string[]; allowUnpriced?: boolean } = {},
 ) => {
   const { endpoint = CHAT, defaults = null, allowUnpriced = false } = over;
-  const asked = { endpoint, model: "gpt-5-mini", text: JSON.stringify({ model: "gpt-5-mini", ...body }) };
-  return judgeFallbacks(book, asked, { names, param: "fallbacks", defaults, allowUnpriced });
+  const value = { model: "gpt-5-mini", ...body };
+  const asked = { endpoint, model: "gpt-5-mini", value, text: JSON.stringify(value) };
+  return judgeFallbacks(book, asked, { names, param: "fallbacks", defaults, rule: null, allowUnpriced });
 };
 const user = { messages: [{ role: "user", content: "hi" }] };
 
@@ -75,10 +76,11 @@ test("a beta of the caller's, which may change what the body means, keeps it fro
   const asked = {
     endpoint: MESSAGES,
     model: "claude-opus-5",
+    value: { model: "claude-opus-5", max_tokens: 9, ...user },
     text: JSON.stringify({ model: "claude-opus-5", max_tokens: 9, ...user }),
     beta: "some-beta",
   } as const;
-  const wish = { names: ["gpt-6-luna", "claude-haiku-4-5"], param: "fallbacks", defaults: null, allowUnpriced: false };
+  const wish = { names: ["gpt-6-luna", "claude-haiku-4-5"], param: "fallbacks", defaults: null, rule: null, allowUnpriced: false };
   const [luna, haiku] = judgeFallbacks(book, asked, wish);
   expect(luna?.refused).toMatch(/^anthropic-beta: /);
   expect(haiku).not.toHaveProperty("refused");

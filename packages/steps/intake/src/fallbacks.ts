@@ -1,7 +1,8 @@
-import type { Endpoint, Fallback } from "@slowboat/contract";
+import type { Endpoint, Fallback, ModelRule } from "@slowboat/contract";
 import { fault } from "@slowboat/kernel";
 import { type PriceBook, resolveModel } from "@slowboat/pricing";
 import { canTranslate, fallbackTarget, translateRequest } from "@slowboat/translate";
+import { type Needs, needsOf, ruledOut, unfit } from "./eligible.ts";
 import { unknownModel } from "./models.ts";
 
 /** Which models a caller lets answer in the asked one's place. */
@@ -12,6 +13,8 @@ export interface FallbackWish {
   readonly param: string;
   /** The tenant's own list. */
   readonly defaults: readonly string[] | null;
+  /** Which models the tenant lets be asked in another's place; `null` for all. */
+  readonly rule: ModelRule | null;
 }
 
 /** Endpoints whose answers are words. Vectors and classes of different models do not compare, so nothing may stand in for them. */
@@ -24,6 +27,7 @@ const NOTES_MAX = 20;
 interface Asked {
   readonly endpoint: Endpoint;
   readonly model: string;
+  readonly value: Readonly<Record<string, unknown>>;
   /** Raw JSON text of the request, as the provider will see it. */
   readonly text: string;
   /** The caller's `anthropic-beta`, which may change what the body means. */
@@ -32,8 +36,8 @@ interface Asked {
 
 /**
  * Judges, while the body is at hand, which models may stand in: each is asked where it lives, and what the request says that cannot be
- * said there is kept with it, so that the planner can rule it out by name. A name that the request itself gives and that nobody knows, or that
- * could never answer it, is a fault; one of the tenant's own list is ruled out.
+ * said there, or holds that the model cannot, is kept with it, so that the planner can rule it out by name. A name that the request itself gives
+ * and that nobody knows, that its tenant rules out, or that could never answer it, is a fault; one of the tenant's own list is ruled out.
  */
 export function judgeFallbacks(book: PriceBook, asked: Asked, wish: FallbackWish & { readonly allowUnpriced: boolean }): readonly Fallback[] {
   // A name on the tenant's list that the book has lost since is no fault of this request.
@@ -47,7 +51,24 @@ export function judgeFallbacks(book: PriceBook, asked: Asked, wish: FallbackWish
       message: `No model can stand in for another at ${asked.endpoint}: their answers do not compare.`,
     });
   }
-  return names.map((name) => judged(book, asked, name, wish));
+  const needs = needsOf(asked);
+  return names.map((name) => {
+    const one = judged(book, asked, name, wish);
+    if (one.refused !== undefined) return one;
+    const refused = refusal(book, wish, name, needs);
+    return refused === null ? one : { ...one, refused };
+  });
+}
+
+/** Why a model that could be asked must not be; a fault where the request itself names one that its tenant rules out. */
+function refusal(book: PriceBook, wish: FallbackWish, name: string, needs: Needs): string | null {
+  const ruled = ruledOut(book, wish.rule, name);
+  if (ruled !== null && wish.names !== null)
+    throw fault("invalid-request", {
+      param: wish.param,
+      message: `The model '${name}' cannot stand in here: ${ruled}. Name another, or have it allowed: npx slowboat tenants set.`,
+    });
+  return ruled ?? unfit(resolveModel(book, name)?.limits, needs);
 }
 
 function judged(book: PriceBook, asked: Asked, name: string, wish: FallbackWish & { readonly allowUnpriced: boolean }): Fallback {

@@ -10,6 +10,7 @@ export { budgetObject, setBudget } from "./budgets.ts";
 export { createMessageBatch, MESSAGE_BATCH_ROUTE, type MessageBatchTerms } from "./create-message-batch.ts";
 export { readDeadline, readWindow } from "./deadline.ts";
 export { type Acceptance, type JobDesk, openDesk } from "./desk.ts";
+export { ruledOut } from "./eligible.ts";
 export { judgeFallbacks, knownFallbacks } from "./fallbacks.ts";
 export { holdOf } from "./hold.ts";
 export { type Caller, createKey, createTenant, keyVerifier, readName, revokeKey, type ShownKey } from "./keys.ts";

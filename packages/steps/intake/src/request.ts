@@ -4,6 +4,7 @@ import { estimateTokens } from "@slowboat/plan";
 import { type PriceBook, resolveModel } from "@slowboat/pricing";
 import { mayReuse, promptPrefix, type Question, questionOf, type ReuseWish, reuseKey, writeLevels } from "@slowboat/reuse";
 import type { NewAsk } from "@slowboat/store";
+import { outputBound } from "./eligible.ts";
 import { type FallbackWish, judgeFallbacks } from "./fallbacks.ts";
 import { type ChosenModel, chooseModel } from "./models.ts";
 import { type RouteTerms, routeRequest } from "./routed.ts";
@@ -70,7 +71,10 @@ export function judgeRequest(
   const { value, text, route, first } =
     who.routing === undefined
       ? { ...request, route: null, first: null }
-      : routeRequest({ ...who.routing, book, allowUnpriced: who.allowUnpriced, mayJudge: true, param: "body.model" }, request);
+      : routeRequest(
+          { ...who.routing, book, rule: who.fallbacks.rule, allowUnpriced: who.allowUnpriced, mayJudge: true, param: "body.model" },
+          request,
+        );
   const model = chooseModel(book, { name: value["model"], endpoint, allowUnpriced: who.allowUnpriced, param: "body.model" });
   for (const name of REQUIRED[endpoint]) {
     if (value[name] === undefined) throw fault("missing-parameter", { param: `body.${name}`, message: `Missing required parameter: '${name}'.` });
@@ -100,7 +104,10 @@ export function judgeRequest(
     // Where a bound is given the estimate is that bound; vectors and classes have no tokens at all.
     outputLimit: limit === null && outputTokens > 0 ? null : outputTokens,
     prefix,
-    fallbacks: withFirst(first, judgeFallbacks(book, { endpoint, model: model.model, text }, { ...who.fallbacks, allowUnpriced: who.allowUnpriced })),
+    fallbacks: withFirst(
+      first,
+      judgeFallbacks(book, { endpoint, model: model.model, value, text }, { ...who.fallbacks, allowUnpriced: who.allowUnpriced }),
+    ),
     route: route === null ? null : JSON.stringify(route),
     routedText: route === null ? null : text,
     reuseKey: reusable ? reuseKey({ tenantId: who.tenantId, endpoint, model: model.model, body: text }) : null,
@@ -122,14 +129,6 @@ export function askOf(
 /** The caller's own chain with the model that routing put before the asked one. */
 export const withFirst = (first: Fallback | null, chain: readonly Fallback[]): readonly Fallback[] =>
   first === null ? chain : [first, ...chain.filter(({ model }) => model !== first.model)];
-
-const outputBound = (value: Readonly<Record<string, unknown>>): number | null => {
-  for (const name of ["max_completion_tokens", "max_output_tokens", "max_tokens"]) {
-    const bound = value[name];
-    if (typeof bound === "number") return bound;
-  }
-  return null;
-};
 
 /**
  * The endpoint of a native request that names none: `labels` means classification, a model that serves one endpoint means that one, and

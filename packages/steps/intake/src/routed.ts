@@ -1,9 +1,10 @@
-import { aliasOf, type Endpoint, type Fallback, type JobRoute } from "@slowboat/contract";
+import { aliasOf, type Endpoint, type Fallback, type JobRoute, type ModelRule } from "@slowboat/contract";
 import { fault, memberSpans, type Rng, replaceSpans } from "@slowboat/kernel";
 import type { PriceBook } from "@slowboat/pricing";
 import { shouldExplore } from "@slowboat/risk";
 import { askOf, figuresOf, type Policy, route, type Seen, seenOf } from "@slowboat/route";
 import type { RouteBook, StoredRoute } from "@slowboat/store";
+import { ruledOut } from "./eligible.ts";
 import { judgeFallbacks } from "./fallbacks.ts";
 
 /** How often what would go to a cheaper model goes to the baseline all the same, so that its saving can be estimated. Never the other way. */
@@ -35,6 +36,8 @@ export interface RouteTerms {
   /** The caller's aliases. */
   readonly routes: RouteBook;
   readonly rng: Rng;
+  /** Which models the tenant lets be asked where another was named; `null` for all. */
+  readonly rule: ModelRule | null;
   readonly allowUnpriced: boolean;
   /** True where an answer can be judged before it is given, and asked for again. */
   readonly mayJudge: boolean;
@@ -61,18 +64,31 @@ export function routeRequest(terms: RouteTerms, asked: Asked): RoutedRequest {
       message: `There is no alias '${alias.slice(0, 64)}'. Set it with PUT /v1/routes/${alias.slice(0, 64)} or: npx slowboat routes set ${alias.slice(0, 64)} --candidates a,b --baseline b`,
     });
   const { baseline } = stored;
+  const ruled = ruledOut(terms.book, terms.rule, baseline);
+  if (ruled !== null)
+    throw fault("invalid-request", {
+      param: terms.param,
+      message: `The alias '${alias}' rests on '${baseline}', which cannot be asked (${ruled}): set another baseline with PUT /v1/routes/${alias}, or name a model.`,
+    });
   const value = { ...asked.value, model: baseline };
   const span = memberSpans(asked.text).get("model");
   const text = span === undefined ? asked.text : replaceSpans(asked.text, [{ span, with: JSON.stringify(baseline) }]);
-  const others = judgeFallbacks(
+  const judged = judgeFallbacks(
     terms.book,
-    { endpoint: asked.endpoint, model: baseline, text, beta: asked.beta },
-    { names: null, param: terms.param, defaults: stored.candidates, allowUnpriced: terms.allowUnpriced },
-  ).filter(({ refused }) => refused === undefined);
+    { endpoint: asked.endpoint, model: baseline, value, text, beta: asked.beta },
+    { names: null, param: terms.param, defaults: stored.candidates, rule: terms.rule, allowUnpriced: terms.allowUnpriced },
+  );
+  const others = judged.filter(({ refused }) => refused === undefined);
+  const leftOut = judged.flatMap(({ model, refused }) => (refused === undefined ? [] : [`${model}: ${refused}`]));
   const seen = seenOf(value);
   const decided = { ...decideRoute(terms, stored, others, seen), ...shadowOf(terms, stored, { asked, seen, eligible: others.length + 1 }) };
   const first = decided.first === null ? null : (others.find(({ model }) => model === decided.first) ?? null);
-  return { value, text, route: { ...decided, ...(terms.mayJudge ? promptOf(decided, seen) : {}) }, first };
+  return {
+    value,
+    text,
+    route: { ...decided, ...(leftOut.length === 0 ? {} : { leftOut }), ...(terms.mayJudge ? promptOf(decided, seen) : {}) },
+    first,
+  };
 }
 
 function decideRoute({ rng, mayJudge, jobKey }: RouteTerms, stored: StoredRoute, others: readonly Fallback[], seen: Seen | null): JobRoute {

@@ -1,5 +1,5 @@
-import type { Endpoint, JobRequest, LaneId } from "@slowboat/contract";
-import { expandLanes, readNames, storedNames } from "@slowboat/contract";
+import type { Endpoint, JobRequest, LaneId, ModelRule } from "@slowboat/contract";
+import { expandLanes, readNames, storedModelRule, storedNames } from "@slowboat/contract";
 import { fault, memberSpans, newId, parseUsd, type Rng } from "@slowboat/kernel";
 import { type AdmissionClass, admit, chainOf, type LaneView, type PlanJob, type PoolView, type PromiseAsk, type Snapshot } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
@@ -127,7 +127,11 @@ export function draftJob(
       keyId: caller.keyId,
       allowUnpriced: caller.allowUnpriced,
       cache: asked.cache ?? inEnvelope,
-      fallbacks: fallbacksOf(envelope, asked, { inBody: fallbacks, defaults: storedNames(caller.fallbacks) }),
+      fallbacks: fallbacksOf(envelope, asked, {
+        inBody: fallbacks,
+        defaults: storedNames(caller.fallbacks),
+        rule: storedModelRule(caller.models),
+      }),
       routing: { routes, rng, jobKey: jobKeyOf(envelope.metadata) },
     },
   );
@@ -179,13 +183,13 @@ export function draftJob(
 function fallbacksOf(
   envelope: JobRequest,
   asked: HeaderTerms,
-  own: { readonly inBody: readonly string[] | null; readonly defaults: readonly string[] | null },
+  own: { readonly inBody: readonly string[] | null; readonly defaults: readonly string[] | null; readonly rule: ModelRule | null },
 ): FallbackWish {
-  const { defaults } = own;
-  if (asked.fallbacks !== null) return { names: asked.fallbacks, param: "slowboat-fallbacks", defaults };
-  if (envelope.fallbacks != null) return { names: readNames(envelope.fallbacks, "fallbacks"), param: "fallbacks", defaults };
-  const names = own.inBody === null ? null : readNames(own.inBody, "body.fallbacks");
-  return { names, param: "body.fallbacks", defaults };
+  const { inBody, ...tenants } = own;
+  if (asked.fallbacks !== null) return { names: asked.fallbacks, param: "slowboat-fallbacks", ...tenants };
+  if (envelope.fallbacks != null) return { names: readNames(envelope.fallbacks, "fallbacks"), param: "fallbacks", ...tenants };
+  const names = inBody === null ? null : readNames(inBody, "body.fallbacks");
+  return { names, param: "body.fallbacks", ...tenants };
 }
 
 /** The first of what may name a native job's deadline: the header, the envelope's own member, its metadata, the body's metadata. */

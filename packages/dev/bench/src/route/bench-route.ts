@@ -25,15 +25,21 @@ export const routeBench: Bench = async (options) => {
   ];
   if (prices === null) paths["nine-models"] = null;
   const labels = new Map<FileName, Labels>();
-  for (const [name, path] of Object.entries(paths)) if (path !== null) labels.set(name as FileName, readLabels(path, name as FileName));
-  const tasks = tasksOf(options, labels, prices ?? {});
-  if (tasks.length === 0) return reportRoute({ options, labels, results: [], latency: null, skipped });
+  const wanted = options.only === "latency" ? latencyFile(paths) : null;
+  for (const [name, path] of Object.entries(paths))
+    if (path !== null && (wanted === null || name === wanted)) labels.set(name as FileName, readLabels(path, name as FileName));
+  const tasks = options.only === "latency" ? [] : tasksOf(options, labels, prices ?? {});
+  if (labels.size === 0) return reportRoute({ options, labels, results: [], latency: null, skipped });
   const results = await runFolds(tasks, paths, options.say);
   options.say("latency");
-  const [name, largest] = [...labels].sort(([, a], [, b]) => b.examples.length - a.examples.length)[0] as [FileName, Labels];
-  const latency = routeLatency(largest, promptsOf(paths[name] ?? ""), options);
-  return reportRoute({ options, labels, results: results.sort(inOrder), latency, skipped });
+  // The file of the most candidates: they are what a request is weighed against.
+  const [name, widest] = [...labels].sort(([, a], [, b]) => b.models.length - a.models.length)[0] as [FileName, Labels];
+  const latency = routeLatency(widest, promptsOf(paths[name] ?? ""), options);
+  return reportRoute({ options, labels: results.length === 0 ? new Map() : labels, results: results.sort(inOrder), latency, skipped });
 };
+
+/** Where only the latency is asked for, the file that it is measured on is the only one read. */
+const latencyFile = (paths: Readonly<Record<FileName, string | null>>): FileName => (paths["nine-models"] === null ? "mmlu" : "nine-models");
 
 const inOrder = (a: FoldResult, b: FoldResult): number => a.task.repeat - b.task.repeat || a.task.fold - b.task.fold;
 const promptsOf = (path: string): string[] =>

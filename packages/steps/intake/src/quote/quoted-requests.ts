@@ -111,6 +111,7 @@ function lineJudges(intake: IntakeTerms, caller: Caller, terms: QuoteTerms): (en
     reuseMode: terms.reuseMode,
     fallbacks: terms.fallbacks === null ? null : JSON.stringify(terms.fallbacks),
     tenantFallbacks: caller.fallbacks,
+    tenantModels: caller.models,
     metadata: terms.mixed ? JSON.stringify({ mixed_models: "true" }) : null,
     createdAtMs: terms.nowMs,
   };
