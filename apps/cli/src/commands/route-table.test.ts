@@ -1,6 +1,7 @@
+import type { Policy } from "@slowboat/route";
 import type { PairReport, RouteRow } from "@slowboat/store";
 import { expect, test } from "vitest";
-import { drawReport, measuredOf } from "./route-table.ts";
+import { drawPolicy, drawReport, learned, measuredOf } from "./route-table.ts";
 
 const ROW: RouteRow = {
   ...{ alias: "crew", candidates: "[]", baseline: "dear", quality: 0.98, shadow: 0.03, judge: "judge", policyVersion: 2, labels: 400, fresh: 7 },
@@ -45,4 +46,15 @@ test("the report says what was lost beside what is allowed, what comparing cost,
   expect(text).toContain("closed for drift 2026-10-01");
   const none = drawReport({ ...NOTHING, measured: measuredOf(ROW, { ...PAIRS, losses: [] }) }, null);
   expect(none).toContain("nothing is known of the quality");
+});
+
+test("a policy that lets every sound answer stand is open, and one whose threshold no answer passes is closed", () => {
+  const of = (threshold: number) =>
+    ({
+      ...{ models: ["dear", "cheap"], costs: [1, 0.1], alpha: 0.1, router: null, labels: 150, acceptor: { labels: 150 } },
+      ...{ guard: { lambda: null, risk: 0, effective: 150 }, accept: { threshold, effective: 150, risk: 0.01 } },
+    }) as unknown as Policy;
+  expect(drawPolicy("crew", of(Number.NEGATIVE_INFINITY))).toMatch(/by the answer +open, seen loss 0\.0100/);
+  expect(learned(of(Number.NEGATIVE_INFINITY))["cascade"]).toMatchObject({ open: true });
+  expect(drawPolicy("crew", of(Number.POSITIVE_INFINITY))).toMatch(/by the answer +closed/);
 });

@@ -3,6 +3,9 @@ import { type Estimate, effectiveSize, shareInterval } from "@slowboat/risk";
 import { labelsNeeded, type Policy } from "@slowboat/route";
 import type { PairReport, RouteRow } from "@slowboat/store";
 
+/** Whether a cheap answer may stand; a threshold of minus infinity lets every one that passes the checks. */
+const judges = ({ acceptor, accept }: Policy): boolean => acceptor !== null && accept.threshold < Number.POSITIVE_INFINITY;
+
 /** What a policy has learned, as the commands print it. */
 export const learned = (policy: Policy): Record<string, unknown> => ({
   models: policy.models,
@@ -11,7 +14,7 @@ export const learned = (policy: Policy): Record<string, unknown> => ({
   allowed_loss: policy.alpha,
   before: { open: policy.guard.lambda !== null, lambda: policy.guard.lambda, seen_loss: policy.guard.risk },
   cascade: {
-    open: Number.isFinite(policy.accept.threshold) && policy.acceptor !== null,
+    open: judges(policy),
     graded_answers: policy.acceptor?.labels ?? 0,
     seen_loss: policy.accept.risk,
   },
@@ -25,7 +28,7 @@ export function drawPolicy(alias: string, policy: Policy): string {
   return [
     `${alias}: ${labels} labels, ${policy.models[0]} is the measure, a loss of ${alpha.toFixed(3)} is allowed`,
     `  by the request alone  ${guard.lambda === null ? closed : `open, seen loss ${guard.risk.toFixed(4)}`}`,
-    `  by the answer         ${acceptor === null || !Number.isFinite(accept.threshold) ? (acceptor === null ? `closed: ${needs} graded answers are needed` : closed) : `open, seen loss ${accept.risk.toFixed(4)}`}`,
+    `  by the answer         ${!judges(policy) ? (acceptor === null ? `closed: ${needs} graded answers are needed` : closed) : `open, seen loss ${accept.risk.toFixed(4)}`}`,
     ...policy.models.map((name, m) => `  ${name.padEnd(32)} costs ${(100 * (policy.costs[m] ?? 0)).toFixed(1)} % of the baseline`),
   ].join("\n");
 }
