@@ -45,12 +45,13 @@ export async function settleChunk(deps: SettleDeps): Promise<number> {
     const facts = firstAnswerWins(rows.map((row) => outcomeOf(row, deps.book, declined.has(row.attemptId))));
     await postSettlements(tx, facts.flatMap(toSettlementRow(deps.book)), nowMs);
     const ended = await recordOutcomes(tx, facts, nowMs);
-    await settleBudgets(tx, deps, facts, nowMs);
     await escalateJobs(
       tx,
       [...declined.values()].map(({ escalated }) => escalated),
       nowMs,
     );
+    // After the last write to a job: the planner, too, has its jobs locked when it takes a budget's lock.
+    await settleBudgets(tx, deps, facts, nowMs);
     const announced = await announce(tx, deps, facts, new Set(ended.map((job) => job.id)), nowMs);
     report(deps.logger, facts);
     const touched = new Set(ended.flatMap((job) => (job.batchId === null ? [] : [job.batchId])));

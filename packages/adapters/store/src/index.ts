@@ -64,6 +64,7 @@ export {
   saveQuota,
   wakeWaiting,
 } from "./enqueued-quotas.ts";
+export { extendHolds } from "./extend-holds.ts";
 export { insertFeedback, type NewFeedback } from "./feedback.ts";
 export { deleteFile, type FileRow, forgettableFiles, insertFile, listFiles, markBlobGone, readFileRow } from "./files.ts";
 export {
