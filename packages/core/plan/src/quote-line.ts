@@ -5,7 +5,7 @@ import { judgeChain } from "./chain.ts";
 import { admit } from "./decide.ts";
 import { mendedCost } from "./mended-cost.ts";
 import type { Mend } from "./options.ts";
-import { type OutputModel, type OutputTokens, outputTokens } from "./outputs.ts";
+import { longOutput, type OutputModel, type OutputTokens, outputTokens } from "./outputs.ts";
 import { rescuePriceNano } from "./rescue-price.ts";
 import type { PlanJob, Snapshot } from "./snapshot.ts";
 
@@ -102,7 +102,11 @@ export function lineQuoter(kind: QuoteKind, view: Snapshot, nowMs: number): (lin
     const own = priced(lane, candidates);
     if (own === null) return { ...nothing, unpriced: true };
     const rescue = mend === null ? null : priced(mend.lane, candidates);
-    const reservationNano = rescuePriceNano(view.book, { ...asked, inputTokens, outputTokens: line.outputTokens }, nowMs);
+    const held =
+      line.limit === null
+        ? { ...asked, maxCostNano: null, outputTokens: Math.max(line.outputTokens, longOutput(kind.outputs)) }
+        : { ...asked, outputTokens: line.outputTokens };
+    const reservationNano = rescuePriceNano(view.book, { ...held, inputTokens }, nowMs);
     if (reservationNano === null) return { ...nothing, unpriced: true };
     if (mend === null || rescue === null) return { ...nothing, cost: own, reservationNano };
     const { expectedNano } = mendedCost(own.expected, rescue.expected, mend.waste, inTime);
