@@ -1,5 +1,5 @@
 import { readJobRequest } from "@slowboat/contract";
-import { asksAlias, holdOf, type IntakeTerms, nativeJob, promiseAsk, rememberLongOutputs } from "@slowboat/intake";
+import { asksAlias, holdOf, type IntakeTerms, nativeJob, promiseAsk, refuseHopeless, rememberLongOutputs, restsOnBatches } from "@slowboat/intake";
 import { type JobState, jobMay } from "@slowboat/job";
 import { fault, isId, LIMITS } from "@slowboat/kernel";
 import { listAttempts, listDelays, listJobs, readJob, readJobReceipt, readResult, type ShownJob } from "@slowboat/store";
@@ -50,6 +50,8 @@ export const nativeRoutes: Mount = (app, deps) => {
       asked: headerTerms(c.req.raw.headers, deps.house.lanes, caller.semanticCache),
       ...(asksAlias(requestOf(body.value)) ? { routes: await deps.routes.load(caller.tenantId) } : {}),
     });
+    if (restsOnBatches(terms, hope, job.acceptedAtMs))
+      refuseHopeless({ ...terms, turnaround: (await deps.sight()).turnaround }, hope, job.acceptedAtMs);
     await deps.limiter.admit(c, { tokens: job.inputTokensEst + job.outputTokensEst, call: false });
     const promise = job.admission == null ? null : promiseAsk(deps.book, hope, job.admission, await deps.sight());
     const hold = await holdOf(terms, caller, { job, judged: hope.judged }, longOutputs);

@@ -102,6 +102,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   deps.meter.noteClaim(performance.now() - askedMs);
   if (due.length === 0) return { seen: 0, more: false, bells: [], failedBatches: [], settle: false };
   const { snapshot, pool } = await readSnapshot(deps, tx, nowMs);
+  await deps.meter.standings.keep(tx, { snapshot, lanes: deps.lanes }, deps.time.clock.real());
   const waiting = due.filter((job) => job.state === "placed");
   const rescued = waiting.length === 0 ? { hedges: [], free: [] } : await rescueDue(tx, deps, snapshot, waiting, nowMs);
   const fresh = [...due.filter((job) => job.state === "accepted"), ...rescued.free];

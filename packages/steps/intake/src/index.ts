@@ -33,4 +33,6 @@ export {
   readCacheWish,
   readCallback,
   readMaxCost,
+  refuseHopeless,
+  restsOnBatches,
 } from "./submit.ts";

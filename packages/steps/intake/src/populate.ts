@@ -32,7 +32,7 @@ import { heldOutput } from "./hold.ts";
 import { heldLinesNote, type LongOutputs, readLongOutputs } from "./output-held.ts";
 import { takeOwn } from "./own-members.ts";
 import { askOf } from "./request.ts";
-import { type House, promiseAsk, readMaxCost, refuseHopeless } from "./submit.ts";
+import { type HopeTerms, type House, promiseAsk, readMaxCost, refuseHopeless } from "./submit.ts";
 
 /** What populating stands on. */
 export interface PopulateDeps {
@@ -65,7 +65,9 @@ export async function populateBatch(deps: PopulateDeps, batchId: string, signal:
   const kept = keepLease(() => holdPopulate(store.sql, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }), signal);
   try {
     const house = { book: deps.book, lanes: deps.house.lanes, routes: await deps.routes.load(batch.tenantId), rng: deps.rng };
-    const judged = judgeHopes(deps, batch, await checkInput(blob, house, batch, kept.signal));
+    const checked = await checkInput(blob, house, batch, kept.signal);
+    const { turnaround } = await deps.sight();
+    const judged = judgeHopes({ ...deps, turnaround }, batch, checked);
     const input = await promiseBatch(deps, batch, judged);
     if ("errors" in input) await fail(deps, batch, input.errors);
     else await insertAll(deps, batch, input, kept.signal);
@@ -86,7 +88,7 @@ const lanesOf = (batch: PopulatingBatch, line: CheckedLine): string[] | null =>
  * A batch whose lanes cannot make its deadline fails as a whole, judged from when it was accepted by one line of each kind. What a line
  * brings on itself, by a deadline of its own or by costing more than the batch's bound a line, ends that line alone.
  */
-function judgeHopes(deps: PopulateDeps, batch: PopulatingBatch, input: CheckedInput): CheckedInput {
+function judgeHopes(deps: PopulateDeps & Pick<HopeTerms, "turnaround">, batch: PopulatingBatch, input: CheckedInput): CheckedInput {
   if ("errors" in input) return input;
   const maxCostNano = maxCostOf(batch);
   const seen = new Set<string>();

@@ -18,3 +18,13 @@ begin
   if broken is not null then raise exception 'budget % has no room for the reservation', broken; end if;
   return null;
 end $$;
+
+-- How the planner last found each lane: what its process has learned of the account's pace from replies, for quotes and promises made by processes that send nothing there.
+-- Lost in a crash of the database, after which it is learned again.
+create unlogged table lane_standing (
+  lane text not null,
+  account text not null,
+  content text not null,
+  at_real_ms float8 not null,
+  primary key (lane, account)
+);
