@@ -37,7 +37,8 @@ const schema = z.object({
   SLOWBOAT_PROVIDERS: optional,
   /** Path of a module of the operator's own lanes. */
   SLOWBOAT_LANES: optional,
-  /** As the scheduler has it: what a quote counts on. */
+  /** As the scheduler has them: what a quote counts on. */
+  SLOWBOAT_ENQUEUED_TOKENS: optional,
   SLOWBOAT_CALL_CONCURRENCY: z.coerce.number().int().min(1).max(1024).default(240),
   /** Memory for the vectors of kept questions; what does not fit is read anew when it is asked. */
   SLOWBOAT_CACHE_MEMORY_MB: z.coerce.number().int().min(8).max(3_000).default(256),

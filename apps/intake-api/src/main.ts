@@ -4,7 +4,7 @@ import { createInteractive, tenantWeights } from "@slowboat/dispatch";
 import { keyVerifier, openDesk } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { createQueue, redisAllowances } from "@slowboat/queue";
-import { crash, createLogger, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
+import { crash, createLogger, readEnqueuedTokens, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
 import { closeSemantic, openSemantic, semanticCalls, warmSemantic } from "@slowboat/semantic";
 import { openRouteDesk, openStore, readClock } from "@slowboat/store";
 import { anthropicRoutes } from "./anthropic/routes.ts";
@@ -27,7 +27,8 @@ const queue = await createQueue({
   onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
 });
 const rng = systemRng();
-const { book, compatible } = readMarket(config.SLOWBOAT_PROVIDERS);
+const market = readMarket(config.SLOWBOAT_PROVIDERS);
+const { book, compatible } = market;
 const builtIn = createLanes({
   openai: config.OPENAI_API_KEY ? { apiKey: config.OPENAI_API_KEY, baseURL: config.OPENAI_BASE_URL } : undefined,
   anthropic: config.ANTHROPIC_API_KEY ? { apiKey: config.ANTHROPIC_API_KEY, baseURL: config.ANTHROPIC_BASE_URL } : undefined,
@@ -57,6 +58,7 @@ const sight = plannerSight({
   book,
   clock,
   rng,
+  enqueued: readEnqueuedTokens(config.SLOWBOAT_ENQUEUED_TOKENS, market),
   offers: [...lanes.values()].map(({ id, account, emulated, pace }) => ({
     id,
     account,

@@ -48,12 +48,13 @@ export async function settleChunk(deps: SettleDeps): Promise<number> {
     const ended = await recordOutcomes(tx, facts, nowMs);
     const done = new Set(ended.map((job) => job.id));
     await insertPairs(tx, drawnPairs(facts, done), nowMs);
-    await settleBudgets(tx, deps, facts, nowMs);
     await escalateJobs(
       tx,
       [...declined.values()].map(({ escalated }) => escalated),
       nowMs,
     );
+    // After the last write to a job: the planner, too, has its jobs locked when it takes a budget's lock.
+    await settleBudgets(tx, deps, facts, nowMs);
     const announced = await announce(tx, deps, facts, done, nowMs);
     report(deps.logger, facts);
     const touched = new Set(ended.flatMap((job) => (job.batchId === null ? [] : [job.batchId])));

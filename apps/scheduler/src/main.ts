@@ -13,9 +13,9 @@ import {
   type LaneDeps,
   type LaneOffer,
   laneQueue,
+  openSight,
   type PlanDeps,
   planDue,
-  readSnapshot,
   runBatchDispatch,
   runCallDispatch,
   sweepLostCalls,
@@ -63,7 +63,8 @@ const clock = supervisedClock(clockRow);
 const rng = systemRng();
 const market = readMarket(config.SLOWBOAT_PROVIDERS);
 const { book, compatible } = market;
-const quotas = createQuotas(readEnqueuedTokens(config.SLOWBOAT_ENQUEUED_TOKENS, market));
+const enqueued = readEnqueuedTokens(config.SLOWBOAT_ENQUEUED_TOKENS, market);
+const quotas = createQuotas(enqueued);
 const weight = tenantWeights(store, () => clock.real());
 const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
 const queue = await createQueue({
@@ -114,7 +115,7 @@ const populateDeps = {
   clock,
   rng,
   logger,
-  sight: async () => (await readSnapshot(planDeps, store.sql, clock.job())).snapshot,
+  sight: openSight({ ...planDeps, quotas: createQuotas(enqueued) }),
   house: { lanes: [...lanes.keys()], emulated: config.SLOWBOAT_EMULATED === "1" },
 };
 

@@ -21,6 +21,7 @@ test.each([
   ["scheduler", { SLOWBOAT_LANES: "/lanes.ts" }, "/lanes.ts"],
   ["intake-api", { SLOWBOAT_LANES: "/lanes.ts" }, "/lanes.ts"],
   ["intake-api", { SLOWBOAT_BACKLOG_MAX: 9 }, "9"],
+  ["intake-api", { SLOWBOAT_ENQUEUED_TOKENS: "{}" }, "{}"],
   ["intake-api", { OPENAI_WEBHOOK_SECRET: "whsec_x" }, "whsec_x"],
   ["gpu-worker", { SLOWBOAT_POOL_THREADS: 2 }, "2"],
   ["results-service", { SLOWBOAT_PROVIDERS: "/providers.json" }, "/providers.json"],

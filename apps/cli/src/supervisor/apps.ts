@@ -70,6 +70,7 @@ export function appSpecs(layout: Layout, config: Config, plain: Readonly<Record<
     app("intake-api", "apps/intake-api/src/main.ts", {
       SLOWBOAT_PORT: String(ports.intake),
       ...providers,
+      ...(config.SLOWBOAT_ENQUEUED_TOKENS === undefined ? {} : { SLOWBOAT_ENQUEUED_TOKENS: config.SLOWBOAT_ENQUEUED_TOKENS }),
       ...(config.OPENAI_WEBHOOK_SECRET === undefined ? {} : { OPENAI_WEBHOOK_SECRET: config.OPENAI_WEBHOOK_SECRET }),
       ...(config.SLOWBOAT_CALL_CONCURRENCY === undefined ? {} : { SLOWBOAT_CALL_CONCURRENCY: String(config.SLOWBOAT_CALL_CONCURRENCY) }),
       ...(config.SLOWBOAT_BACKLOG_MAX === undefined ? {} : { SLOWBOAT_BACKLOG_MAX: String(config.SLOWBOAT_BACKLOG_MAX) }),

@@ -56,3 +56,9 @@ test("of many calls at once only those are opened that fit together", async () =
   const [after] = await listBudgets(api.store.sql, { tenantId: api.tenantId, nowMs: Date.now() });
   expect(after?.heldNano).toBe(hold * 6n);
 });
+
+test("a call that sets no limit on its answer holds for a long one, and is told so where that does not fit", async () => {
+  await budget(2_000_000n);
+  const refused = await api.openai.chat.completions.create({ model: "gpt-5-mini", messages: ask("hi").messages }).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ status: 402, message: expect.stringContaining("sets no max_tokens, so 1354 tokens of output are held for") });
+});

@@ -1,6 +1,20 @@
-import { type Endpoint, type JobRoute, storedModelRule, storedNames } from "@slowboat/contract";
+import { type Endpoint, type Fallback, type JobRoute, storedModelRule, storedNames } from "@slowboat/contract";
 import type { Interactive, InteractiveReply } from "@slowboat/dispatch";
-import { asksAlias, chooseModel, estimateTokens, jobKeyOf, judgeFallbacks, routeRequest, withFirst } from "@slowboat/intake";
+import {
+  asksAlias,
+  type ChosenModel,
+  choicesOf,
+  chooseModel,
+  estimateTokens,
+  heldNote,
+  jobKeyOf,
+  judgeFallbacks,
+  outputHeld,
+  outputLimit,
+  rememberLongOutputs,
+  routeRequest,
+  withFirst,
+} from "@slowboat/intake";
 import { fault, isFault, memberSpans, replaceSpans } from "@slowboat/kernel";
 import type { RouteBook } from "@slowboat/store";
 import type { Context } from "hono";
@@ -22,7 +36,7 @@ const SYNCHRONOUS: readonly Endpoint[] = ["/v1/chat/completions", "/v1/responses
 export const interactiveRoutes =
   (interactive: Interactive): Mount =>
   (app: App, deps: AppDeps): void => {
-    const calls = { interactive, left: leftCalls(), once: runOnce(deps) };
+    const calls: Calls = { interactive, left: leftCalls(), once: runOnce(deps), longOutputs: rememberLongOutputs(deps.store.sql, deps.clock) };
     for (const endpoint of SYNCHRONOUS) app.post(endpoint, (c) => answer(calls, deps, c, endpoint));
     app.post("/v1/messages/count_tokens", async (c) => {
       const headers = versionHeaders(c.req.raw.headers);
@@ -42,16 +56,19 @@ export const interactiveRoutes =
     });
   };
 
-async function answer(
-  calls: { readonly interactive: Interactive; readonly left: LeftCalls; readonly once: RunOnce },
-  deps: AppDeps,
-  c: Context<AppEnv>,
-  endpoint: Endpoint,
-): Promise<Response> {
+interface Calls {
+  readonly interactive: Interactive;
+  readonly left: LeftCalls;
+  readonly once: RunOnce;
+  readonly longOutputs: ReturnType<typeof rememberLongOutputs>;
+}
+
+async function answer(calls: Calls, deps: AppDeps, c: Context<AppEnv>, endpoint: Endpoint): Promise<Response> {
   const surface = endpoint === "/v1/messages" ? "anthropic" : "openai";
   const headers = surface === "anthropic" ? versionHeaders(c.req.raw.headers) : undefined;
   const body = await readJsonBody(c);
-  const estimate = estimateTokens(endpoint, Buffer.byteLength(body.text), outputBound(body));
+  const limit = outputLimit(endpoint, body.value);
+  const estimate = estimateTokens(endpoint, Buffer.byteLength(body.text), limit);
   await deps.limiter.admit(c, { tokens: estimate.inputTokens + estimate.outputTokens, call: true });
   const { tenantId, keyId, allowUnpriced, budgeted, fallbacks: defaults, semanticCache, models } = c.var.caller;
   const { signal, headers: sent } = c.req.raw;
@@ -70,6 +87,7 @@ async function answer(
     tellRoute(c, routed.route);
     const asked = { endpoint, model: model.model, value: routed.value, text: routed.text, beta };
     const chain = judgeFallbacks(deps.book, asked, { ...wishes.fallbacks, defaults: storedNames(defaults), rule, allowUnpriced });
+    const fallbacks = withFirst(routed.first, chain);
     return await calls.interactive.run(
       {
         tenantId,
@@ -83,9 +101,12 @@ async function answer(
         value: routed.value,
         ...wishes,
         body: routed.text,
-        fallbacks: withFirst(routed.first, chain),
+        fallbacks,
         route: routed.route === null ? null : JSON.stringify(routed.route),
-        maxOutputTokens: outputBound(body),
+        maxOutputTokens: limit,
+        ...(budgeted && limit === null && estimate.outputTokens > 0
+          ? { heldOutput: await heldOutputOf(calls, { model, chain: fallbacks, tenantId, choices: choicesOf(endpoint, body.value) }) }
+          : {}),
         stream,
       },
       signal,
@@ -130,13 +151,15 @@ function refuseBackground(endpoint: Endpoint, body: JsonBody): void {
   }
 }
 
-const outputBound = (body: JsonBody): number | null => {
-  for (const name of ["max_completion_tokens", "max_output_tokens", "max_tokens"]) {
-    const bound = body.value[name];
-    if (typeof bound === "number") return bound;
-  }
-  return null;
-};
+/** What is held for an answer whose request sets no limit, by what the tenant's answers are like. */
+async function heldOutputOf(
+  calls: Calls,
+  { model, chain, tenantId, choices }: { model: ChosenModel; chain: readonly Fallback[]; tenantId: string; choices: number },
+): Promise<{ readonly tokens: number; readonly note: string }> {
+  const models = [...model.candidates, ...chain].map((one) => one.model);
+  const tokens = outputHeld(models, choices, await calls.longOutputs(tenantId));
+  return { tokens, note: heldNote(tokens) };
+}
 
 const NO_ROUTES: RouteBook = new Map();
 

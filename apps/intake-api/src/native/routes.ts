@@ -1,5 +1,5 @@
 import { readJobRequest } from "@slowboat/contract";
-import { asksAlias, holdOf, type IntakeTerms, nativeJob, promiseAsk } from "@slowboat/intake";
+import { asksAlias, holdOf, type IntakeTerms, nativeJob, promiseAsk, refuseHopeless, rememberLongOutputs, restsOnBatches } from "@slowboat/intake";
 import { type JobState, jobMay } from "@slowboat/job";
 import { fault, isId, LIMITS } from "@slowboat/kernel";
 import { listAttempts, listDelays, listJobs, readJob, readJobReceipt, readResult, type ShownJob } from "@slowboat/store";
@@ -20,6 +20,7 @@ const STATES: readonly JobState[] = ["accepted", "placed", "completed", "failed"
 /** The native API: one request a job, what became of it, the list, and cancelling. */
 export const nativeRoutes: Mount = (app, deps) => {
   const terms: IntakeTerms = { book: deps.book, clock: deps.clock, rng: deps.rng, house: deps.house };
+  const longOutputs = rememberLongOutputs(deps.store.sql, deps.clock);
 
   app.get("/v1/clock", (c) => {
     const jobMs = deps.clock.job();
@@ -49,9 +50,11 @@ export const nativeRoutes: Mount = (app, deps) => {
       asked: headerTerms(c.req.raw.headers, deps.house.lanes, caller.semanticCache),
       ...(asksAlias(requestOf(body.value)) ? { routes: await deps.routes.load(caller.tenantId) } : {}),
     });
+    if (restsOnBatches(terms, hope, job.acceptedAtMs))
+      refuseHopeless({ ...terms, turnaround: (await deps.sight()).turnaround }, hope, job.acceptedAtMs);
     await deps.limiter.admit(c, { tokens: job.inputTokensEst + job.outputTokensEst, call: false });
     const promise = job.admission == null ? null : promiseAsk(deps.book, hope, job.admission, await deps.sight());
-    const hold = holdOf(terms, caller, job);
+    const hold = await holdOf(terms, caller, { job, judged: hope.judged }, longOutputs);
     const accepted = await deps.desk.accept({ job, claim: claim ? { route: ROUTE, ...claim } : null, hold, promise });
     if (accepted.replayed) return await replay(accepted.jobId);
     deps.logger.info(

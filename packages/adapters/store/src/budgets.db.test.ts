@@ -176,10 +176,11 @@ describe("what is held", () => {
     await database.store.sql`update attempt set state = 'settled' where id = ${second}`;
     await end(jobId, "completed");
     await database.store.begin((tx) => settle(tx, jobId, second, 2_000n));
-    expect(await standing()).toMatchObject({ heldNano: 3_000n, spentNano: 2_000n });
+    // As much as was held for one attempt, less than which nobody can be sure of.
+    expect(await standing()).toMatchObject({ heldNano: 8_000n, spentNano: 2_000n });
     expect(await release()).toBe(0);
     expect(await release(NOW + 60_000)).toBe(1);
-    expect(await standing()).toMatchObject({ heldNano: 3_000n });
+    expect(await standing()).toMatchObject({ heldNano: 8_000n });
     // The answer comes after all, and is waste.
     await database.store.sql`update attempt set state = 'settled' where id = ${lost}`;
     await database.store.begin((tx) => settle(tx, jobId, lost, 2_500n));

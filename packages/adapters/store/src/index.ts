@@ -74,6 +74,7 @@ export {
   readErrandTerms,
   takeErrands,
 } from "./errands.ts";
+export { extendHolds } from "./extend-holds.ts";
 export { insertFeedback, type NewFeedback } from "./feedback.ts";
 export { deleteFile, type FileRow, forgettableFiles, insertFile, listFiles, markBlobGone, readFileRow } from "./files.ts";
 export {
@@ -107,6 +108,7 @@ export { insertJobs, type NewJob } from "./insert-jobs.ts";
 export { endKeyCalls, type KeyAsk, type KeyGrant, renewKeyCalls, sweepKeyCalls, takeAllowances } from "./key-allowances.ts";
 export { findKey, insertKey, insertTenant, type KeyLimits, type KeyOwner, markKeyRevoked } from "./keys.ts";
 export { type ParkedLane, parkLane, readParked } from "./lane-parking.ts";
+export { keepStandings, type LaneStandingRow, readStandings } from "./lane-standings.ts";
 export { forgetLessons, keepLessons, readLessons } from "./lessons.ts";
 export { type ListedKey, listKeys } from "./list-keys.ts";
 export { markSending } from "./mark-sending.ts";

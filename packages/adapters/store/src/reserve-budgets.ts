@@ -12,6 +12,8 @@ export interface Reservation {
   readonly keyId: string;
   /** The rescue price; `null` where it has none. */
   readonly amountNano: bigint | null;
+  /** Told with a refusal: a sentence on how the amount came about. */
+  readonly note?: string | undefined;
 }
 
 /**
@@ -46,7 +48,7 @@ export async function reserveBudgets(tx: Sql, rows: readonly Reservation[], at: 
   const held = asks.filter(({ budgetIds }, index) => budgetIds.some((id) => chains.has(id)) && outcomes[index] === null).map((ask) => ask.subjectId);
   await noteOpen(tx, held);
   await closeChains(tx, opened, budgets, at);
-  return outcomes.map((refused) => (refused === null ? null : refusal(refused, budgets, at.nowMs)));
+  return outcomes.map((refused, index) => (refused === null ? null : refusal(refused, budgets, { nowMs: at.nowMs, note: rows[index]?.note })));
 }
 
 /** Marks subjects that something is held for, so that their end is noticed. */
@@ -73,7 +75,11 @@ async function budgetsOf(tx: Sql, rows: readonly Reservation[]): Promise<Map<str
 }
 
 /** What a caller is told of a budget without room: which, what is left, what was needed and when it renews. */
-function refusal({ budgetId, leftNano, unpriced }: HoldRefusal, budgets: readonly LockedBudget[], nowMs: number): Fault {
+function refusal(
+  { budgetId, leftNano, unpriced }: HoldRefusal,
+  budgets: readonly LockedBudget[],
+  { nowMs, note }: { readonly nowMs: number; readonly note: string | undefined },
+): Fault {
   const budget = budgets.find((one) => one.id === budgetId) as LockedBudget;
   const { endsAtMs } = periodOf(budget.period, nowMs);
   const left = formatUsd(nano(leftNano > 0n ? leftNano : 0n));
@@ -82,7 +88,7 @@ function refusal({ budgetId, leftNano, unpriced }: HoldRefusal, budgets: readonl
     ? "The model has no price, so a hard budget cannot hold anything for it"
     : "What the request may cost does not fit into what is left";
   return fault("budget-exceeded", {
-    message: `${why}: ${budgetName(budget)}, ${left} of ${formatUsd(nano(budget.amountNano ?? 0n))} USD left${renews === null ? "" : `, renews at ${renews}`}.`,
+    message: `${why}: ${budgetName(budget)}, ${left} of ${formatUsd(nano(budget.amountNano ?? 0n))} USD left${renews === null ? "" : `, renews at ${renews}`}.${unpriced ? "" : (note ?? "")}`,
     extra: { budget: budget.id, left_usd: left, renews_at: renews },
   });
 }

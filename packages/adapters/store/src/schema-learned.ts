@@ -24,6 +24,17 @@ export const lesson = pgTable(
   (t) => [primaryKey({ columns: [t.lane, t.learnedAtMs] })],
 );
 
+export const laneStanding = pgTable(
+  "lane_standing",
+  {
+    lane: text("lane").notNull(),
+    account: text("account").notNull(),
+    content: text("content").notNull(),
+    atRealMs: instant("at_real_ms").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.lane, t.account] })],
+);
+
 export const route = pgTable(
   "route",
   {

@@ -16,12 +16,21 @@ interface Held {
   readonly budgetId: string;
   readonly period: string;
   readonly heldNano: bigint;
+  /** What was held at first: what one attempt may come to. */
+  readonly attemptNano: bigint;
   /** Attempts that the books have. */
   readonly settled: readonly string[];
 }
 
 /** How the subject of a hold stands, beside its payments. */
-type Standing = Omit<HoldFacts, "paid">;
+interface Standing {
+  readonly ended: boolean;
+  /** Attempts that may still be charged; `null` where one of them, or what was paid, has no price, so that all stays held. */
+  readonly outstanding: number | null;
+}
+
+/** States of attempts that a provider may still charge, or that wait to be settled. */
+export const MAY_BE_CHARGED: readonly string[] = ["intent", "sending", "placed", "answered", "unknown"];
 
 /** Machine ms until what an ended job has in suspense is looked at again. */
 const LOOK_AGAIN_MS = 60_000;
@@ -80,36 +89,36 @@ export async function releaseEnded(tx: Sql, input: { readonly limit: number }, a
 
 const readHeld = (tx: Sql, subjects: readonly string[]): Promise<Held[]> => tx<Held[]>`
   select subject_id as "subjectId", budget_id as "budgetId", period, sum(held_nano)::int8 as "heldNano",
+    coalesce(sum(held_nano) filter (where kind in ('reserve', 'move') and held_nano >= 0), 0)::int8 as "attemptNano",
     coalesce(array_agg(attempt_id) filter (where attempt_id is not null), '{}') as settled
   from budget_entry where subject_id = any(${subjects as string[]}::text[]) group by 1, 2, 3 order by 1, 2, 3`;
 
 /** Whether jobs and batches have ended, and what may still be charged for their attempts: out, answered and not settled, or in suspense. */
 async function readStandings(tx: Sql, subjects: readonly string[]): Promise<Map<string, Standing>> {
-  const jobs = await tx<{ id: string; ended: boolean; outstanding: bigint; unpriced: boolean }[]>`
+  const charged = MAY_BE_CHARGED as string[];
+  const jobs = await tx<{ id: string; ended: boolean; outstanding: number; unpriced: boolean }[]>`
     select j.id, not j.state = any(${JOB_LIVE as string[]}::text[]) as ended,
-      coalesce(sum(a.estimate_nano) filter (where a.state in ('intent', 'sending', 'placed', 'answered', 'unknown')), 0)::int8 as outstanding,
-      coalesce(bool_or(a.estimate_nano is null and a.state in ('intent', 'sending', 'placed', 'answered', 'unknown')), false)
+      count(*) filter (where a.source_attempt_id is null and a.state = any(${charged}::text[]))::int as outstanding,
+      coalesce(bool_or(a.estimate_nano is null and a.state = any(${charged}::text[])), false)
         or exists (select 1 from ledger_txn t where t.job_id = j.id and not t.priced) as unpriced
     from job j left join attempt a on a.job_id = j.id where j.id = any(${subjects as string[]}::text[]) group by j.id`;
   const batches = await tx<{ id: string; ended: boolean }[]>`
     select id, state <> 'validating' as ended from batch where id = any(${subjects as string[]}::text[])`;
   return new Map([
-    ...jobs.map(({ id, ended, outstanding, unpriced }): [string, Standing] => [
-      id,
-      { subjectId: id, ended, outstandingNano: unpriced ? null : outstanding },
-    ]),
-    ...batches.map(({ id, ended }): [string, Standing] => [id, { subjectId: id, ended, outstandingNano: 0n }]),
+    ...jobs.map(({ id, ended, outstanding, unpriced }): [string, Standing] => [id, { ended, outstanding: unpriced ? null : outstanding }]),
+    ...batches.map(({ id, ended }): [string, Standing] => [id, { ended, outstanding: 0 }]),
   ]);
 }
 
 function factsOf(row: Held, standing: Standing | undefined, all: readonly PaidAttempt[]): HoldFacts {
   const mine = all.filter(({ jobId, attemptId }) => jobId === row.subjectId && !row.settled.includes(attemptId));
   // What retention has taken long ago needs nothing any more.
-  const { ended, outstandingNano } = standing ?? { ended: true, outstandingNano: 0n };
+  const { ended, outstanding } = standing ?? { ended: true, outstanding: 0 };
   return {
     subjectId: row.subjectId,
     ended,
-    outstandingNano,
+    // An estimate may lie below what comes: each attempt keeps as much as was held for the first.
+    outstandingNano: outstanding === null ? null : row.attemptNano * BigInt(outstanding),
     paid: mine,
   };
 }

@@ -95,14 +95,14 @@ export interface DecisionInputs {
 }
 
 /** What the planner does with a job when it does not place it. */
-export type DelayKind = "hold" | "follow" | "quota" | "pace" | "prime" | "away" | "refuse" | "wait" | "cancel";
+export type DelayKind = "hold" | "follow" | "quota" | "pace" | "prime" | "away" | "refuse" | "wait" | "cancel" | "budget";
 
 /** A decision to do something else than to place: kept where its reason changes. */
 export interface DelayDecision {
   /**
    * `hold`: waits for company in a batch · `follow`: waits for the answer of a job that asks the same · `quota`: waits for room · `pace`, `prime`: waits its
    * turn for the prompt cache · `away`: no lane is there · `refuse`: no lane will ever do · `wait`: the rescue is not due · `cancel`: its batch is cancelled
-   * for the rescue.
+   * for the rescue · `budget`: another attempt does not fit into what is left.
    */
   readonly kind: DelayKind;
   readonly role: Decision["role"];

@@ -1,7 +1,7 @@
 import type { Endpoint } from "@slowboat/contract";
 
 /** Output assumed where the caller sets no limit: the 95th percentile of a published population of chat requests. */
-const DEFAULT_OUTPUT_TOKENS = 512;
+export const DEFAULT_OUTPUT_TOKENS = 512;
 
 /**
  * Token estimates from sizes alone, for quotes and queues; what is billed comes from the provider's own count. Input is the

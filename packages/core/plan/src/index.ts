@@ -11,7 +11,7 @@ export { createFairLine, type FairLine, type FairTurn } from "./fair-line.ts";
 export { decisionInputs, type ReplayFacts, restoreInputs, withInputs } from "./inputs.ts";
 export { type PoolAhead, type PoolView, poolBefore } from "./latency.ts";
 export { learnTurnaround, type SeenBatch } from "./learn.ts";
-export { learnOutputs, type OutputModel, type OutputTokens, outputTokens, PUBLISHED_OUTPUTS } from "./outputs.ts";
+export { learnOutputs, longOutput, type OutputModel, type OutputTokens, outputTokens, PUBLISHED_OUTPUTS } from "./outputs.ts";
 export { closePack, maxPack, type OpenPack, type PackLimits, packKey } from "./pack.ts";
 export { POLICY, type Policy, readPolicy } from "./policy.ts";
 export { hasRoomForTwo, holdLookMs, markedShare, type PrimeQuestion, type PrimeVerdict, primeVerdict, readChance, twoBatchesCdf } from "./prime.ts";
@@ -28,7 +28,7 @@ export {
   promisedOf,
 } from "./promise.ts";
 export { type LearnedQuota, learnQuota, limitNow, unprovenLimit } from "./quota.ts";
-export { dueAtMs, fitQuota, type QuotaLine, type QuotaTurn, type QuotaView, quotaLookMs, quotaTurns } from "./quota-turns.ts";
+export { dueAtMs, fitQuota, type KnownRoom, type QuotaLine, type QuotaTurn, type QuotaView, quotaLookMs, quotaTurns } from "./quota-turns.ts";
 export { type LaneQuote, type QuoteGroup, quoteWork, type WorkQuote } from "./quote.ts";
 export type { QuoteKind, QuoteLine, Spread } from "./quote-line.ts";
 export { callsPerSecond, cancelPays, endsWithin, queueMs, rescueAtMs, rescueMove, rescueMs, restartPays } from "./rescue.ts";

@@ -1,3 +1,4 @@
+import { DEFAULT_OUTPUT_TOKENS } from "./estimate.ts";
 import { normalCdf } from "./turnaround.ts";
 
 /**
@@ -11,6 +12,7 @@ export interface OutputModel {
 }
 
 const Z95 = 1.6449;
+const Z99 = 2.3263;
 /** How many answers of one's own count for as much as the published population. */
 const PRIOR_WEIGHT = 20;
 const LEAST_SIGMA = 0.05;
@@ -29,6 +31,10 @@ export function learnOutputs(tokens: readonly number[]): OutputModel {
   const spread = PRIOR_WEIGHT * (PUBLISHED_OUTPUTS.sigma ** 2 + (prior - mean) ** 2) + logs.reduce((sum, log) => sum + (log - mean) ** 2, 0);
   return { medianTokens: Math.exp(mean), sigma: Math.max(LEAST_SIGMA, Math.sqrt(spread / weight)), seen: logs.length };
 }
+
+/** The tokens that 99 of 100 answers do not exceed: what budgets hold for where a request sets no limit. Never less than what is estimated for such a one. */
+export const longOutput = ({ medianTokens, sigma }: OutputModel): number =>
+  Math.max(DEFAULT_OUTPUT_TOKENS, Math.ceil(medianTokens * Math.exp(Z99 * sigma)));
 
 /** Tokens of an answer: half of them have at most `low`, 95 of 100 at most `high`; `expected` is the mean. None exceeds the request's own limit. */
 export interface OutputTokens {

@@ -3,8 +3,9 @@ import { judgeChain } from "./chain.ts";
 import { admit } from "./decide.ts";
 import type { Option } from "./options.ts";
 import { POLICY } from "./policy.ts";
+import { roomsBehind } from "./quota-rooms.ts";
 import { callsPerSecond } from "./rescue.ts";
-import type { LaneView, PlanJob, Snapshot, Verdict } from "./snapshot.ts";
+import { type LaneView, onModel, type PlanJob, type Snapshot, type Verdict } from "./snapshot.ts";
 
 /** How firmly work is taken in. `guaranteed`: also if its batch lane stalls · `likely`: if lanes do as they usually do · `best_effort`: as it comes. */
 export type AdmissionClass = "guaranteed" | "likely" | "best_effort";
@@ -128,7 +129,7 @@ export function demandOf(option: Option, job: PlanJob, snapshot: Snapshot, lines
   const id = direct ? option.lane : option.mend?.lane;
   const view: LaneView | undefined = snapshot.lanes.find((lane) => lane.id === id);
   if (view === undefined) return null;
-  const workMs = (lines * 1000) / Math.max(1e-9, callsPerSecond(view, job.outputTokens, snapshot.scale));
+  const workMs = (lines * 1000) / Math.max(1e-9, callsPerSecond(onModel(view, option.model), job.outputTokens, snapshot.scale));
   return {
     resource: `${view.id} ${option.model}`,
     lane: option.lane,
@@ -209,11 +210,12 @@ type Judged = {
 
 function judgeAt(
   { snapshot, lines }: PromiseAsk,
-  job: PlanJob,
+  asked: PlanJob,
   book: readonly Promised[],
   nowMs: number,
 ): Judged | Extract<PromiseVerdict, { kind: "refuse" }> {
   const view = { ...snapshot, batchLines: lines };
+  const job = { ...asked, rooms: roomsBehind(snapshot.quotas, asked, (lines - 1) * asked.inputTokens, nowMs) };
   const verdict = admit(job, view, nowMs);
   if (verdict.kind === "refuse") return { kind: "refuse", verdict };
   const { lane, fallback } = verdict.decision;

@@ -1,3 +1,4 @@
+import type { LaneId } from "@slowboat/contract";
 import { batchQuantile } from "./turnaround.ts";
 
 const DAY_MS = 86_400_000;
@@ -20,6 +21,15 @@ export interface QuotaView {
   readonly heldTokens: number;
   /** What waits besides the lines that are asked about, earliest first. */
   readonly waiting: readonly WaitingTokens[];
+}
+
+/** An enqueued-token quota whose limit somebody knows, as work finds it that does not stand in its line yet. */
+export interface KnownRoom extends QuotaView {
+  readonly lane: LaneId;
+  /** `*` for every model of the lane that is not named. */
+  readonly model: string;
+  /** The operator's own limit, which one request alone may not exceed either; `null` for none. */
+  readonly configured: number | null;
 }
 
 /** A line that would go into a batch now. */

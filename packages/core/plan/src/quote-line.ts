@@ -5,7 +5,8 @@ import { judgeChain } from "./chain.ts";
 import { admit } from "./decide.ts";
 import { mendedCost } from "./mended-cost.ts";
 import type { Mend } from "./options.ts";
-import { type OutputModel, type OutputTokens, outputTokens } from "./outputs.ts";
+import { longOutput, type OutputModel, type OutputTokens, outputTokens } from "./outputs.ts";
+import { openRooms } from "./quota-rooms.ts";
 import { rescuePriceNano } from "./rescue-price.ts";
 import type { PlanJob, Snapshot } from "./snapshot.ts";
 
@@ -78,11 +79,18 @@ export function lineQuoter(kind: QuoteKind, view: Snapshot, nowMs: number): (lin
   const tariff = openTariff(view, nowMs);
   const choices = new Map<string, Choice>();
   const lengths = new Map<number | null, OutputTokens>();
+  const rooms = openRooms(view.quotas, kind.job, nowMs);
+  const ahead = new Map<string, number>();
   const choiceOf = (line: QuoteLine): Choice => {
+    const found = line.cached ? undefined : rooms?.at(line.inputTokens, (key) => ahead.get(key) ?? 0);
+    const waits = found === undefined ? "" : [...found].map(([room, { waitMs }]) => `${room} ${waitMs}`).join();
     const prompt = kind.job.maxCostNano === null ? Math.floor(8 * Math.log2(Math.max(1, line.inputTokens))) : line.inputTokens;
-    const key = `${prompt} ${line.outputTokens} ${line.cached}`;
-    const choice = choices.get(key) ?? choose(kind, line, view, nowMs);
+    const key = `${prompt} ${line.outputTokens} ${line.cached} ${waits}`;
+    const choice = choices.get(key) ?? choose({ ...kind, job: { ...kind.job, rooms: found } }, line, view, nowMs);
     if (choices.size < MEMO) choices.set(key, choice);
+    // What goes to a quota stands there before the lines that follow.
+    const room = rooms?.keys.find((one) => one.startsWith(`${choice.lane} `));
+    if (room !== undefined) ahead.set(room, (ahead.get(room) ?? 0) + line.inputTokens);
     return choice;
   };
   // What a budget would hold for the line, by the same function.
@@ -102,7 +110,11 @@ export function lineQuoter(kind: QuoteKind, view: Snapshot, nowMs: number): (lin
     const own = priced(lane, candidates);
     if (own === null) return { ...nothing, unpriced: true };
     const rescue = mend === null ? null : priced(mend.lane, candidates);
-    const reservationNano = rescuePriceNano(view.book, { ...asked, inputTokens, outputTokens: line.outputTokens }, nowMs);
+    const held =
+      line.limit === null
+        ? { ...asked, maxCostNano: null, outputTokens: Math.max(line.outputTokens, longOutput(kind.outputs)) }
+        : { ...asked, outputTokens: line.outputTokens };
+    const reservationNano = rescuePriceNano(view.book, { ...held, inputTokens }, nowMs);
     if (reservationNano === null) return { ...nothing, unpriced: true };
     if (mend === null || rescue === null) return { ...nothing, cost: own, reservationNano };
     const { expectedNano } = mendedCost(own.expected, rescue.expected, mend.waste, inTime);

@@ -3,6 +3,7 @@ import { judgeChain, type Level } from "./chain.ts";
 import { mendedCost } from "./mended-cost.ts";
 import type { Option } from "./options.ts";
 import { demandOf, type Piece } from "./promise.ts";
+import { roomsBehind } from "./quota-rooms.ts";
 import { type LineRefusal, lineQuoter, NO_MONEY, type QuotedLine, type QuoteKind, type QuoteLine, type Spread } from "./quote-line.ts";
 import type { LaneView, PlanJob, Snapshot } from "./snapshot.ts";
 
@@ -201,7 +202,10 @@ function lastOn(group: QuoteGroup, lane: LaneId, at: { snapshot: Snapshot; nowMs
   const { snapshot, nowMs } = at;
   const before = tokensOf(group.lines) - last.inputTokens - last.outputTokens;
   const busy = busyWith(snapshot, lines, before, openLines(group));
-  const job: PlanJob = { ...group.kind.job, inputTokens: last.inputTokens, outputTokens: last.outputTokens, cached: false };
+  const mine = group.lines.reduce((sum, line) => (line.cached ? sum : sum + line.inputTokens), 0) - last.inputTokens;
+  const aheadTokens = mine * Math.min(1, lines / Math.max(1, openLines(group)));
+  const alone: PlanJob = { ...group.kind.job, inputTokens: last.inputTokens, outputTokens: last.outputTokens, cached: false };
+  const job = { ...alone, rooms: roomsBehind(snapshot.quotas, alone, aheadTokens, nowMs) };
   const open = (view: LaneView): LaneView => ({ ...view, available: true, awayModels: [] });
   const free = opened ? { ...job, allow: null, deny: null, maxCostNano: null } : job;
   const levels = judgeChain(free, opened ? { ...busy, lanes: busy.lanes.map(open) } : busy, nowMs);

@@ -36,12 +36,17 @@ export interface HeldJob {
 
 /**
  * What budgets hold for a job from its acceptance on, in nano-USD: its rescue price. `null` where it, or a model that may stand in for it, has no price.
- * Somebody waits on the line of an `interactive` one.
+ * Somebody waits on the line of an `interactive` one. A bound on the price bounds what is planned, and so only what is held for answers that cannot be longer than planned.
  */
 export function holdNano(
   book: PriceBook,
   job: HeldJob,
-  of: { readonly lanes: readonly LaneId[]; readonly interactive: boolean },
+  of: {
+    readonly lanes: readonly LaneId[];
+    readonly interactive: boolean;
+    /** What is held for its output (tokens) where the request sets no limit; absent where it does, and its estimate is that limit. */
+    readonly outputTokens?: number | undefined;
+  },
   nowMs: number,
 ): bigint | null {
   const asked = { candidates: resolveModel(book, job.model)?.candidates ?? [{ provider: job.provider as ModelRef["provider"], model: job.model }] };
@@ -52,10 +57,10 @@ export function holdNano(
       ...of,
       models: [asked, ...others],
       inputTokens: job.inputTokensEst,
-      outputTokens: job.outputTokensEst,
+      outputTokens: Math.max(job.outputTokensEst, of.outputTokens ?? 0),
       allow: job.lanesAllow,
       deny: job.lanesDeny,
-      maxCostNano: job.maxCostNano,
+      maxCostNano: of.outputTokens === undefined ? job.maxCostNano : null,
     },
     nowMs,
   );

@@ -3,6 +3,7 @@ import type { FaultCode } from "@slowboat/kernel";
 import type { ModelRef, PriceBook } from "@slowboat/pricing";
 import type { PoolView } from "./latency.ts";
 import type { Policy } from "./policy.ts";
+import type { KnownRoom } from "./quota-turns.ts";
 import type { Turnaround } from "./turnaround.ts";
 
 /** How an earlier attempt of the job ended on a lane. */
@@ -122,6 +123,8 @@ export interface Snapshot {
   readonly scale: number;
   /** Lines that would share a provider batch with this job, itself counted; they would be rescued together. */
   readonly batchLines: number;
+  /** Enqueued-token quotas whose limit is known, for work that is not accepted yet: what is accepted has its own `rooms`. */
+  readonly quotas?: readonly KnownRoom[];
   /** What batches have taken lately, by lane; a lane that is absent is planned with the prior. */
   readonly turnaround?: ReadonlyMap<LaneId, Turnaround>;
   /** The policy's values; the house's own where absent. */

@@ -42,8 +42,8 @@ export interface BudgetEntry {
   readonly budgetId: string;
   readonly period: string;
   readonly seq: bigint;
-  /** `reserve`: held for what was accepted · `move`: from a batch to its line · `settle`: paid · `release`: given back. */
-  readonly kind: "reserve" | "move" | "settle" | "release";
+  /** `reserve`: held for what was accepted · `move`: from a batch to its line · `extend`: for another attempt · `settle`: paid · `release`: given back. */
+  readonly kind: "reserve" | "move" | "extend" | "settle" | "release";
   readonly subjectId: string;
   readonly attemptId: string | null;
   readonly heldNano: bigint;
@@ -117,6 +117,35 @@ export function holdAll(chains: ReadonlyMap<string, BudgetChain>, asks: readonly
     for (const chain of mine) chain.add({ kind: "reserve", subjectId, heldNano: amountNano ?? 0n });
     return null;
   });
+}
+
+/** What another attempt of a job needs of one budget. */
+export interface ExtendAsk {
+  readonly subjectId: string;
+  readonly heldNano: bigint;
+  /** What one attempt may come to: what was held for the first. */
+  readonly attemptNano: bigint;
+  /** Attempts that may still be charged, the new one left out. */
+  readonly mayBeCharged: number;
+}
+
+/**
+ * Holds for another attempt of one job in every budget that holds for it, or in none: after it, each attempt that may be charged and the new one have as much as was
+ * held for the first. Returns the budget without room, or `null`. Where enough is held already nothing is added.
+ */
+export function extendAll(
+  asks: readonly { readonly chain: BudgetChain; readonly ask: ExtendAsk }[],
+): Pick<HoldRefusal, "budgetId" | "leftNano"> | null {
+  const short = asks.flatMap(({ chain, ask }) => {
+    const more = ask.attemptNano * BigInt(ask.mayBeCharged + 1) - ask.heldNano;
+    return more > 0n ? [{ chain, subjectId: ask.subjectId, more }] : [];
+  });
+  for (const { chain, more } of short) {
+    const leftNano = leftOf(chain.view, chain.top());
+    if (chain.view.hard && more > leftNano) return { budgetId: chain.view.id, leftNano };
+  }
+  for (const { chain, subjectId, more } of short) chain.add({ kind: "extend", subjectId, heldNano: more });
+  return null;
 }
 
 /** What became of something that is held for. */

@@ -24,6 +24,8 @@ export {
   type BudgetTop,
   type BudgetView,
   budgetChain,
+  type ExtendAsk,
+  extendAll,
   type HoldAsk,
   type HoldFacts,
   type HoldRefusal,

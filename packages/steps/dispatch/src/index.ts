@@ -20,5 +20,5 @@ export { createQuotas, type EnqueuedSettings, type Quotas } from "./quota/quotas
 export { runBatchDispatch } from "./run-batch.ts";
 export { runCallDispatch, runPoolDispatch } from "./run-call.ts";
 export { createShadow, type Shadow } from "./shadow.ts";
-export { readSnapshot } from "./snapshot.ts";
+export { openSight } from "./sight.ts";
 export { tenantWeights } from "./weights.ts";

@@ -1,6 +1,7 @@
 import type { LaneId } from "@slowboat/contract";
 import { createLessons, type Lessons } from "./lessons.ts";
 import { createSlowBatchWatch, type SlowBatchWatch } from "./slow-batch-watch.ts";
+import { createStandings, type Standings } from "./standings.ts";
 
 /** What this machine takes for its own part: measured, since a loaded machine makes every rescue slower than any table says. */
 export interface Meter {
@@ -18,6 +19,8 @@ export interface Meter {
   noteDecision(tookMs: number): void;
   /** What provider batches have taken lately. */
   readonly lessons: Lessons;
+  /** How lanes stand, for processes that do not plan. */
+  readonly standings: Standings;
   /** Which batches that are out are asked next whether they had better be sent again. */
   readonly slowBatches: SlowBatchWatch;
 }
@@ -43,6 +46,7 @@ export function createMeter(options: { readonly keepLessons: boolean } = { keepL
     noteClaim: () => undefined,
     noteDecision: () => undefined,
     lessons: createLessons({ keep: options.keepLessons }),
+    standings: createStandings({ keep: options.keepLessons }),
     slowBatches: createSlowBatchWatch(),
   };
 }

@@ -1,5 +1,5 @@
 import { type Decision, type Endpoint, type EventType, eventPayload, laneClass, laneProvider } from "@slowboat/contract";
-import { newId } from "@slowboat/kernel";
+import { type FaultCode, newId } from "@slowboat/kernel";
 import {
   callsPerSecond,
   candidatesOf,
@@ -28,6 +28,7 @@ import {
   type TriedAttempt,
 } from "@slowboat/store";
 import { type Delayed, type DelayReason, deferDelayed, delayedAs, noteRefusals } from "./decisions/delays.ts";
+import { fitBudgets } from "./fit-budgets.ts";
 import { type Bell, type Placement, place, poolDueAtMs } from "./place.ts";
 import { isGivenUp, isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
@@ -57,7 +58,11 @@ const GIVEN_UP: Extract<Verdict, { kind: "refuse" }> = {
   earliestFeasibleAtMs: null,
 };
 
-type Refused = { readonly job: DueJob; readonly verdict: Extract<Verdict, { kind: "refuse" }>; readonly looked?: DelayReason["looked"] };
+type Refused = {
+  readonly job: DueJob;
+  readonly verdict: { readonly code: FaultCode; readonly message: string };
+  readonly looked?: DelayReason["looked"];
+};
 
 /**
  * Plans everything that is due: one transaction a claim, in which the jobs' locks are held, the decisions taken and written down. Bells ring after
@@ -97,6 +102,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   deps.meter.noteClaim(performance.now() - askedMs);
   if (due.length === 0) return { seen: 0, more: false, bells: [], failedBatches: [], settle: false };
   const { snapshot, pool } = await readSnapshot(deps, tx, nowMs);
+  await deps.meter.standings.keep(tx, { snapshot, lanes: deps.lanes }, deps.time.clock.real());
   const waiting = due.filter((job) => job.state === "placed");
   const rescued = waiting.length === 0 ? { hedges: [], free: [] } : await rescueDue(tx, deps, snapshot, waiting, nowMs);
   const fresh = [...due.filter((job) => job.state === "accepted"), ...rescued.free];
@@ -116,16 +122,18 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const calls = planCalls(deps, [...ready.filter((one) => !isBatch(one)), ...rescued.hedges], nowMs);
   const fitting = await board.fit(ready.filter(isBatch));
   const batches = await planBatches(tx, deps, fitting.ready, nowMs);
-  const placing = promisedFirst([...calls.ready, ...batches.ready]);
+  const funded = await fitBudgets(tx, deps, [...calls.ready, ...batches.ready], nowMs);
+  const placing = promisedFirst(funded.ready);
   const { bells, dispatchOf } = await place(tx, deps, placing);
   await closeAsks(tx, asks, placing, nowMs);
   const primed = await holdPrimed(tx, batches.held, dispatchOf, nowMs);
   const decisionOf = new Map(placements.map(({ job, decision }) => [job.id, decision]));
   await deferDelayed(
     tx,
-    fresh,
+    due,
     [
       ...deferred,
+      ...funded.delayed,
       ...delayedAs(held, decisionOf, "hold", () => "waits for more lines to share its batch"),
       ...delayedAs(fitting.held, decisionOf, "quota", () => "waits for room in its account's queue"),
       ...delayedAs(calls.later, decisionOf, "pace", () => "goes a little later, since each cache key takes so many calls at a time"),
@@ -134,17 +142,18 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
     nowMs,
   );
   await deps.shadow?.write(tx, nowMs);
-  const failedBatches = await refuse(tx, deps, refused, nowMs);
+  const failedBatches = await refuse(tx, deps, [...refused, ...funded.refused], nowMs);
   const lanes: Record<string, number> = {};
-  for (const { decision } of [...calls.ready, ...batches.ready]) lanes[decision.lane] = (lanes[decision.lane] ?? 0) + 1;
+  for (const { decision } of funded.ready) lanes[decision.lane] = (lanes[decision.lane] ?? 0) + 1;
   deps.logger.info(
     {
       due: due.length,
       lanes,
       held: held.length,
       noRoom: fitting.held.length,
+      unfunded: funded.delayed.length,
       following: deferred.length,
-      refused: refused.length,
+      refused: refused.length + funded.refused.length,
       hedged: rescued.hedges.length,
       paced: calls.later.length,
       primed: primed.length,

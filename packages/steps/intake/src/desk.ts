@@ -8,6 +8,7 @@ import {
   type IdempotencyClaim,
   insertJobs,
   type NewJob,
+  type Reservation,
   reserveBudgets,
   type Sql,
   type Store,
@@ -19,7 +20,7 @@ export interface Arrival {
   readonly job: NewJob;
   readonly claim: Pick<IdempotencyClaim, "route" | "key" | "fingerprint"> | null;
   /** What the budgets of its tenant must hold for it, `null` where that has no price; absent where no budget counts it. */
-  readonly hold?: { readonly amountNano: bigint | null } | undefined;
+  readonly hold?: Pick<Reservation, "amountNano" | "note"> | undefined;
   /** The class that it asks for, where that is more than best effort. */
   readonly promise?: PromiseAsk | null;
 }
@@ -187,7 +188,7 @@ async function commitWithin(tx: Sql, clock: Clock, arrivals: readonly Arrival[])
 /** Holds what budgets must hold for these arrivals; returns the refusals by job. */
 async function reserve(tx: Sql, arrivals: readonly Arrival[], clock: Clock): Promise<Map<string, Fault>> {
   const rows = arrivals.flatMap(({ job, hold }) =>
-    hold === undefined ? [] : [{ subjectId: job.id, tenantId: job.tenantId, keyId: job.keyId, amountNano: hold.amountNano }],
+    hold === undefined ? [] : [{ subjectId: job.id, tenantId: job.tenantId, keyId: job.keyId, ...hold }],
   );
   if (rows.length === 0) return new Map();
   const outcomes = await reserveBudgets(tx, rows, { nowMs: clock.job(), realMs: clock.real() });

@@ -72,7 +72,7 @@ function schemaField(value: Members): string | null {
 }
 
 /** The most tokens that a request lets its answer be; `null` where it does not say. */
-export const outputBound = (value: Members): number | null => {
+const outputBound = (value: Members): number | null => {
   for (const name of ["max_completion_tokens", "max_output_tokens", "max_tokens"]) {
     const bound = value[name];
     if (typeof bound === "number") return bound;

@@ -16,6 +16,7 @@ export { holdOf } from "./hold.ts";
 export { type Caller, createKey, createTenant, keyVerifier, readName, revokeKey, type ShownKey } from "./keys.ts";
 export { type MessageRequest, messageRequest } from "./message-request.ts";
 export { type ChosenModel, chooseModel, unknownModel } from "./models.ts";
+export { choicesOf, heldNote, outputHeld, outputLimit, rememberLongOutputs } from "./output-held.ts";
 export { checkFallbacks, takeOwn } from "./own-members.ts";
 export { type PopulateDeps, populateBatch, sweepIntake } from "./populate.ts";
 export { createQuote, QUOTE_REQUESTS_MAX, type QuoteDeps, type Quoted, type QuotedRequest } from "./quote/create-quote.ts";
@@ -34,4 +35,6 @@ export {
   readCacheWish,
   readCallback,
   readMaxCost,
+  refuseHopeless,
+  restsOnBatches,
 } from "./submit.ts";

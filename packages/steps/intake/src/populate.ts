@@ -28,9 +28,11 @@ import {
 import { keepPromises, withPromises } from "./admission/promise.ts";
 import { type CheckedInput, type CheckedLine, checkInput, metadataOf } from "./batch-input.ts";
 import { type InputError, inputError } from "./batch-line.ts";
+import { heldOutput } from "./hold.ts";
+import { heldLinesNote, type LongOutputs, readLongOutputs } from "./output-held.ts";
 import { takeOwn } from "./own-members.ts";
 import { askOf } from "./request.ts";
-import { type House, promiseAsk, readMaxCost, refuseHopeless } from "./submit.ts";
+import { type HopeTerms, type House, promiseAsk, readMaxCost, refuseHopeless } from "./submit.ts";
 
 /** What populating stands on. */
 export interface PopulateDeps {
@@ -63,7 +65,9 @@ export async function populateBatch(deps: PopulateDeps, batchId: string, signal:
   const kept = keepLease(() => holdPopulate(store.sql, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }), signal);
   try {
     const house = { book: deps.book, lanes: deps.house.lanes, routes: await deps.routes.load(batch.tenantId), rng: deps.rng };
-    const judged = judgeHopes(deps, batch, await checkInput(blob, house, batch, kept.signal));
+    const checked = await checkInput(blob, house, batch, kept.signal);
+    const { turnaround } = await deps.sight();
+    const judged = judgeHopes({ ...deps, turnaround }, batch, checked);
     const input = await promiseBatch(deps, batch, judged);
     if ("errors" in input) await fail(deps, batch, input.errors);
     else await insertAll(deps, batch, input, kept.signal);
@@ -84,7 +88,7 @@ const lanesOf = (batch: PopulatingBatch, line: CheckedLine): string[] | null =>
  * A batch whose lanes cannot make its deadline fails as a whole, judged from when it was accepted by one line of each kind. What a line
  * brings on itself, by a deadline of its own or by costing more than the batch's bound a line, ends that line alone.
  */
-function judgeHopes(deps: PopulateDeps, batch: PopulatingBatch, input: CheckedInput): CheckedInput {
+function judgeHopes(deps: PopulateDeps & Pick<HopeTerms, "turnaround">, batch: PopulatingBatch, input: CheckedInput): CheckedInput {
   if ("errors" in input) return input;
   const maxCostNano = maxCostOf(batch);
   const seen = new Set<string>();
@@ -177,19 +181,26 @@ async function insertAll(
 ): Promise<void> {
   const { store, clock, queue } = deps;
   const lease = { batchId: batch.id, leaseGen: batch.leaseGen };
-  const refused = batch.budgeted ? await holdBatch(deps, batch, input.lines) : null;
+  // By what was known when the batch was accepted, so that a second run finds the same.
+  const outputs = batch.budgeted ? await readLongOutputs(store.sql, { tenantId: batch.tenantId, untilMs: batch.createdAtMs }) : new Map();
+  const refused = batch.budgeted ? await holdBatch(deps, batch, input.lines, outputs) : null;
   if (refused === "gone") return;
   if (refused !== null) return await fail(deps, batch, [inputError(refused, null)]);
   for (const group of groups(input.lines)) {
     signal.throwIfAborted();
     const nowMs = clock.job();
     const rows: NewJob[] = [];
-    for (const line of group) rows.push({ ...jobOf(batch, line, nowMs, deps.rng), ...(await ownBody(deps.blob, batch, line)) });
+    const parts: { jobId: string; amountNano: bigint }[] = [];
+    for (const line of group) {
+      const row = { ...jobOf(batch, line, nowMs, deps.rng), ...(await ownBody(deps.blob, batch, line)) };
+      rows.push(row);
+      if (batch.budgeted && row.state === "accepted") parts.push({ jobId: row.id, amountNano: lineHold(deps, batch, { row, line }, outputs) ?? 0n });
+    }
     const mine = await store.begin(async (tx) => {
       if (!(await holdPopulate(tx, { ...lease, realMs: clock.real(), leaseMs: LEASE_MS }))) return false;
       const fresh = await insertJobs(tx, rows);
       // A group is in as a whole or not at all; one that was in before has its part already.
-      if (batch.budgeted && fresh > 0) await moveHolds(tx, { batchId: batch.id, lines: linesOf(deps, batch, rows) }, at(clock));
+      if (batch.budgeted && fresh > 0) await moveHolds(tx, { batchId: batch.id, lines: parts }, at(clock));
       return true;
     });
     if (!mine) return;
@@ -205,26 +216,37 @@ async function insertAll(
 const at = (clock: Clock): { readonly nowMs: number; readonly realMs: number } => ({ nowMs: clock.job(), realMs: clock.real() });
 
 /** What a line needs held: its rescue price at the prices of the instant at which its batch was accepted, so that a second run finds the same. */
-const lineHold = (deps: PopulateDeps, batch: PopulatingBatch, line: Parameters<typeof holdNano>[1]): bigint | null =>
-  holdNano(deps.book, line, { lanes: deps.house.lanes, interactive: false }, batch.createdAtMs);
-
-const linesOf = (deps: PopulateDeps, batch: PopulatingBatch, rows: readonly NewJob[]): { jobId: string; amountNano: bigint }[] =>
-  rows.flatMap((row) => (row.state === "accepted" ? [{ jobId: row.id, amountNano: lineHold(deps, batch, row) ?? 0n }] : []));
+const lineHold = (
+  deps: PopulateDeps,
+  batch: PopulatingBatch,
+  { row, line }: { readonly row: Parameters<typeof holdNano>[1]; readonly line: CheckedLine },
+  outputs: LongOutputs,
+): bigint | null => {
+  const outputTokens = line.judged === null ? undefined : heldOutput(line.judged, outputs);
+  return holdNano(deps.book, row, { lanes: deps.house.lanes, interactive: false, outputTokens }, batch.createdAtMs);
+};
 
 /**
  * Holds for a whole batch before its first line is in: all of it fits, or the batch fails. Its lines take their parts with them. Returns the refusal,
  * `gone` where the batch was cancelled or is in other hands, or `null`.
  */
-async function holdBatch(deps: PopulateDeps, batch: PopulatingBatch, lines: readonly CheckedLine[]): Promise<Fault | "gone" | null> {
+async function holdBatch(
+  deps: PopulateDeps,
+  batch: PopulatingBatch,
+  lines: readonly CheckedLine[],
+  outputs: LongOutputs,
+): Promise<Fault | "gone" | null> {
   const { store, clock } = deps;
   let amountNano: bigint | null = 0n;
+  let unlimited = 0;
   for (const line of lines) {
     if (line.error !== null || amountNano === null) continue;
-    const hold = lineHold(deps, batch, jobOf(batch, line, batch.createdAtMs, deps.rng));
+    const hold = lineHold(deps, batch, { row: jobOf(batch, line, batch.createdAtMs, deps.rng), line }, outputs);
     amountNano = hold === null ? null : amountNano + hold;
+    if (line.judged?.outputLimit === null) unlimited++;
   }
   const { id: subjectId, tenantId, keyId, leaseGen } = batch;
-  const hold = { subjectId, tenantId, keyId, amountNano };
+  const hold = { subjectId, tenantId, keyId, amountNano, ...(unlimited === 0 ? {} : { note: heldLinesNote(unlimited) }) };
   return await store.begin(async (tx) => {
     if (!(await holdPopulate(tx, { batchId: subjectId, leaseGen, realMs: clock.real(), leaseMs: LEASE_MS }))) return "gone";
     const [refused] = await reserveBudgets(tx, [hold], at(clock));

@@ -4,9 +4,9 @@ import { estimateTokens } from "@slowboat/plan";
 import { type PriceBook, resolveModel } from "@slowboat/pricing";
 import { mayReuse, promptPrefix, type Question, questionOf, type ReuseWish, reuseKey, writeLevels } from "@slowboat/reuse";
 import type { NewAsk } from "@slowboat/store";
-import { outputBound } from "./eligible.ts";
 import { type FallbackWish, judgeFallbacks } from "./fallbacks.ts";
 import { type ChosenModel, chooseModel } from "./models.ts";
+import { choicesOf, outputLimit } from "./output-held.ts";
 import { type RouteTerms, routeRequest } from "./routed.ts";
 
 /** A request as intake reads it: parsed to look at, raw to pass on. */
@@ -25,6 +25,8 @@ export interface JudgedRequest {
   readonly outputTokens: number;
   /** The request's own bound on its answer in tokens; `null` for none. */
   readonly outputLimit: number | null;
+  /** How many answers it asks for at once. */
+  readonly choices: number;
   readonly reuseKey: Uint8Array | null;
   /** Its question, where an answer to one that means the same will do. */
   readonly question: Question | null;
@@ -91,8 +93,10 @@ export function judgeRequest(
     if (!isTextList(labels)) throw fault("invalid-request", { param: "body.labels", message: "'labels' must be a list of texts." });
   }
   if (value["stream"] === true) throw fault("invalid-request", { param: "body.stream", message: "A job is not streamed; leave 'stream' out." });
-  const limit = outputBound(value);
-  const { inputTokens, outputTokens } = estimateTokens(endpoint, bytes, limit);
+  const limit = outputLimit(endpoint, value);
+  const choices = choicesOf(endpoint, value);
+  const { inputTokens, outputTokens: estimated } = estimateTokens(endpoint, bytes, limit);
+  const outputTokens = limit === null ? estimated * choices : estimated;
   // Taken here, where the body is parsed anyway: a prompt of 6,000 tokens costs some 70 µs, and the planner never reads a body.
   const prefix = bytes < SHORT_BYTES ? null : writeLevels(promptPrefix({ tenantId: who.tenantId, endpoint, value }));
   const reusable = mayReuse(endpoint, value, who.cache.mode);
@@ -103,6 +107,7 @@ export function judgeRequest(
     outputTokens,
     // Where a bound is given the estimate is that bound; vectors and classes have no tokens at all.
     outputLimit: limit === null && outputTokens > 0 ? null : outputTokens,
+    choices,
     prefix,
     fallbacks: withFirst(
       first,

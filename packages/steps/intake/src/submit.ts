@@ -1,5 +1,5 @@
 import type { Endpoint, JobRequest, LaneId, ModelRule } from "@slowboat/contract";
-import { expandLanes, readNames, storedModelRule, storedNames } from "@slowboat/contract";
+import { expandLanes, laneClass, readNames, storedModelRule, storedNames } from "@slowboat/contract";
 import { fault, memberSpans, newId, parseUsd, type Rng } from "@slowboat/kernel";
 import { type AdmissionClass, admit, chainOf, type LaneView, type PlanJob, type PoolView, type PromiseAsk, type Snapshot } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
@@ -218,7 +218,11 @@ export interface Hope extends Pick<NewJob, "deadlineAtMs" | "lanesAllow" | "lane
 }
 
 /** What admission is judged by. */
-export type HopeTerms = Pick<IntakeTerms, "book" | "clock"> & { readonly house: Pick<House, "lanes" | "emulated"> };
+export type HopeTerms = Pick<IntakeTerms, "book" | "clock"> & {
+  readonly house: Pick<House, "lanes" | "emulated">;
+  /** What batches take now, as the planner has learned it; absent for what is published. */
+  readonly turnaround?: Snapshot["turnaround"];
+};
 
 /** A request, or a batch's typical line, as the planner sees it before anything was tried. */
 function hopeJob(book: PriceBook, hope: Hope): PlanJob {
@@ -251,26 +255,36 @@ export function promiseAsk(book: PriceBook, hope: Hope, wish: string | null | un
 
 /** Throws when no allowed lane could run this in time and within its price bound, with the earliest time that could be met. */
 export function refuseHopeless(terms: HopeTerms, hope: Hope, nowMs: number): void {
-  const verdict = admit(
-    hopeJob(terms.book, hope),
-    {
-      book: terms.book,
-      lanes: terms.house.lanes.map((id) => laneAtRest(id, terms.house.emulated)),
-      pool: POOL_AT_REST,
-      tickMs: TICK_MS,
-      scale: terms.clock.scale,
-      batchLines: hope.lines,
-    },
-    nowMs,
-  );
+  const verdict = admit(hopeJob(terms.book, hope), atRest(terms, hope, terms.house.lanes), nowMs);
   if (verdict.kind !== "refuse") return;
   const earliest = verdict.earliestFeasibleAtMs;
+  // In an incident batches are known to promise nothing at all, and an hour later they do again: what is usually possible is taken, as best it can be done.
+  if (terms.turnaround !== undefined && earliest === null) {
+    refuseHopeless({ ...terms, turnaround: undefined }, hope, nowMs);
+    return;
+  }
   throw fault(verdict.code, {
     message: verdict.message,
     ...(verdict.code === "deadline-infeasible" ? { param: "deadline" } : {}),
     ...(earliest === null ? {} : { extra: { earliest_feasible_deadline: new Date(earliest).toISOString() } }),
   });
 }
+
+/** Whether nothing but batches could do it: then what they take now decides whether it can be done at all. */
+export function restsOnBatches(terms: HopeTerms, hope: Hope, nowMs: number): boolean {
+  const others = terms.house.lanes.filter((id) => laneClass(id) !== "batch");
+  return others.length < terms.house.lanes.length && admit(hopeJob(terms.book, hope), atRest(terms, hope, others), nowMs).kind === "refuse";
+}
+
+const atRest = (terms: HopeTerms, hope: Hope, lanes: readonly LaneId[]): Snapshot => ({
+  book: terms.book,
+  lanes: lanes.map((id) => laneAtRest(id, terms.house.emulated)),
+  pool: POOL_AT_REST,
+  tickMs: TICK_MS,
+  scale: terms.clock.scale,
+  batchLines: hope.lines,
+  ...(terms.turnaround === undefined ? {} : { turnaround: terms.turnaround }),
+});
 
 /** Admission asks what is possible at all; how full the lanes are is the planner's business a moment later. */
 const laneAtRest = (id: LaneId, emulated: boolean): LaneView => ({

@@ -1,6 +1,6 @@
 import { assert, fault } from "@slowboat/kernel";
 import { admit, holdNano, type Verdict, withInputs } from "@slowboat/plan";
-import type { NewJob } from "@slowboat/store";
+import type { NewJob, Reservation } from "@slowboat/store";
 import { reuseTaken } from "../semantic-reuse.ts";
 import { type CallHouse, type Course, laneOf } from "./house.ts";
 import { type Hit, type Kept, keptAnswer } from "./kept-answer.ts";
@@ -33,10 +33,16 @@ export async function openCall(house: CallHouse, request: InteractiveRequest): P
   const decision = markedDecision(house, request, verdict.decision, job.inputTokensEst);
   const lane = laneOf(house, decision.lane);
   const attempt = attemptOf(job, decision, 1, { account: lane.account, emulated: lane.emulated, sourceAttemptId: null }, nowMs, rng);
-  const hold = request.budgeted ? { amountNano: holdNano(house.book, job, { lanes: [...house.lanes.keys()], interactive: true }, nowMs) } : undefined;
+  const hold = request.budgeted ? holdFor(house, request, job) : undefined;
   await house.write({ kind: "open", job: { ...job, lane: lane.id, attemptId: attempt.id }, attempt, hold });
   logAsked(house, kept, job.id, false);
   return { course: { request, job, tried: [], attempt, decision } };
+}
+
+/** What budgets must hold for a call. */
+function holdFor(house: CallHouse, { heldOutput }: InteractiveRequest, job: NewJob): Pick<Reservation, "amountNano" | "note"> {
+  const of = { lanes: [...house.lanes.keys()], interactive: true, outputTokens: heldOutput?.tokens };
+  return { amountNano: holdNano(house.book, job, of, job.acceptedAtMs), note: heldOutput?.note };
 }
 
 async function* told(events: readonly string[]): AsyncGenerator<string, void, undefined> {

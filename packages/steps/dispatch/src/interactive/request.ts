@@ -11,6 +11,8 @@ export interface InteractiveRequest {
   readonly allowUnpriced: boolean;
   /** True where a budget counts it: the call is opened only where its rescue price fits. */
   readonly budgeted: boolean;
+  /** What is held for its output (tokens) where it sets no limit, and how a refused caller is told of it; absent where it does, or no budget counts it. */
+  readonly heldOutput?: { readonly tokens: number; readonly note: string } | undefined;
   readonly surface: Surface;
   readonly endpoint: Endpoint;
   /** What the name in the body stands for. */

@@ -10,6 +10,7 @@ import {
   type NewJob,
   type PlacedJob,
   placeJobs,
+  type Reservation,
   reserveBudgets,
   type SavedAnswer,
   type Sql,
@@ -25,7 +26,12 @@ import {
  * - `fail`: the attempt ended without an answer that the caller could have, and the job with it
  */
 export type Write =
-  | { readonly kind: "open"; readonly job: NewJob; readonly attempt: NewAttempt; readonly hold?: { readonly amountNano: bigint | null } | undefined }
+  | {
+      readonly kind: "open";
+      readonly job: NewJob;
+      readonly attempt: NewAttempt;
+      readonly hold?: Pick<Reservation, "amountNano" | "note"> | undefined;
+    }
   | { readonly kind: "again"; readonly ended: EndedAttempt; readonly attempt: NewAttempt; readonly placed: PlacedJob }
   | { readonly kind: "answer"; readonly answer: SavedAnswer }
   | { readonly kind: "fail"; readonly ended: EndedAttempt; readonly job: EndedJob };
@@ -83,7 +89,13 @@ function grouped<T>(run: (items: readonly T[]) => Promise<readonly Outcome[]>): 
 /** Opens the calls that fit into their budgets. */
 async function holding(tx: Sql, writes: readonly Of<"open">[], clock: Clock): Promise<Outcome[]> {
   const at = { nowMs: clock.job(), realMs: clock.real() };
-  const rows = writes.map(({ job, hold }) => ({ subjectId: job.id, tenantId: job.tenantId, keyId: job.keyId, amountNano: hold?.amountNano ?? null }));
+  const rows = writes.map(({ job, hold }) => ({
+    subjectId: job.id,
+    tenantId: job.tenantId,
+    keyId: job.keyId,
+    amountNano: hold?.amountNano ?? null,
+    note: hold?.note,
+  }));
   const refused = await reserveBudgets(tx, rows, at);
   await writeCalls(tx, { opened: writes.filter((_, index) => refused[index] === null), answered: [] }, at);
   return refused.map((error) => (error === null ? null : { error }));

@@ -9,6 +9,8 @@ export type EnqueuedSettings = Readonly<Record<string, Readonly<Record<string, n
 export interface Quotas {
   /** The configured limit; `null` where none is set. */
   configured(lane: string, model: string): number | null;
+  /** The models that a limit of the lane is configured for, `*` among them. */
+  models(lane: string): readonly string[];
   /** The room that the last look found for work that waits, by `quotaKey`. */
   readonly seenRoom: Map<string, number>;
   /** What waits for each quota, by `quotaKey`. */
@@ -18,6 +20,7 @@ export interface Quotas {
 /** One process's quotas. */
 export const createQuotas = (settings: EnqueuedSettings = {}): Quotas => ({
   configured: (lane, model) => settings[lane]?.[model] ?? settings[lane]?.["*"] ?? null,
+  models: (lane) => Object.keys(settings[lane] ?? {}),
   seenRoom: new Map(),
   waiting: createWaitingLines(),
 });
