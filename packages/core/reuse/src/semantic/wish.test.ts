@@ -3,7 +3,7 @@ import { languageOf } from "./language.ts";
 import { realisedError } from "./realised-error.ts";
 import { readReuseWish, storedSemantic, storedWish, usualWish, wishOf, writeWish } from "./wish.ts";
 
-const SETTINGS = { on: true, maxError: 0.05, ttlMs: 3_600_000 };
+const SETTINGS = { on: true, maxError: 0.05, ttlMs: 3_600_000, judge: null };
 
 test("a header's terms are read, and what is left out is the tenant's own", () => {
   expect(readReuseWish("semantic; max-error=0.02; ttl=1d")).toEqual({ mode: "exact", semantic: { maxError: 0.02, ttlMs: 86_400_000, asked: true } });
