@@ -149,7 +149,7 @@ export async function openRoutedWorld(world: World, seed: number): Promise<Route
     send: async (alias, questions, of = who) => {
       routes = openRouteDesk(store.sql, () => clock.real());
       const book_ = await routes.load(of.tenantId);
-      const caller = { ...of, allowUnpriced: false, budgeted: false, fallbacks: null, semanticCache: null } as unknown as Caller;
+      const caller = { ...of, allowUnpriced: false, budgeted: false, fallbacks: null, semanticCache: null, models: null } as unknown as Caller;
       const terms = { book, clock, rng, house: { lanes: LANES, emulated: true, callbackAllow: [] } } as never;
       const jobs = questions.map((content) => {
         const envelope = { body: { model: `auto:${alias}`, messages: [{ role: "user", content }] }, metadata: { job_key: "test" } };
