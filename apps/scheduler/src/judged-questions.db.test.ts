@@ -149,10 +149,11 @@ async function inDoubt(hours = 24): Promise<{ again: string; errand: string }> {
   const again = job(AGAIN, hours);
   await insertJobs(database.store.sql, [again]);
   await asks.decide(signal);
-  const [errand] = await database.store.sql<{ id: string; body: string; model: string }[]>`
-    select j.id, j.body, j.model from errand e join job j on j.id = e.job_id where e.subject_id = ${again.id}`;
+  const [errand] = await database.store.sql<{ id: string; body: string; model: string; dueAtMs: number }[]>`
+    select j.id, j.body, j.model, j.deadline_at_ms as "dueAtMs" from errand e join job j on j.id = e.job_id where e.subject_id = ${again.id}`;
 
   expect(errand?.model).toBe(JUDGE);
+  expect(errand?.dueAtMs).toBe(clock.job() + (hours * HOUR) / 2);
   expect([FIRST, AGAIN].map((question) => errand?.body.includes(question))).toEqual([true, true]);
   await plan();
   expect(await askRow(again.id)).toMatchObject({ kind: "judging" });

@@ -71,8 +71,8 @@ function schemaField(value: Members): string | null {
   return typeIn("output_config", "format") === "json_schema" ? "output_config.format" : null;
 }
 
-/** The most tokens that a request lets its answer be; `null` where it does not say. */
-const outputBound = (value: Members): number | null => {
+/** The most tokens that a request lets one answer be; `null` where it does not say. */
+export const outputBound = (value: Members): number | null => {
   for (const name of ["max_completion_tokens", "max_output_tokens", "max_tokens"]) {
     const bound = value[name];
     if (typeof bound === "number") return bound;

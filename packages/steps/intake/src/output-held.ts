@@ -1,6 +1,7 @@
 import type { Endpoint } from "@slowboat/contract";
 import { learnOutputs, longOutput, PUBLISHED_OUTPUTS } from "@slowboat/plan";
 import { readOutputTokens, type Sql } from "@slowboat/store";
+import { outputBound } from "./eligible.ts";
 
 /** The tenant's own answers that lengths are learned from. */
 const ANSWERS = 2_000;
@@ -47,11 +48,8 @@ export function outputHeld(models: readonly string[], choices: number, outputs: 
 
 /** The caller's bound on all tokens of the answer; `null` where the request sets none. */
 export function outputLimit(endpoint: Endpoint, value: Readonly<Record<string, unknown>>): number | null {
-  for (const name of ["max_completion_tokens", "max_output_tokens", "max_tokens"]) {
-    const bound = value[name];
-    if (typeof bound === "number") return bound * choicesOf(endpoint, value);
-  }
-  return null;
+  const bound = outputBound(value);
+  return bound === null ? null : bound * choicesOf(endpoint, value);
 }
 
 /** How many answers a request asks for at once: each has the whole limit to itself. */

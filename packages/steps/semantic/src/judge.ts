@@ -63,8 +63,9 @@ export async function askJudges(tx: Sql, { rng, clock, judge: desk }: SemanticPa
   const errands = rows.map(({ ask, looked, judge }) => {
     const endpoint = JUDGE_ENDPOINTS.find((one) => resolveModel(desk.book, judge)?.endpoints.includes(one)) ?? "/v1/chat/completions";
     const body = judgeBody(endpoint, judge, [candidateOf(looked) ?? "", ask.text], rng);
-    const { tenantId, keyId, jobId } = ask;
-    const withinMs = (ask.deadlineAtMs ?? 0) - clock.job();
+    const { tenantId, keyId, jobId, createdAtMs, deadlineAtMs } = ask;
+    // Its job waits for half of its time at most: a later word would be paid for in vain.
+    const withinMs = Math.max(1, (createdAtMs + (deadlineAtMs ?? createdAtMs)) / 2 - clock.job());
     return { tenantId, keyId, kind: "same-question", subjectId: jobId, content: "{}", endpoint, body, withinMs } as const;
   });
   const sent = await desk.ask(tx, errands);
