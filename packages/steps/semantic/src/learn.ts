@@ -16,7 +16,7 @@ import {
 } from "@slowboat/store";
 import type { Codes } from "@slowboat/vectors";
 import { bytesOf, closeness, type SemanticParts } from "./create-semantic.ts";
-import { answerText, sameAnswer } from "./same-answer.ts";
+import { sameAnswer, soleText } from "./same-answer.ts";
 
 /** Questions that are learned from in one transaction. */
 const CLAIM = 100;
@@ -109,7 +109,7 @@ function keepable(row: AnsweredAsk): string | null {
   if (row.answer === null || row.statusCode === null || row.retentionDays === 0) return null;
   const endpoint = row.endpoint as Endpoint;
   const body = parse(row.answer);
-  return mayKeep(endpoint, row.statusCode, finishOf(endpoint, body)) ? answerText(endpoint, body) : null;
+  return mayKeep(endpoint, row.statusCode, finishOf(endpoint, body)) ? soleText(endpoint, body) : null;
 }
 
 async function vectorOf(parts: SemanticParts, row: AnsweredAsk): Promise<Codes | null> {
@@ -119,7 +119,7 @@ async function vectorOf(parts: SemanticParts, row: AnsweredAsk): Promise<Codes |
 
 /** Whether the answer is that of the entry that lay nearest; `null` where there is none to compare with, or it cannot be said. */
 async function compare(parts: SemanticParts, row: AnsweredAsk, text: string) {
-  const theirs = row.entryAnswer === null ? null : answerText(row.endpoint as Endpoint, parse(row.entryAnswer));
+  const theirs = row.entryAnswer === null ? null : soleText(row.endpoint as Endpoint, parse(row.entryAnswer));
   if (row.neighbours === null || theirs === null) return null;
   return await sameAnswer(text, theirs, () => closeness(parts, text, theirs));
 }

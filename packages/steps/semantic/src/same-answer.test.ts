@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { answerKeyOf, EMBEDDER } from "@slowboat/reuse";
 import { expect, test } from "vitest";
-import { answerText, sameAnswer } from "./same-answer.ts";
+import { sameAnswer, soleText } from "./same-answer.ts";
 
 const never = async (): Promise<number> => {
   throw new Error("the vectors were asked where they do not decide");
@@ -30,14 +30,14 @@ test("prose is the same where it lies near, and never where a number or a denial
 });
 
 test("only an answer that is one text may be given to others", () => {
-  expect(answerText("/v1/chat/completions", chat({ role: "assistant", content: "Hi." }))).toBe("Hi.");
-  expect(answerText("/v1/chat/completions", chat({ role: "assistant", content: "Hi.", tool_calls: [{ id: "1" }] }))).toBeNull();
-  expect(answerText("/v1/chat/completions", { choices: [] })).toBeNull();
-  expect(answerText("/v1/messages", { content: [{ type: "text", text: "Hi." }] })).toBe("Hi.");
-  expect(answerText("/v1/messages", { content: [{ type: "tool_use" }] })).toBeNull();
+  expect(soleText("/v1/chat/completions", chat({ role: "assistant", content: "Hi." }))).toBe("Hi.");
+  expect(soleText("/v1/chat/completions", chat({ role: "assistant", content: "Hi.", tool_calls: [{ id: "1" }] }))).toBeNull();
+  expect(soleText("/v1/chat/completions", { choices: [] })).toBeNull();
+  expect(soleText("/v1/messages", { content: [{ type: "text", text: "Hi." }] })).toBe("Hi.");
+  expect(soleText("/v1/messages", { content: [{ type: "tool_use" }] })).toBeNull();
   const message = { type: "message", content: [{ type: "output_text", text: "Hi." }] };
-  expect(answerText("/v1/responses", { output: [{ type: "reasoning" }, message] })).toBe("Hi.");
-  expect(answerText("/v1/responses", { output: [message, { type: "function_call" }] })).toBeNull();
+  expect(soleText("/v1/responses", { output: [{ type: "reasoning" }, message] })).toBe("Hi.");
+  expect(soleText("/v1/responses", { output: [message, { type: "function_call" }] })).toBeNull();
 });
 
 test("the encoder's name is the name of the package that is installed: another version is another storage", async () => {

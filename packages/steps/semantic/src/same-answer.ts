@@ -5,7 +5,7 @@ type Value = Readonly<Record<string, unknown>>;
 const isRecord = (value: unknown): value is Value => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The text of an answer that is one text and nothing else; `null` for any other, such as one that calls a tool. */
-export function answerText(endpoint: Endpoint, body: unknown): string | null {
+export function soleText(endpoint: Endpoint, body: unknown): string | null {
   if (!isRecord(body)) return null;
   if (endpoint === "/v1/messages") return textOf(body["content"], "text");
   if (endpoint === "/v1/responses") {
