@@ -43,7 +43,7 @@ export function createQueueService(lane: CallLane, settings: QueueSettings, logg
         logger,
       };
       const weight = tenantWeights(store, () => clock.real());
-      const gate = createGate(AT_ONCE, weight);
+      const gate = createGate(AT_ONCE, weight, () => clock.job());
       const slots = createChunkSlots(store, CHUNKS_AT_ONCE, weight);
       const consumer = await queue.consume("lane-pool", CHUNKS_AT_ONCE + CHUNKS_WAITING, ({ dispatchId }, signal) =>
         slots.run(dispatchId, () => runPoolDispatch(deps, () => gate, dispatchId, signal), signal),

@@ -172,7 +172,7 @@ const plan = async (signal: AbortSignal): Promise<void> => {
 const slots = createChunkSlots(store, CHUNKS_AT_ONCE, weight);
 const gates = new Map<LaneId, Gate>();
 const gateOf = (lane: LaneId): Gate => {
-  const gate = gates.get(lane) ?? createGate(concurrency(lane), weight);
+  const gate = gates.get(lane) ?? createGate(concurrency(lane), weight, () => clock.job());
   gates.set(lane, gate);
   return gate;
 };

@@ -25,6 +25,8 @@ export interface GateHouse {
   readonly waitMsMax: number;
   /** Machine ms, monotonic. */
   nowMs(): number;
+  /** Job time, in which turns tell from when on they are too late. */
+  jobNowMs(): number;
   /** A tenant's share of what the account lets pass. */
   weight(tenant: string): number;
   /** Whether the account serves at all. */
@@ -75,7 +77,7 @@ const NOBODY: FairTurn = { tenant: "", work: 1, dueAtMs: 0, urgent: false };
 
 export function createGate(house: GateHouse): Gate {
   let state = openPace(house.policy);
-  const waiting = createFairLine<Waiter>(house.weight);
+  const waiting = createFairLine<Waiter>(house.weight, house.jobNowMs);
   let timer: NodeJS.Timeout | null = null;
 
   const hear = (event: PaceEvent): void => {

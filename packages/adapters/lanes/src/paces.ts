@@ -102,6 +102,7 @@ function houseOf(account: Account, settings: PaceSettings, policy: PacePolicy, w
     rng: settings.rng,
     waitMsMax: settings.waitMsMax,
     nowMs: settings.nowMs,
+    jobNowMs: () => settings.clock.job(),
     weight: settings.weight,
     askAccount: (nowMs) => askBreaker(account.breaker, policy.park, nowMs),
     passAccount: (nowMs) => {

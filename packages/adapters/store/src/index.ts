@@ -124,10 +124,12 @@ export {
   readBacklog,
   readPlaced,
   readPoolLine,
+  readPoolStanders,
   readRiders,
   readTried,
   requestCancel,
   type TriedAttempt,
+  wakeStanders,
 } from "./plan-reads.ts";
 export { beginProgress, failBatch, findUnpopulated, holdPopulate, leasePopulate, type PopulatingBatch, releasePopulate } from "./populate-batch.ts";
 export { type LedgerPosting, postLedger } from "./post-ledger.ts";

@@ -57,6 +57,33 @@ export async function readPoolLine(tx: Sql): Promise<{ minute: number; tokens: n
     from dispatch where state in ('queued', 'running', 'submitted') and state <> ${"submitted"} and lane = 'pool' group by 1 order by 1`;
 }
 
+/** A job that stands in the pool's line, in no worker's hand, with a rescue behind it. */
+export interface PoolStanderRow {
+  readonly jobId: string;
+  readonly model: string;
+  readonly tokens: number;
+  readonly deadlineAtMs: number;
+  readonly latestStartAtMs: number;
+}
+
+/** What stands in the pool's line for the first time and is due before `untilMs`, the earliest first. */
+export async function readPoolStanders(tx: Sql, { untilMs, limit }: { readonly untilMs: number; readonly limit: number }): Promise<PoolStanderRow[]> {
+  return await tx<PoolStanderRow[]>`
+    select j.id as "jobId", j.model, j.input_tokens_est + j.output_tokens_est as tokens, j.deadline_at_ms as "deadlineAtMs", j.next_decision_at_ms as "latestStartAtMs"
+    from dispatch d join attempt a on a.dispatch_id = d.id join job j on j.id = a.job_id and j.attempt_id = a.id
+    where d.state in ('queued', 'running', 'submitted') and d.state = 'queued' and d.lane = 'pool' and d.due_at_ms < ${untilMs}::float8
+      and a.state = 'intent' and j.state = 'placed' and j.attempts <= 1 and j.deadline_at_ms < ${untilMs}::float8 and j.next_decision_at_ms is not null
+    order by j.deadline_at_ms limit ${limit}::int`;
+}
+
+/** Makes placed jobs due for a decision now, where they are not yet. */
+export async function wakeStanders(tx: Sql, jobIds: readonly string[], nowMs: number): Promise<void> {
+  if (jobIds.length === 0) return;
+  await tx`
+    update job set next_decision_at_ms = ${nowMs}::float8
+    where id = any(${jobIds as string[]}::text[]) and state = 'placed' and next_decision_at_ms > ${nowMs}::float8`;
+}
+
 /** What still rides in a provider batch. */
 export interface Riders {
   readonly dispatchId: string;

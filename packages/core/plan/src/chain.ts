@@ -1,7 +1,8 @@
 import { type Candidate, type Fallback, laneClass } from "@slowboat/contract";
 import { assert } from "@slowboat/kernel";
 import { type PriceBook, resolveModel } from "@slowboat/pricing";
-import { mayRun, type Option, options } from "./options.ts";
+import { mayRun, type Option } from "./option.ts";
+import { options } from "./options.ts";
 import type { ChainModel, PlanJob, Snapshot, TriedLane } from "./snapshot.ts";
 import { toCandidate } from "./to-candidate.ts";
 

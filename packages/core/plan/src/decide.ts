@@ -1,7 +1,7 @@
 import { type Candidate, type FallbackTaken, type LaneId, laneClass } from "@slowboat/contract";
 import { formatUsd, LIMITS, nano } from "@slowboat/kernel";
 import { judgeChain, type Level, levelInTurn, whyNotBefore } from "./chain.ts";
-import { mayRun, type Option } from "./options.ts";
+import { mayRun, type Option } from "./option.ts";
 import { type Policy, policyOf } from "./policy.ts";
 import type { PlanJob, Snapshot, Verdict } from "./snapshot.ts";
 import { toCandidate } from "./to-candidate.ts";
@@ -67,7 +67,7 @@ function judge(job: PlanJob, snapshot: Snapshot, nowMs: number, strict: boolean)
         nowMs,
       );
     return place(
-      surest(runnable),
+      surest(runnable, job.deadlineAtMs - nowMs, policyOf(snapshot)),
       job.deadlineAtMs <= nowMs ? "late: the deadline has passed, so the surest lane" : "no allowed lane is sure to make the deadline, so the surest",
     );
   }
@@ -120,8 +120,15 @@ function urgent(runnable: readonly Option[]): Option {
   return pool !== undefined && (pool.finishMs <= quickest.needsMs || pool === quickest) ? pool : quickest;
 }
 
-/** The lane that is all but certain to have answered first. For a job that is late the typical batch means little beside one that takes a day. */
-const surest = (runnable: readonly Option[]): Option => runnable.reduce((a, b) => (b.needsMs < a.needsMs ? b : a));
+/**
+ * Where no lane is sure: the one likeliest to answer within `leftMs`, real time favoured. Where that is hardly likely either, or the deadline has passed, the one that is all but
+ * certain to have answered first: for a job that is late the typical batch means little beside one that takes a day.
+ */
+function surest(runnable: readonly Option[], leftMs: number, policy: Policy): Option {
+  const misses = (o: Option): number => (1 - o.doneBy(leftMs)) * (laneClass(o.lane) === "realtime" ? policy.realtimeFavour : 1);
+  const likeliest = runnable.reduce((a, b) => (misses(b) < misses(a) ? b : a));
+  return likeliest.doneBy(leftMs) > policy.worthTrying ? likeliest : runnable.reduce((a, b) => (b.needsMs < a.needsMs ? b : a));
+}
 
 /** The lane with the earliest expected finish; with `realtimeFirst`, a real-time lane wherever one may run the job. */
 function fastest(runnable: readonly Option[], realtimeFirst: boolean): Option {

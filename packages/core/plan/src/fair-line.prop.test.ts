@@ -93,3 +93,34 @@ test("urgent turns go before, at most every second one, and are paid for", () =>
   line.join(turn("calm", 10));
   expect(order.filter((tenant) => tenant === "late")).toHaveLength(6);
 });
+
+test("what is too late by now lets its tenant's others pass, seven at a time, and waits for nobody when it is alone", () => {
+  let nowMs = 0;
+  const line = createFairLine<FairTurn & { name: string }>(
+    () => 1,
+    () => nowMs,
+  );
+  const join = (name: string, dueAtMs: number, tenant = "a"): void => line.join({ ...turn(tenant, 1, { dueAtMs, lateAtMs: dueAtMs }), name });
+  const serve = (): string => {
+    const taken = line.peek() as FairTurn & { name: string };
+    line.serve(taken);
+    return taken.name;
+  };
+  join("late", 10);
+  join("later", 20);
+  for (let n = 0; n < 9; n++) join(`n${n}`, 1_000 + n);
+  nowMs = 50;
+  const order = Array.from({ length: 11 }, serve);
+  expect(order).toEqual(["n0", "n1", "n2", "n3", "n4", "n5", "n6", "late", "n7", "n8", "later"]);
+  expect(line.size).toBe(0);
+  // Lateness is a matter within a tenant: it gives no other tenant more than its share.
+  nowMs = 0;
+  join("mine", 10);
+  for (let n = 0; n < 4; n++) join(`theirs${n}`, 1_000, "b");
+  nowMs = 50;
+  expect(Array.from({ length: 5 }, serve).indexOf("mine")).toBeLessThanOrEqual(1);
+  // Work without a deadline is never too late.
+  line.join({ ...turn("a", 1, { dueAtMs: 5 }), name: "urgent" });
+  join("dated", 1_000);
+  expect([serve(), serve()]).toEqual(["urgent", "dated"]);
+});

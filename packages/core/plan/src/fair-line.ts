@@ -7,13 +7,15 @@ export interface FairTurn {
   readonly work: number;
   /** What orders a tenant's own turns (job ms): the earliest goes first. */
   readonly dueAtMs: number;
+  /** From when on (job ms) its answer comes too late in any case; absent for what is never too late. */
+  readonly lateAtMs?: number | undefined;
   /** Guaranteed work whose rescue has begun: it jumps the line and is charged. */
   readonly urgent: boolean;
 }
 
 /**
  * A line at a scarce thing, in the order of fair shares: of the tenants that wait the one served least goes next, by weight, and inside a tenant the earliest
- * deadline. Of two tenants that wait all the while neither is served more than the other by over twice the largest turn. Urgent turns go before, the earliest deadline first, at
+ * deadline; what is too late by now lets its tenant's others pass, seven at a time. Of two tenants that wait all the while neither is served more than the other by over twice the largest turn. Urgent turns that are not too late go before, the earliest deadline first, at
  * most every second place while others wait.
  */
 export interface FairLine<T extends FairTurn> {
@@ -34,6 +36,17 @@ export interface FairLine<T extends FairTurn> {
 /** Counters are forgotten beyond this many tenants, when none waits. */
 const TENANTS_MAX = 10_000;
 
+/** So many turns of a tenant pass one of its own that is too late: such a turn waits longer, but not for ever. */
+const PASSING = 7;
+
+/** A tenant's turns, each list in order. */
+interface OwnTurns<T> {
+  readonly timely: T[];
+  readonly late: T[];
+  /** Turns that passed the late ones since one of them was served. */
+  passed: number;
+}
+
 /** Where a turn stands among its tenant's own, which are in order: behind all that are due no later. */
 function placeOf(turns: readonly FairTurn[], { dueAtMs }: FairTurn): number {
   let low = 0;
@@ -46,22 +59,36 @@ function placeOf(turns: readonly FairTurn[], { dueAtMs }: FairTurn): number {
   return low;
 }
 
-/** Opens an empty line for tenants of equal shares, or of those given by `weight`. */
-export function createFairLine<T extends FairTurn>(weight: (tenant: string) => number = () => 1): FairLine<T> {
+/** Opens an empty line for tenants of equal shares, or of those given by `weight`; without a clock (job ms) nothing in it is ever too late. */
+export function createFairLine<T extends FairTurn>(
+  weight: (tenant: string) => number = () => 1,
+  nowMs: () => number = () => Number.NEGATIVE_INFINITY,
+): FairLine<T> {
   const waiting = new Set<T>();
-  const byTenant = new Map<string, T[]>();
+  const byTenant = new Map<string, OwnTurns<T>>();
   let shares = createFairShares(weight, true);
   const seen = new Set<string>();
   let lastUrgent = false;
   let urgentTurns = 0;
   const first = (turns: readonly T[]): T | null => turns.reduce<T | null>((a, b) => (a === null || b.dueAtMs < a.dueAtMs ? b : a), null);
+  const isLate = ({ lateAtMs }: FairTurn): boolean => lateAtMs !== undefined && lateAtMs <= nowMs();
+  const headOf = ({ timely, late, passed }: OwnTurns<T>): T | null => {
+    for (let [turn] = timely; turn !== undefined && isLate(turn); [turn] = timely) {
+      timely.shift();
+      late.push(turn);
+    }
+    return (passed >= PASSING ? late[0] : undefined) ?? timely[0] ?? late[0] ?? null;
+  };
   const drop = (turn: T): boolean => {
     if (!waiting.delete(turn)) return false;
     if (turn.urgent) urgentTurns--;
-    const mine = byTenant.get(turn.tenant) ?? [];
+    const mine = byTenant.get(turn.tenant) as OwnTurns<T>;
     // The first of them goes nearly always, and is found at once.
-    mine.splice(mine.indexOf(turn), 1);
-    if (mine.length === 0) {
+    for (const turns of [mine.timely, mine.late]) {
+      const at = turns.indexOf(turn);
+      if (at >= 0) turns.splice(at, 1);
+    }
+    if (mine.timely.length + mine.late.length === 0) {
       byTenant.delete(turn.tenant);
       shares.rest(turn.tenant);
     }
@@ -84,19 +111,24 @@ export function createFairLine<T extends FairTurn>(weight: (tenant: string) => n
       if (turn.urgent) urgentTurns++;
       const mine = byTenant.get(turn.tenant);
       if (mine !== undefined) {
-        mine.splice(placeOf(mine, turn), 0, turn);
+        mine.timely.splice(placeOf(mine.timely, turn), 0, turn);
         return;
       }
-      byTenant.set(turn.tenant, [turn]);
+      byTenant.set(turn.tenant, { timely: [turn], late: [], passed: 0 });
       shares.wake(turn.tenant);
     },
     leave: (turn) => void drop(turn),
     peek: () => {
-      if (urgentTurns > 0 && (!lastUrgent || urgentTurns === waiting.size)) return first([...waiting].filter((turn) => turn.urgent));
+      const urgent =
+        urgentTurns > 0 && (!lastUrgent || urgentTurns === waiting.size) ? first([...waiting].filter((turn) => turn.urgent && !isLate(turn))) : null;
+      if (urgent !== null) return urgent;
       const tenant = shares.next();
-      return tenant === null ? null : (byTenant.get(tenant)?.[0] ?? null);
+      const mine = tenant === null ? undefined : byTenant.get(tenant);
+      return mine === undefined ? null : headOf(mine);
     },
     serve: (turn) => {
+      const mine = byTenant.get(turn.tenant);
+      if (mine !== undefined && mine.late.length > 0) mine.passed = mine.late.includes(turn) ? 0 : mine.passed + 1;
       if (!drop(turn)) return;
       lastUrgent = turn.urgent;
       shares.charge(turn.tenant, turn.work);

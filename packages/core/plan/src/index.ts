@@ -14,6 +14,7 @@ export { learnTurnaround, type SeenBatch } from "./learn.ts";
 export { learnOutputs, longOutput, type OutputModel, type OutputTokens, outputTokens, PUBLISHED_OUTPUTS } from "./outputs.ts";
 export { closePack, maxPack, type OpenPack, type PackLimits, packKey } from "./pack.ts";
 export { POLICY, type Policy, readPolicy } from "./policy.ts";
+export { type PoolStander, turnIsLost } from "./pool-turn.ts";
 export { hasRoomForTwo, holdLookMs, markedShare, type PrimeQuestion, type PrimeVerdict, primeVerdict, readChance, twoBatchesCdf } from "./prime.ts";
 export {
   type AdmissionClass,

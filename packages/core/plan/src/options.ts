@@ -3,54 +3,11 @@ import { quote, routeOn } from "@slowboat/pricing";
 import { cacheSavingNano } from "./cached-price.ts";
 import { flexCdf, poolBefore, poolCdf, poolMeanMs, poolTokens, realtimeCdf, realtimeMeanMs, realtimeQ99Ms } from "./latency.ts";
 import { leastChance, mendedCost, share } from "./mended-cost.ts";
+import type { Option, Out } from "./option.ts";
 import { policyOf } from "./policy.ts";
 import { queueMs, rescueAtMs, rescueCdf } from "./rescue.ts";
 import { type LaneRoom, type LaneView, onModel, type PlanJob, roomKey, type Snapshot } from "./snapshot.ts";
 import { batchCdf, batchQuantile } from "./turnaround.ts";
-
-/** Why a lane is out; decides which fault is told when all are. */
-export type Out =
-  | "not-allowed"
-  | "untranslatable"
-  | "unavailable"
-  | "unpriced"
-  | "too-dear"
-  | "too-late"
-  | "tried"
-  | "rejected"
-  | "too-large"
-  | "kept";
-
-/** One way of running the job on a lane, with or without a rescue behind it. */
-export interface Option {
-  readonly lane: LaneId;
-  readonly model: string;
-  readonly out: Out | null;
-  readonly why: string;
-  /** `null` when unpriced. */
-  readonly priceNano: bigint | null;
-  readonly expectedNano: bigint | null;
-  /** The most it can come to, rescue and waste counted in. */
-  readonly worstNano: bigint | null;
-  readonly inTime: number;
-  readonly latestStartAtMs: number | null;
-  /** Expected finish in ms from now; orders lanes when only speed counts. */
-  readonly finishMs: number;
-  /** The least slack in ms with which the lane would be admitted. */
-  readonly needsMs: number;
-  /** P(the answer is in hand within `ms` from now), whichever way it comes: the lane's own, or the rescue's behind it. */
-  readonly doneBy: (ms: number) => number;
-  /** P(no answer by the deadline), the rescue counted in; `null` where there is no deadline or no forecast. */
-  readonly missed: number | null;
-  /** What stands behind it; `null` where nothing does. */
-  readonly mend: Mend | null;
-}
-
-/** A rescue behind a lane: who runs it, and the share of the lane's own price that is lost then. */
-export interface Mend {
-  readonly lane: LaneId;
-  readonly waste: number;
-}
 
 const percent = (p: number): string => `${(p * 100).toFixed(1)} %`;
 
@@ -59,9 +16,6 @@ export interface Rescue {
   readonly view: LaneView;
   readonly priceNano: bigint;
 }
-
-/** Whether a lane may run the job at all, now or too late. */
-export const mayRun = (o: Option): boolean => o.out === null || o.out === "too-late" || o.out === "kept";
 
 /** What a model's place in a chain changes. */
 export interface ChainPlace {
@@ -295,10 +249,23 @@ function priced(context: Context, there: There, priceNano: bigint): Option {
   // Where the rescue instant is nearly now, the lane by itself may still be all but certain, and far cheaper.
   const sure = inTime >= needed && !tooDear(priceNano);
   if (best !== null && !(sure && best.expectedNano > share(priceNano, 1 + policy.equalCost))) return { ...base, ...best, out: null };
-  const alone = { ...base, expectedNano: priceNano, worstNano: priceNano, inTime, latestStartAtMs: null };
+  const latestStartAtMs = laneClass(lane.id) === "pool" ? lookAgainAtMs(context, lane.id, deadlineAtMs) : null;
+  const alone = { ...base, expectedNano: priceNano, worstNano: priceNano, inTime, latestStartAtMs };
   if (tooDear(priceNano)) return { ...alone, out: "too-dear", why: "above the job's cost bound" };
   if (sure) return { ...alone, out: null, why: `no rescue behind it, in time with ${percent(inTime)}` };
   return { ...alone, out: "too-late", why: `no rescue behind it, in time with only ${percent(inTime)}` };
+}
+
+/**
+ * When work that stands in the pool with no rescue behind it is looked at once more: a real-time line that is too long now may be short by then, and what is due
+ * earlier may have overtaken the work in the pool. `null` where even an empty line would come too late.
+ */
+function lookAgainAtMs({ job, snapshot, nowMs, rescue }: Context, lane: LaneId, deadlineAtMs: number): number | null {
+  if (rescue === null) return null;
+  const { rate: _, ...view } = rescue.view;
+  const facts = { outputTokens: job.outputTokens, deadlineAtMs, together: 1 };
+  const atMs = rescueAtMs(lane, "hedge", { ...view, queued: 0 }, facts, snapshot, nowMs);
+  return atMs > nowMs ? atMs : null;
 }
 
 type Variant = Pick<Option, "why" | "inTime" | "latestStartAtMs" | "doneBy" | "missed" | "mend"> & {
@@ -321,6 +288,7 @@ function rescued(context: Context, lane: LaneView, priceNano: bigint, deadlineAt
     if (latestStartAtMs <= nowMs) continue;
     const startsMs = latestStartAtMs - nowMs;
     const inTime = speed.cdf(startsMs);
+    if (laneClass(lane.id) === "pool" && inTime < policy.poolTurn) continue;
     const { expectedNano, worstNano } = mendedCost(priceNano, rescue.priceNano, waste, inTime);
     const mended = (ms: number): number => rescueCdf(ms - startsMs, lane.id, how, rescue.view, facts, snapshot);
     const least = leastChance(priceNano, rescue.priceNano, waste);

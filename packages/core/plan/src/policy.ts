@@ -27,8 +27,6 @@ export const POLICY = {
   /** How much longer than the typical measured call a slow one takes. */
   slowCall: 2,
   ticksOfGuard: 2,
-  /** A line at a rate limit grows before it shrinks: a rescue counts on it this many times over. */
-  queueGrowth: 3,
   /** Below this slack a rescue counts on the 99.9th percentile of a real-time answer in place of the 99th. */
   shortSlackMs: 900_000,
   /** A lane that no rescue backs needs at least this probability to be in time. */
@@ -37,13 +35,19 @@ export const POLICY = {
   unrescuedBesideRealtime: 0.99,
   /** A real-time start is admitted while it is more likely in time than not. */
   admitInTime: 0.5,
+  /** A real-time line of this length (ms) is a burst: what waits elsewhere and counts on it is looked at. */
+  burstMs: 4_000,
+  /** Where no lane is sure of a deadline, one that makes it with at least this chance is taken before the one that is merely done soonest. */
+  worthTrying: 0.2,
+  /** Among those, real time is taken unless another lane's chance to miss is this share of its own: nobody shall miss what real time would have made. */
+  realtimeFavour: 0.5,
   /** Lanes whose expected costs differ by less are equal, and the one that spends least real-time capacity is taken. */
   equalCost: 0.05,
   equalInTime: 0.9,
   /** Waiting time at which the pool's bid price reaches the whole saving. */
   poolBidRefMs: 300_000,
   poolSigma: 0.35,
-  /** Work stands in the pool's line where its turn comes at least this likely while its next lane can wait. */
+  /** Work stands in the pool's line where its turn comes at least this likely while its next lane, or its rescue, can wait: what leaves it unserved comes late to a burst. */
   poolTurn: 0.5,
   /** The slack that flex needs for some refusals and a slow answer. */
   flexRoomMs: 1_200_000,

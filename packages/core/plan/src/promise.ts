@@ -1,7 +1,7 @@
 import { type LaneId, laneClass } from "@slowboat/contract";
 import { judgeChain } from "./chain.ts";
 import { admit } from "./decide.ts";
-import type { Option } from "./options.ts";
+import type { Option } from "./option.ts";
 import { POLICY } from "./policy.ts";
 import { roomsBehind } from "./quota-rooms.ts";
 import { callsPerSecond } from "./rescue.ts";

@@ -4,7 +4,7 @@ import { baseline, type ModelRef, quote as priceOn } from "@slowboat/pricing";
 import { judgeChain } from "./chain.ts";
 import { admit } from "./decide.ts";
 import { mendedCost } from "./mended-cost.ts";
-import type { Mend } from "./options.ts";
+import type { Mend } from "./option.ts";
 import { longOutput, type OutputModel, type OutputTokens, outputTokens } from "./outputs.ts";
 import { openRooms } from "./quota-rooms.ts";
 import { rescuePriceNano } from "./rescue-price.ts";

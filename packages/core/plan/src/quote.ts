@@ -1,7 +1,7 @@
 import { type LaneId, laneClass } from "@slowboat/contract";
 import { judgeChain, type Level } from "./chain.ts";
 import { mendedCost } from "./mended-cost.ts";
-import type { Option } from "./options.ts";
+import type { Option } from "./option.ts";
 import { demandOf, type Piece } from "./promise.ts";
 import { roomsBehind } from "./quota-rooms.ts";
 import { type LineRefusal, lineQuoter, NO_MONEY, type QuotedLine, type QuoteKind, type QuoteLine, type Spread } from "./quote-line.ts";

@@ -65,7 +65,7 @@ export function rescueMs(
       answerMs(job.outputTokens, job.deadlineAtMs - nowMs, policy) + policy.callOverheadRealMs * snapshot.scale,
       policy.slowCall * (rescueLane.callMs ?? 0),
     ) +
-    (rescueLane.rate === undefined ? 1 : policy.queueGrowth) * queueMs(rescueLane, job.outputTokens, snapshot.scale) +
+    queueMs(rescueLane, job.outputTokens, snapshot.scale) +
     herd +
     guardMs(job.deadlineAtMs - nowMs, snapshot)
   );

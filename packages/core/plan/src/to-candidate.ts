@@ -1,5 +1,5 @@
 import type { Candidate } from "@slowboat/contract";
-import type { Option } from "./options.ts";
+import type { Option } from "./option.ts";
 
 /** An option as the record shows it. */
 export const toCandidate = (option: Option): Candidate => ({

@@ -1,6 +1,6 @@
 import { type LaneId, laneClass } from "@slowboat/contract";
 import { seededRng } from "@slowboat/kernel";
-import { decide, type LaneView, type PlanJob, rescueAtMs, restMs, type Snapshot } from "@slowboat/plan";
+import { decide, type LaneView, type PlanJob, rescueAtMs, restMs, type Snapshot, turnIsLost } from "@slowboat/plan";
 import { quote, resolveModel } from "@slowboat/pricing";
 import { type Audit, createAudit } from "./audit.ts";
 import { type Batches, createBatches } from "./batches.ts";
@@ -264,10 +264,20 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     if (deadlineAtMs === null || line === undefined) return false;
     return engine.nowMs() >= rescueAtMs("pool", "hedge", line, { outputTokens, deadlineAtMs, together: 1 }, view, engine.nowMs());
   };
-  /** A real-time lane's line has grown: what waits elsewhere and counts on it as its rescue may have to leave earlier than was planned. */
+  /**
+   * A real-time lane's line has grown: what waits in the pool and counts on that lane as its rescue leaves now where nothing is gained by staying, because its turn does not come
+   * before its latest start, or where the longer line leaves no more time.
+   */
   const contended = (lane: LaneId): void => {
+    let ahead = 0;
     for (const state of pool.states()) {
-      if (realtimeOf(state.job.model) === lane && state.latestStartAtMs !== null && state.place === "pool" && mustRescue(state)) late(state);
+      ahead += workOf(state.job);
+      const { latestStartAtMs } = state;
+      if (realtimeOf(state.job.model) !== lane || latestStartAtMs === null || state.place !== "pool") continue;
+      const stander = { deadlineAtMs: state.job.deadlineAtMs ?? Number.POSITIVE_INFINITY, latestStartAtMs, aheadTokens: ahead };
+      if (!turnIsLost(stander, spec.poolRate, engine.nowMs(), policy.values) && !mustRescue(state)) continue;
+      ahead -= workOf(state.job);
+      late(state);
     }
   };
   /** Runs a job in real time beside what is still out, once. */

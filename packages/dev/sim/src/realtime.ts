@@ -1,5 +1,5 @@
 import type { LaneId } from "@slowboat/contract";
-import { createFairShares } from "@slowboat/plan";
+import { createFairShares, POLICY } from "@slowboat/plan";
 import type { Audit } from "./audit.ts";
 import type { Dice } from "./dice.ts";
 import type { Engine } from "./engine.ts";
@@ -20,8 +20,11 @@ const takesMs = ({ job }: JobState, spreads: number): number =>
   LATENCY.medianMs * Math.exp(LATENCY.sigma * spreads) + job.outputTokens / TOKENS_PER_MS;
 const dueOf = ({ job }: JobState): number => job.deadlineAtMs ?? 0;
 
+/** With less time left than this, a call does not wait for room. */
+const HURRIED_MS = 40_000;
+
 /** How long a line is told of first, and again whenever it is a quarter longer. */
-const TELL_SECONDS = 4;
+const TELL_SECONDS = POLICY.burstMs / 1000;
 
 interface Waiting {
   readonly state: JobState;
@@ -31,8 +34,9 @@ interface Waiting {
 
 /**
  * A provider's real-time lane: calls start as its rate limit lets them, those with a deadline first and by it, the others by fair shares. A house that `relegates`
- * keeps three rules more. A call that can no longer be in time lets the others pass. One that has time waits until the limit has room for all of it, so that nobody who
- * comes meanwhile stands behind what it took in advance. And one that would have been late in the naive line, too, does not make another late that would not.
+ * keeps four rules more. Where calls take of the limit in advance, what is large may begin later without harm to itself, and harms the others less (`rankOf`). A call
+ * that can no longer be in time lets the others pass. One that has time waits until the limit has room for all of it, so that nobody who comes meanwhile stands behind
+ * what it took in advance. And one that would have been late in the naive line, too, does not make another late that would not.
  */
 export interface Realtime {
   /** Tells of a job that arrives, wherever it will go. */
@@ -66,6 +70,13 @@ export function createRealtime(
   let wakeAtMs = Number.POSITIVE_INFINITY;
   let toldSeconds = TELL_SECONDS;
   let arrivals: Waiting[] = [];
+
+  /**
+   * A call's place among those with a deadline. It begins while anything is left of the limit, so that what it takes holds up those behind it, not itself: the
+   * least lateness comes of going by the latest start and the time that the work takes of the limit, together (Jackson's rule, with the two ends changed over).
+   */
+  const rankOf = (state: JobState): number =>
+    ground.relegates ? dueOf(state) - state.job.outputTokens / TOKENS_PER_MS + (workOf(state.job) / rate) * 1000 : dueOf(state);
 
   const naive = createNaiveLine(rate, cap, engine.nowMs);
   const refill = (): void => {
@@ -134,7 +145,7 @@ export function createRealtime(
     const first = ground.relegates ? byDeadline.find((call) => !isOver(call.state) && !isHopeless(call)) : undefined;
     return first !== undefined && engine.nowMs() < latestOf(first) ? first : undefined;
   };
-  const latestOf = ({ state }: Waiting): number => dueOf(state) - takesMs(state, SURE);
+  const latestOf = ({ state }: Waiting): number => dueOf(state) - Math.max(HURRIED_MS, takesMs(state, SURE));
   /** What must be in the bucket for the next call: something; for one that has time, or is late anyway, all that it needs. */
   const needed = (): number => {
     const [late] = hopeless;
@@ -185,7 +196,8 @@ export function createRealtime(
         waitingTenants.add(tenant);
       } else {
         let at = byDeadline.length;
-        while (at > 0 && (byDeadline[at - 1]?.state.job.deadlineAtMs ?? 0) > deadlineAtMs) at--;
+        const rank = rankOf(state);
+        while (at > 0 && rankOf((byDeadline[at - 1] as Waiting).state) > rank) at--;
         byDeadline.splice(at, 0, call);
       }
       serve();

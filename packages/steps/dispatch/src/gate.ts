@@ -9,10 +9,10 @@ export interface Gate {
   correct(tenant: string, work: number): void;
 }
 
-/** Makes a gate for `width` at a time. One gate a lane: chunks of one lane share its width, and no lane waits for another. */
-export function createGate(width: number, weight?: (tenant: string) => number): Gate {
+/** Makes a gate for `width` at a time. One gate a lane: chunks of one lane share its width, and no lane waits for another. `jobNowMs` tells what is too late. */
+export function createGate(width: number, weight?: (tenant: string) => number, jobNowMs?: () => number): Gate {
   let inside = 0;
-  const line = createFairLine<FairTurn & { go(): void }>(weight);
+  const line = createFairLine<FairTurn & { go(): void }>(weight, jobNowMs);
   const leave = (): void => {
     const next = line.peek();
     if (next === null) {

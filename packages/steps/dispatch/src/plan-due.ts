@@ -29,6 +29,7 @@ import {
 } from "@slowboat/store";
 import { type Delayed, type DelayReason, deferDelayed, delayedAs, noteRefusals } from "./decisions/delays.ts";
 import { fitBudgets } from "./fit-budgets.ts";
+import { leavePool } from "./leave-pool.ts";
 import { type Bell, type Placement, place, poolDueAtMs } from "./place.ts";
 import { isGivenUp, isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
@@ -101,7 +102,9 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const { jobs: due, more } = await claimDue(tx, { nowMs, limit: CLAIM_JOBS });
   deps.meter.noteClaim(performance.now() - askedMs);
   if (due.length === 0) return { seen: 0, more: false, bells: [], failedBatches: [], settle: false };
-  const { snapshot, pool } = await readSnapshot(deps, tx, nowMs);
+  const sighting = await readSnapshot(deps, tx, nowMs);
+  const { snapshot, pool } = sighting;
+  const left = await leavePool(tx, sighting, nowMs);
   await deps.meter.standings.keep(tx, { snapshot, lanes: deps.lanes }, deps.time.clock.real());
   const waiting = due.filter((job) => job.state === "placed");
   const rescued = waiting.length === 0 ? { hedges: [], free: [] } : await rescueDue(tx, deps, snapshot, waiting, nowMs);
@@ -157,6 +160,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
       hedged: rescued.hedges.length,
       paced: calls.later.length,
       primed: primed.length,
+      leftPool: left,
     },
     "jobs-planned",
   );

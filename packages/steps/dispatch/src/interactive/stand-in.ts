@@ -14,7 +14,8 @@ const wireOf = ({ request, decision }: Course) =>
 export function outgoingCall(course: Course): LaneRequest | null {
   const { request, attempt, decision } = course;
   const { tenantId, inputTokensEst, outputTokensEst, deadlineAtMs, acceptedAtMs } = course.job;
-  const turn = { tenant: tenantId, work: inputTokensEst + outputTokensEst, dueAtMs: deadlineAtMs ?? acceptedAtMs, urgent: false };
+  const due = { dueAtMs: deadlineAtMs ?? acceptedAtMs, lateAtMs: deadlineAtMs ?? undefined };
+  const turn = { tenant: tenantId, work: inputTokensEst + outputTokensEst, ...due, urgent: false };
   const to = { attemptId: attempt.id, model: decision.model, turn };
   const wire = wireOf(course);
   if (wire !== null) {

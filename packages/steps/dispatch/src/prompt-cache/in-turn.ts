@@ -53,8 +53,14 @@ export interface Turns {
 /** What a row is charged where its lane is scarce: the tokens that it was estimated to take. */
 export const workOf = (row: Pick<ChunkRow, "inputTokensEst" | "outputTokensEst">): number => row.inputTokensEst + row.outputTokensEst;
 
-/** How a row waits for its turn: its deadline, or a day for work without one, and whether its rescue has begun. */
-export const turnOf = (row: ChunkRow): FairTurn => ({ tenant: row.tenantId, work: workOf(row), dueAtMs: dueAtMs(row), urgent: isLate(row) });
+/** How a row waits for its turn: its deadline, or a day for work without one, whether its rescue has begun, and that it is too late once its deadline has passed. */
+export const turnOf = (row: ChunkRow): FairTurn => ({
+  tenant: row.tenantId,
+  work: workOf(row),
+  dueAtMs: dueAtMs(row),
+  lateAtMs: row.deadlineAtMs ?? undefined,
+  urgent: isLate(row),
+});
 
 /**
  * Runs `work` over rows as the lane's gate lets them in, each as soon as nobody writes its prompt prefix, and those that wait for an answer
