@@ -1,10 +1,11 @@
 import type { Rng } from "@slowboat/kernel";
-import { type BoostOptions, binned, boost, type Forest, predict } from "./boost.ts";
+import { type BoostOptions, binned, boost, type Forest } from "./boost.ts";
 import { type Grams, lowerGrams, readable } from "./grams.ts";
+import { askGrove, type Grove, groveOf } from "./grove.ts";
 import { LATENT, learnBasis, places } from "./latent.ts";
 import { LEXICAL, lexicalOf } from "./lexical.ts";
 import { type LinearHeads, margins, sigmoid, trainHeads } from "./linear.ts";
-import { learnVocabulary, type Matrix, matrixOf, type Vocabulary, type Weighted, weigh, wordsOf } from "./matrix.ts";
+import { learnVocabulary, type Matrix, matrixOf, type Vocabulary, type Weighted, weigh, weighWords } from "./matrix.ts";
 import { MOST_PLACES, type Neighbourhood, vote } from "./neighbours.ts";
 import { learnPriors, type Priors, priorOf } from "./prior.ts";
 import { learnStandard, type Standard, writeStandard } from "./standard.ts";
@@ -73,7 +74,7 @@ export function trainQuality(examples: readonly Example[], models: number, rng: 
   );
 
   const wordVocabulary = learnVocabulary(texts, true);
-  const words = matrixOf(examples.length, most, (row, into, at) => weigh(wordsOf(texts[row]!), wordVocabulary, into, at));
+  const words = matrixOf(examples.length, most, (row, into, at) => weighWords(texts[row]!, wordVocabulary, into, at));
   const basis = learnBasis(words, wordVocabulary.size, rng);
   const flat = new Float32Array(examples.length * models);
   scores.forEach((row, i) => {
@@ -113,21 +114,28 @@ export function trainQuality(examples: readonly Example[], models: number, rng: 
 export type HeadScores = readonly Float64Array[];
 
 const scratch = { columns: new Int32Array(65_536), values: new Float32Array(65_536) };
+const dense = new Float32Array(LEXICAL.length);
+
+/** Forests as they are asked, made when heads are first asked, from what is stored of them. */
+const groves = new WeakMap<Heads, Grove>();
+
+function groveIn(heads: Heads): Grove {
+  const grove = groves.get(heads) ?? groveOf(heads.forests, LEXICAL.length);
+  groves.set(heads, grove);
+  return grove;
+}
 
 /** Asks every kind of head about one request. */
 export function askHeads(heads: Heads, ask: Ask): HeadScores {
   const { models } = heads;
   const end = writeAsk(ask, heads.vocabulary, heads.standard, scratch, 0);
   const z = margins(heads.linear, scratch.columns, scratch.values, end);
-  const lexical = Float32Array.from(ask.lexical);
-  const level = predict(heads.forests[0]!, lexical);
-  return [
-    priorOf(heads.priors, ask.job),
-    Float64Array.from(heads.forests, (forest, m) => (m === 0 ? level : level + predict(forest, lexical))),
-    Float64Array.from(z.subarray(0, models)),
-    Float64Array.from(z.subarray(models), sigmoid),
-    vote(heads.neighbourhood, placeOf(heads, ask.grams)),
-  ];
+  const logistic = z.slice(models);
+  for (let m = 0; m < models; m++) logistic[m] = sigmoid(logistic[m]!);
+  dense.set(ask.lexical);
+  const trees = askGrove(groveIn(heads), dense);
+  for (let m = 1; m < models; m++) trees[m] = trees[0]! + trees[m]!;
+  return [priorOf(heads.priors, ask.job), trees, z.slice(0, models), logistic, vote(heads.neighbourhood, placeOf(heads, ask.grams))];
 }
 
 /** A request as one row of the linear heads: its grams, then its lexical features. */
@@ -136,7 +144,7 @@ function writeAsk({ grams, lexical }: Ask, vocabulary: Vocabulary, standard: Sta
 }
 
 function placeOf({ wordVocabulary, basis }: Heads, grams: Grams): Float32Array {
-  const end = weigh(wordsOf(grams), wordVocabulary, scratch, 0);
+  const end = weighWords(grams, wordVocabulary, scratch, 0);
   const row: Matrix = { starts: Int32Array.of(0, end), columns: scratch.columns, values: scratch.values, rows: 1 };
   return places(row, basis).subarray(0, LATENT);
 }

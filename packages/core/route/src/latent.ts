@@ -1,9 +1,11 @@
 import type { Rng } from "@slowboat/kernel";
-import type { Matrix } from "./matrix.ts";
+import { fetch, type Matrix } from "./matrix.ts";
 
 /** Dimensions of the space that neighbours are looked for in. */
 export const LATENT = 64;
 const PASSES = 2;
+/** Grams that are taken together: few enough for their directions to lie in a core's nearest cache until all dimensions have read them. */
+const TAKEN = 32;
 
 /**
  * An orthonormal basis of the texts' leading directions: `LATENT` values for every column. Subspace iteration from random directions (Halko and
@@ -25,31 +27,58 @@ export function learnBasis(matrix: Matrix, columns: number, rng: Rng): Float32Ar
   return basis;
 }
 
-/** Rows in the basis, not scaled. Eight dimensions are summed at a time, in registers, each rounded as the array would. */
+/** Rows in the basis, not scaled. */
 function project(matrix: Matrix, basis: Float32Array): Float32Array {
   const into = new Float32Array(matrix.rows * LATENT);
-  for (let row = 0; row < matrix.rows; row++) for (let k = 0; k < LATENT; k += 8) projectEight(matrix, basis, { row, k, into });
+  for (let row = 0; row < matrix.rows; row++)
+    for (let from = matrix.starts[row]!, end = matrix.starts[row + 1]!; from < end; from += TAKEN) {
+      const to = Math.min(end, from + TAKEN);
+      fetch(basis, LATENT, matrix, from, to);
+      for (let k = 0; k < LATENT; k += 8) addEight(matrix, basis, { from, to, k, into, at: row * LATENT + k });
+    }
   return into;
 }
 
 const round = Math.fround;
 
-function projectEight({ starts, columns, values }: Matrix, basis: Float32Array, at: { row: number; k: number; into: Float32Array }): void {
-  const { row, k, into } = at;
-  let [a, b, c, d, e, f, g, h] = [0, 0, 0, 0, 0, 0, 0, 0];
-  for (let i = starts[row]!, end = starts[row + 1]!; i < end; i++) {
+interface Part {
+  readonly from: number;
+  readonly to: number;
+  readonly k: number;
+  readonly into: Float32Array;
+  readonly at: number;
+}
+
+/** Adds eight dimensions of the grams from `from` to `to` in registers, each rounded as the array would. */
+function addEight({ columns, values }: Matrix, basis: Float32Array, { from, to, k, into, at }: Part): void {
+  let a = into[at]!;
+  let b = into[at + 1]!;
+  let c = into[at + 2]!;
+  let d = into[at + 3]!;
+  let e = into[at + 4]!;
+  let f = into[at + 5]!;
+  let g = into[at + 6]!;
+  let h = into[at + 7]!;
+  for (let i = from; i < to; i++) {
     const value = values[i]!;
-    const from = columns[i]! * LATENT + k;
-    a = round(a + value * basis[from]!);
-    b = round(b + value * basis[from + 1]!);
-    c = round(c + value * basis[from + 2]!);
-    d = round(d + value * basis[from + 3]!);
-    e = round(e + value * basis[from + 4]!);
-    f = round(f + value * basis[from + 5]!);
-    g = round(g + value * basis[from + 6]!);
-    h = round(h + value * basis[from + 7]!);
+    const entry = columns[i]! * LATENT + k;
+    a = round(a + value * basis[entry]!);
+    b = round(b + value * basis[entry + 1]!);
+    c = round(c + value * basis[entry + 2]!);
+    d = round(d + value * basis[entry + 3]!);
+    e = round(e + value * basis[entry + 4]!);
+    f = round(f + value * basis[entry + 5]!);
+    g = round(g + value * basis[entry + 6]!);
+    h = round(h + value * basis[entry + 7]!);
   }
-  into.set([a, b, c, d, e, f, g, h], row * LATENT + k);
+  into[at] = a;
+  into[at + 1] = b;
+  into[at + 2] = c;
+  into[at + 3] = d;
+  into[at + 4] = e;
+  into[at + 5] = f;
+  into[at + 6] = g;
+  into[at + 7] = h;
 }
 
 /** Rows in the basis, each of length one (or zero). */

@@ -1,6 +1,6 @@
 import type { Rng } from "@slowboat/kernel";
 import { type Blend, fitBlend, readBlend } from "./blend.ts";
-import { type Ask, askHeads, type Example, type HeadScores, type Heads, trainQuality } from "./heads.ts";
+import { type Ask, askHeads, type Example, HEADS, type HeadScores, type Heads, trainQuality } from "./heads.ts";
 import { shuffle } from "./linear.ts";
 import { labelsOf } from "./prior.ts";
 import { learnWithin, ownShare, readWithin, type Within } from "./within.ts";
@@ -97,16 +97,32 @@ export function routerOf({ heads, held }: CrossFit, examples: readonly Example[]
 const levelRow = (scores: HeadScores, m: number): number[] => scores.map((head) => head[m]!);
 const gapRow = (scores: HeadScores, m: number): number[] => scores.map((head) => head[m]! - head[0]!);
 
+// Scratch of one call: what every kind of head says of one model.
+const level = new Float64Array(HEADS.length);
+const gap = new Float64Array(HEADS.length);
+
 /** What the router makes of its heads' scores for a request of the given job: the pooled blend, and the more of the job's own the more labels it has. */
 export function expectFrom({ heads, levels, gaps, within }: Router, job: string, scores: HeadScores): Expectation {
   const share = within.length === 0 ? 0 : ownShare(labelsOf(heads.priors, job));
-  const own = within.map((part, m) => readWithin(part, job, levelRow(scores, m)));
-  const mixed = (pooled: number, alone: number): number => (share === 0 ? pooled : (1 - share) * pooled + share * alone);
-  return {
-    quality: Float64Array.from(levels, (blend, m) => mixed(readBlend(blend, levelRow(scores, m)), Math.min(0.999, Math.max(0.001, own[m]!)))),
-    gap: Float64Array.from(gaps, (blend, m) => (m === 0 ? 0 : mixed(readBlend(blend, gapRow(scores, m)), own[m]! - own[0]!))),
-    scores,
-  };
+  const found = { quality: new Float64Array(heads.models), gap: new Float64Array(heads.models), scores };
+  let baseline = 0;
+  for (let m = 0; m < heads.models; m++) {
+    for (let h = 0; h < scores.length; h++) {
+      level[h] = scores[h]![m]!;
+      gap[h] = scores[h]![m]! - scores[h]![0]!;
+    }
+    const pooled = { quality: readBlend(levels[m]!, level), gap: m === 0 ? 0 : readBlend(gaps[m]!, gap) };
+    if (share === 0) {
+      found.quality[m] = pooled.quality;
+      found.gap[m] = pooled.gap;
+      continue;
+    }
+    const own = readWithin(within[m]!, job, level);
+    if (m === 0) baseline = own;
+    found.quality[m] = (1 - share) * pooled.quality + share * Math.min(0.999, Math.max(0.001, own));
+    found.gap[m] = m === 0 ? 0 : (1 - share) * pooled.gap + share * (own - baseline);
+  }
+  return found;
 }
 
 /** What the router expects of a request. */

@@ -37,7 +37,7 @@ export function seenOf(value: Members): Seen | null {
     ? value["tools"].map(membersOf).map((tool) => String(tool["name"] ?? membersOf(tool["function"])["name"] ?? tool["type"]))
     : [];
   const frame = JSON.stringify([system, skeletonOf(ask), schema ?? null, tools]);
-  return { ask, job: hexOf(sha256(frame)).slice(0, 24), schema, wantsJson, plain: recent.every(({ content }) => isPlain(content)) };
+  return { ask, job: hexOf(sha256(frame).subarray(0, 12)), schema, wantsJson, plain: recent.every(({ content }) => isPlain(content)) };
 }
 
 /** The last message of a person that says something once the harness is taken off; a tool's results are nobody's question. */
