@@ -13,7 +13,7 @@ const NEVER = 2;
 
 /**
  * Whether to hand out a stored answer. The nearest entries elect one; vetoes may forbid it; its score must be above the threshold that conformal risk control sets for
- * `allowedError` on what this namespace has learned; and a share of what passes is asked anew. Throws the dice at most once.
+ * `allowedError` on what this namespace has learned; and some of what passes is asked anew, more of it close to the threshold. Throws the dice at most once.
  */
 export function decideReuse(state: ReuseState, ask: ReuseAsk, rng: Rng): ReuseDecision {
   const evidence = weigh(ask);
@@ -29,16 +29,22 @@ export function decideReuse(state: ReuseState, ask: ReuseAsk, rng: Rng): ReuseDe
     const gray = threshold < NEVER && score > thresholdOf(state, Math.min(0.5, POLICY.grayFactor * ask.allowedError), areCopies(evidence.x));
     return { ...found, kind: "miss", gray, reasons: [threshold === NEVER ? exactOnly(state) : "the score is not above the threshold"] };
   }
-  const epsilon = explorationOf(ask.allowedError);
+  const epsilon = explorationOf(ask.allowedError, score, threshold);
   const reasons = [`similarity ${evidence.candidate.similarity.toFixed(3)}`, `score ${score.toFixed(3)} above ${threshold.toFixed(3)}`];
   return shouldExplore(rng, epsilon)
     ? { ...found, kind: "explore", id: candidate, propensity: epsilon, reasons: [...reasons, "asked anew to learn"] }
     : { ...found, kind: "reuse", id: candidate, propensity: 1 - epsilon, reasons };
 }
 
-/** The chance of asking a would-be hit anew: the less is allowed to be wrong, the more must be looked at to know. */
-const explorationOf = (allowedError: number): number =>
-  Math.min(POLICY.exploreMax, Math.max(POLICY.exploreMin, POLICY.explore * Math.sqrt(0.01 / allowedError)));
+/**
+ * The chance of asking a would-be hit anew: the less is allowed to be wrong, the more must be looked at to know; and among hits it falls with the root of the doubt
+ * (one less the score), which is how a given number of labels tells most about a sum of rare losses (Neyman 1934). So the losses at the threshold, the likeliest,
+ * come with small weights, and no single throw of the dice moves the threshold far.
+ */
+function explorationOf(allowedError: number, score: number, threshold: number): number {
+  const atThreshold = Math.min(POLICY.exploreMax, POLICY.explore * Math.sqrt(0.01 / allowedError));
+  return Math.max(POLICY.exploreMin, atThreshold * Math.sqrt((1 - score) / (1 - threshold)));
+}
 
 const exactOnly = (state: ReuseState): string =>
   state.driftedAtMs === null ? "too few labels: exact repetition only" : "the traffic has changed: exact repetition only until enough is learned";
@@ -69,14 +75,21 @@ export function thresholdOf({ fit, raised }: ReuseState, allowedError: number, c
     const found =
       fit.samples.length < POLICY.labelsMin
         ? Number.POSITIVE_INFINITY
-        : Math.max(
-            conformalThreshold(fit.samples, allowedError * (1 - POLICY.reserve)).threshold,
-            copies ? copiesThreshold(fit) : Number.NEGATIVE_INFINITY,
-          );
+        : Math.max(boundedThreshold(fit, allowedError * (1 - POLICY.reserve)), copies ? copiesThreshold(fit) : Number.NEGATIVE_INFINITY);
     threshold = Math.min(NEVER, Math.max(0, found));
     known.set(key, threshold);
   }
   return threshold >= 1 ? NEVER : threshold + raised * (1 - threshold);
+}
+
+/**
+ * The stricter of two thresholds under conformal risk control: on the losses that labels showed, and on those that the verifier expects. The first trusts no model,
+ * but of would-be hits few are looked at, and while by chance no wrong one was, it stays loose: a namespace would answer too much before it has seen its errors.
+ * What the verifier expects, each label scored without itself, hardly varies, but is only as good as the verifier.
+ */
+function boundedThreshold({ samples }: Fit, allowed: number): number {
+  const expected = samples.map(({ score, weight }) => ({ score, loss: Math.min(1, 1 - score), weight }));
+  return Math.max(conformalThreshold(samples, allowed).threshold, conformalThreshold(expected, allowed).threshold);
 }
 
 /**

@@ -9,7 +9,7 @@ const x = new Uint8Array(emptyState().fit.weights.length);
 /** A family with a thousand labels: most score high and are right, a seventh lies lower, and a third of that is wrong. */
 function doubting(judge: ReuseState["judge"] = { looked: 0, wrong: 0 }): ReuseState {
   const rows = Array.from({ length: 1_000 }, (_, i) =>
-    i < 850 ? { score: 0.8, right: true } : i < 950 ? { score: 0.45, right: true } : { score: 0.55, right: false },
+    i < 850 ? { score: 0.995, right: true } : i < 950 ? { score: 0.65, right: true } : { score: 0.7, right: false },
   );
   const window = rows.map(({ right }) => ({ x, label: right, weight: 1, vetoes: 0 }));
   const samples = rows.map(({ score, right }) => ({ score, loss: right ? 0 : 1, weight: 1, copy: false }));

@@ -4,8 +4,8 @@ export const POLICY = {
   window: 5_000,
   /** Fewer labels than this set no threshold, however large the allowed error. */
   labelsMin: 200,
-  /** Share of the allowed error that is kept back for what the theorem does not cover: weights, a cache that grows, a verifier that learned from the same labels. */
-  reserve: 0.3,
+  /** Share of the allowed error that is kept back: a judge's wrong yes may use it up. */
+  reserve: 0.15,
   /** Two questions that share so much of their words are near copies of each other: where one word makes another question of it, likeness says little. */
   copyWords: 0.35,
   /** Of the near copies that must not be answered alike, at most this share may be, whatever error is allowed. */
@@ -16,10 +16,13 @@ export const POLICY = {
   refitMax: 250,
   /** Pull of the verifier to its prior weights. */
   pull: 2,
-  /** Share of would-be hits asked anew when 1 % may be wrong; it grows with one over the root of what may be. */
-  explore: 0.07,
+  /**
+   * Chance that a would-be hit is asked anew whose score lies at the threshold, when 1 % may be wrong; it grows with one over the root of what may be, to `exploreMax`.
+   * Surer hits are asked anew less often, never less than `exploreMin`.
+   */
+  explore: 0.14,
   exploreMin: 0.03,
-  exploreMax: 0.075,
+  exploreMax: 0.2,
   /** A label's weight in the fit; in the threshold it is unbounded. */
   fitWeightMax: 4,
   /** A soft veto gives way when this many labels in its despite were seen, and this share of them right. */
@@ -34,7 +37,7 @@ export const POLICY = {
   complaint: 0.25,
   /** A miss is gray when it would be a hit with this many times the allowed error. */
   grayFactor: 4,
-  /** Part of the allowed error that what a judge lets through may use up. It is taken from `reserve`. */
+  /** Part of the allowed error that what a judge lets through may use up. It is what `reserve` keeps back. */
   judgeReserve: 0.15,
   /** Share of a trusted judge's yes that is asked anew. */
   judgeExplore: 0.1,

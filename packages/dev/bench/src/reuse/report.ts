@@ -44,7 +44,7 @@ export function report({ streams, pairs, followUps, lookup, hits, skipped, ran, 
     notes: [
       "Streams: hits and wrong hits over all requests; warm-up and explored requests count as misses. Means over the orders; the order of the file and shuffles.",
       `Seeds: orders ${seed} to ${seed + 4}, dice ${seed + 1_000} on. Every line of a file on the same vectors of the shipped embedder (int8, 512 wide).`,
-      "Realised: what the explored slice alone says of the share of wrong hits, with its 95 % interval.",
+      "Realised: what the explored slice alone says of the share of wrong hits, each weighing one over its chance, with its 95 % interval.",
       "Pairs: five folds that never part a sentence from itself; a cold state learns on four and decides on the fifth. Online: once through, learning on the way.",
       ...(skipped.length === 0 ? [] : [`Skipped: ${skipped.join(", ")}.`]),
     ],
@@ -82,12 +82,17 @@ function streamOf({ file, rows, ours, vcache, statics }: Streamed) {
       sum((run) => run.hits + run.explored),
       requests,
     );
+    const weight = sum((run) => run.exploredWeight);
+    const exploredWrong = share(
+      sum((run) => run.exploredWrongWeight),
+      weight,
+    );
     const seen = shareInterval(
+      exploredWrong,
       share(
-        sum((run) => run.exploredWrong),
-        sum((run) => run.explored),
+        weight ** 2,
+        sum((run) => run.exploredWeightSquares),
       ),
-      sum((run) => run.explored),
     );
     const within = grid.filter(({ wrong }) => wrong <= allowed).sort((a, b) => b.hit - a.hit)[0];
     return {
@@ -125,14 +130,7 @@ function streamOf({ file, rows, ours, vcache, statics }: Streamed) {
           ),
           4,
         ),
-        realised_wrong: rounded(
-          would *
-            share(
-              sum((run) => run.exploredWrong),
-              sum((run) => run.explored),
-            ),
-          5,
-        ),
+        realised_wrong: rounded(would * exploredWrong, 5),
         low: rounded(would * seen.low, 5),
         high: rounded(would * seen.high, 5),
       },

@@ -20,11 +20,27 @@ export interface Run {
   readonly wrong: number;
   /** Wrong hits on requests that nothing answers. */
   readonly wrongOnNull: number;
-  /** Would-be hits that were asked anew to learn, how many of them would have been wrong, and the chance of each. */
+  /** Would-be hits that were asked anew to learn. */
   readonly explored: number;
-  readonly exploredWrong: number;
+  /** Each of those weighs one over its chance: the sum of weights, of their squares, and of the weights of those that would have been wrong. */
+  readonly exploredWeight: number;
+  readonly exploredWeightSquares: number;
+  readonly exploredWrongWeight: number;
   readonly drifts: number;
 }
+
+/** A run that has done nothing yet with so many requests. */
+export const newRun = (requests: number) => ({
+  requests,
+  hits: 0,
+  wrong: 0,
+  wrongOnNull: 0,
+  explored: 0,
+  exploredWeight: 0,
+  exploredWeightSquares: 0,
+  exploredWrongWeight: 0,
+  drifts: 0,
+});
 
 /** The order of the file for 0, otherwise a shuffle. */
 export function orderOf(count: number, no: number, seed: number): number[] {
@@ -44,7 +60,7 @@ export const rightFor = (rows: readonly StreamRow[], asked: number, kept: number
 
 /** Our policy from a cold start: what is reused makes no entry, everything else is made and kept. */
 export function runOurs({ rows, near }: Stream, order: readonly number[], allowedError: number, rng: Rng): Run {
-  const run = { requests: order.length, hits: 0, wrong: 0, wrongOnNull: 0, explored: 0, exploredWrong: 0, drifts: 0 };
+  const run = newRun(order.length);
   const keptAt = new Float64Array(rows.length).fill(-1);
   const hits = new Int32Array(rows.length);
   let state = emptyState();
@@ -63,8 +79,11 @@ export function runOurs({ rows, near }: Stream, order: readonly number[], allowe
       return;
     }
     if (decision.kind === "explore") {
+      const weight = 1 / decision.propensity;
       run.explored++;
-      if (!right) run.exploredWrong++;
+      run.exploredWeight += weight;
+      run.exploredWeightSquares += weight ** 2;
+      if (!right) run.exploredWrongWeight += weight;
     }
     const before = state.driftedAtMs;
     if (candidate >= 0) state = learn(state, { ask, decision, label: right, nowMs });
@@ -102,7 +121,7 @@ function neighboursOf({ rows, near }: Stream, at: number, { keptAt, hits, nowMs 
 
 /** GPTCache's policy, and every static threshold: the nearest entry when it is at least so near. */
 export function runStatic({ rows, near }: Stream, order: readonly number[], threshold: number): Run {
-  const run = { requests: order.length, hits: 0, wrong: 0, wrongOnNull: 0, explored: 0, exploredWrong: 0, drifts: 0 };
+  const run = newRun(order.length);
   const kept = new Uint8Array(rows.length);
   for (const at of order) {
     const first = nearestKept(near, at, kept);

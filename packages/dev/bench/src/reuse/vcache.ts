@@ -1,5 +1,5 @@
 import type { Rng } from "@slowboat/kernel";
-import { nearestKept, type Run, rightFor, type Stream } from "./streams.ts";
+import { nearestKept, newRun, type Run, rightFor, type Stream } from "./streams.ts";
 
 /** Observations of an entry before it may answer, the two that it begins with among them. */
 const OBSERVED_MIN = 6;
@@ -36,7 +36,7 @@ interface Entry {
  * with the chance that keeps the share of wrong answers below `delta`. Only an answer that differs makes a new entry.
  */
 export function runVcache({ rows, near }: Stream, order: readonly number[], delta: number, rng: Rng): Run {
-  const run = { requests: order.length, hits: 0, wrong: 0, wrongOnNull: 0, explored: 0, exploredWrong: 0, drifts: 0 };
+  const run = newRun(order.length);
   const kept = new Uint8Array(rows.length);
   const entries = new Map<number, Entry>();
   const keep = (row: number): void => {
@@ -64,7 +64,6 @@ export function runVcache({ rows, near }: Stream, order: readonly number[], delt
       continue;
     }
     run.explored++;
-    if (!right) run.exploredWrong++;
     if (entry.seen.length < OBSERVED_MAX) entry.seen.push({ similarity: first.similarity, right: right ? 1 : 0 });
     entry.curve = null;
     if (!right) keep(at);
