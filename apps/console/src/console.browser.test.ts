@@ -225,6 +225,34 @@ test("the decisions of a job fit a narrow dark screen", async () => {
   await page.context().close();
 });
 
+test("a shadow policy shows how often both agreed, where they differ and what each expected, to its own tenant alone", async () => {
+  const page = await openAs(story.owner);
+  const shadow = page.getByRole("region", { name: "Shadow policy" });
+  const text = (await shadow.textContent()) ?? "";
+  for (const word of ["batchPatience 0.25", "1,180 of 1,281 decisions the same (92.1 %)", "would not have placed counts as nothing"])
+    expect(text).toContain(word);
+  const rows = await shadow.locator("tbody tr").evaluateAll((all) => all.map((row) => [...row.children].map((cell) => cell.textContent)));
+  expect(rows).toEqual([
+    ["all decisions", "", "1,281", "$0.31065", "$0.30450", "−$0.00615"],
+    ["openai-batch", "openai-flex", "70", "$0.01670", "$0.01730", "+$0.00060"],
+    ["openai", "openai-batch", "30", "$0.01350", "$0.00720", "−$0.00630"],
+    ["openai", "not placed", "1", "$0.00045", "$0.00000", "−$0.00045"],
+  ]);
+  await shadow.scrollIntoViewIfNeeded();
+  await shoot(page, "shadow-d", false);
+  await page.context().close();
+  const other = await openAs(owner, { width: 390, dark: true });
+  const none = other.getByRole("region", { name: "Shadow policy" });
+  expect(await none.textContent()).toContain("None has decided on a job of yours");
+  expect(await none.getByRole("table").count()).toBe(0);
+  expect(await hasSidewaysScroll(other)).toBe(false);
+  await none.scrollIntoViewIfNeeded();
+  await shoot(other, "shadow-none-dark-m", false);
+  await none.getByRole("button", { name: "copy the commands" }).click();
+  expect(await other.evaluate(() => navigator.clipboard.readText())).toContain("SLOWBOAT_SHADOW_POLICY=policy.json npx slowboat up");
+  await other.context().close();
+});
+
 test("an id is copied whole, and it is said", async () => {
   const page = await openAs(owner);
   for (const id of [night.batched, night.refused]) {

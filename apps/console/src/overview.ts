@@ -47,8 +47,28 @@ export interface Overview {
       readonly updatedAtMs: number;
     }[];
   } | null;
+  /** Policies that watch and never act, the one counted last first; none where none has watched. */
+  readonly shadows: readonly Shadow[];
   readonly jobs: readonly Job[];
   readonly batches: readonly Batch[];
+}
+
+/** What both policies expected to pay, in strings of nano-USD. */
+interface BothExpected {
+  readonly decisions: number;
+  readonly expected_nano_usd: string;
+  readonly shadow_expected_nano_usd: string;
+}
+
+/** A shadow policy beside the live one, on the tenant's own jobs. */
+export interface Shadow extends BothExpected {
+  /** The numbers in which it differs, by name. */
+  readonly values: Readonly<Record<string, number>>;
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly agreed: number;
+  /** Where they differ; `none` is the lane of a job that the shadow policy would not have placed. */
+  readonly differ: readonly (BothExpected & { readonly lane: string; readonly shadowLane: string })[];
 }
 
 /** What the tenant, or one of its projects, may be charged in the running period, and what is spent and reserved of it. */

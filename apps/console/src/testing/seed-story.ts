@@ -1,6 +1,6 @@
 import type { Candidate, Decision, DelayDecision } from "@slowboat/contract";
 import { newId } from "@slowboat/kernel";
-import { insertDelays, orm, table } from "@slowboat/store";
+import { addShadow, insertDelays, orm, table } from "@slowboat/store";
 import { type Seeded, type Seeding, seedJob } from "./seed.ts";
 
 const MINUTE_MS = 60_000;
@@ -47,9 +47,24 @@ const inputs = {
   turnaround: { "openai-batch": { learnedAtMs: 0, seen: 58 } },
 } as const;
 
+/** A second policy has watched: most decisions were the same, some would have gone elsewhere, and one nowhere. */
+async function seedShadow({ sql, nowMs }: Seeding, { tenantId }: Seeded): Promise<void> {
+  const tally = (lane: string, shadowLane: string, decisions: number, [expectedNano, shadowExpectedNano]: readonly [bigint, bigint]) => ({
+    ...{ tenantId, lane, shadowLane, decisions, expectedNano, shadowExpectedNano },
+  });
+  const tallies = [
+    tally("openai-batch", "openai-batch", 1_180, [280_000_000n, 280_000_000n]),
+    tally("openai-batch", "openai-flex", 70, [16_700_000n, 17_300_000n]),
+    tally("openai", "openai-batch", 30, [13_500_000n, 7_200_000n]),
+    tally("openai", "none", 1, [450_000n, 0n]),
+  ];
+  await addShadow(sql, { policy: '{"batchPatience":0.25}', nowMs: nowMs - 300 * MINUTE_MS, tallies });
+}
+
 /** Held for company, then for room, placed in a batch, called back from it and rescued in time. */
 export async function seedStory(seeding: Seeding, owner: Seeded): Promise<Story> {
   const { sql, rng } = seeding;
+  await seedShadow(seeding, owner);
   const arrivedAtMs = seeding.nowMs - 300 * MINUTE_MS;
   const deadlineAtMs = arrivedAtMs + 240 * MINUTE_MS;
   const latestStartAtMs = deadlineAtMs - 30 * MINUTE_MS;
