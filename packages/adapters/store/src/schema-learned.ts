@@ -126,6 +126,7 @@ export const semanticAsk = pgTable("semantic_ask", {
   follows: text("follows"),
   followed: boolean("followed").notNull().default(false),
   label: boolean("label"),
+  judge: text("judge"),
   verdict: boolean("verdict"),
   judgedBy: text("judged_by"),
   answered: boolean("answered").notNull().default(false),

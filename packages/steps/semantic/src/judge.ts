@@ -7,6 +7,7 @@ import {
   type JudgedAsk,
   type JudgingAsk,
   missAsks,
+  noteJudges,
   readFamilies,
   readJudging,
   type Sql,
@@ -69,6 +70,10 @@ export async function askJudges(tx: Sql, { rng, clock, judge: desk }: SemanticPa
     return { tenantId, keyId, kind: "same-question", subjectId: jobId, content: "{}", endpoint, body, withinMs } as const;
   });
   const sent = await desk.ask(tx, errands);
+  await noteJudges(
+    tx,
+    rows.flatMap(({ ask, judge }, at) => (sent[at] == null ? [] : [{ jobId: ask.jobId, judge }])),
+  );
   await missAsks(
     tx,
     rows.flatMap(({ ask }, at) => (sent[at] == null ? [ask.jobId] : [])),
