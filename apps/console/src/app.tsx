@@ -9,6 +9,7 @@ import { Login, Logo } from "./login.tsx";
 import type { Overview } from "./overview.ts";
 import { Emulated } from "./panel.tsx";
 import { ReuseByMeaning } from "./reuse.tsx";
+import { ShadowPolicies } from "./shadow.tsx";
 import { Batches, Jobs, Lanes } from "./tables.tsx";
 import { Tiles, WindowSwitch } from "./totals.tsx";
 import { Waterfall } from "./waterfall.tsx";
@@ -145,6 +146,7 @@ function Body({ overview, filters, setFilter }: { overview: Overview; filters: U
           <Waterfall receipt={overview.receipt} />
           <Lanes overview={overview} chosen={filters.get("lane") ?? ""} choose={chooseLane} />
           <ReuseByMeaning reuse={overview.reuse} />
+          <ShadowPolicies shadows={overview.shadows} />
           <Batches overview={overview} open={open} />
           <Jobs overview={overview} filters={filters} setFilter={setFilter} open={open} />
         </>

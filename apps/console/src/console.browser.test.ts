@@ -1,34 +1,14 @@
-import { type ChildProcess, execFileSync, fork } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { createQueue } from "@slowboat/queue";
-import { writeClock } from "@slowboat/store";
-import { type TestDatabase, testDatabase, testRng } from "@slowboat/testkit";
-import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { hasSidewaysScroll, openConsole, panel, SECRET, type Seeing, signIn } from "./testing/open-console.ts";
 import { type Night, type Seeded, seedChain, seedNight, seedOld, seedOwner } from "./testing/seed.ts";
+import { type Story, seedStory } from "./testing/seed-story.ts";
 
-const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const SECRET = "cd".repeat(32);
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 const nowMs = Date.now();
 
-let database: TestDatabase;
-let service: ChildProcess;
-let browser: Browser;
-let folder: string;
+let seeing: Seeing;
+let open: Seeing["open"];
+let openAs: Seeing["openAs"];
+let shoot: Seeing["shoot"];
 let origin: string;
 let owner: Seeded;
 let past: Seeded;
@@ -36,99 +16,25 @@ let idle: Seeded;
 let night: Night;
 let chained: Seeded;
 let chain: Awaited<ReturnType<typeof seedChain>>;
+let story: Story;
 
 beforeAll(async () => {
-  database = await testDatabase();
-  const { sql } = database.store;
-  await writeClock(sql, { realAnchorMs: 0, jobAnchorMs: 0, scale: 1, seenRealMs: nowMs });
-  const seeding = { sql, secret: SECRET, nowMs, rng: testRng(21) };
-  owner = await seedOwner(seeding, "default");
-  night = await seedNight(seeding, owner);
-  past = await seedOwner(seeding, "past");
-  await seedOld(seeding, past);
-  idle = await seedOwner(seeding, "idle");
-  chained = await seedOwner(seeding, "chained");
-  chain = await seedChain(seeding, chained);
-  // The queue's own tables, made before the service asks for them.
-  await (await createQueue({ backend: "postgres", url: database.url, max: 1 })).close();
-  // Always: a page that was built from older sources would be tested in place of this one.
-  execFileSync("npx", ["vite", "build"], { cwd: join(ROOT, "apps/console"), stdio: "ignore" });
-  folder = await mkdtemp(join(tmpdir(), "slowboat-console-"));
-  const port = await freePort();
-  origin = `http://127.0.0.1:${port}`;
-  service = fork(join(ROOT, "apps/results-service/src/main.ts"), {
-    env: {
-      PATH: process.env["PATH"],
-      DATABASE_URL: database.url,
-      SLOWBOAT_DATA_DIR: folder,
-      SLOWBOAT_PORT: String(port),
-      SLOWBOAT_SECRET: SECRET,
-      SLOWBOAT_LOG_LEVEL: "error",
-      SLOWBOAT_EMULATED: "1",
-    },
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-  });
-  await once(service, "message");
-  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
+  const fill: Parameters<typeof openConsole>[0]["fill"] = async (sql, rng) => {
+    const seeding = { sql, secret: SECRET, nowMs, rng };
+    owner = await seedOwner(seeding, "default");
+    night = await seedNight(seeding, owner);
+    past = await seedOwner(seeding, "past");
+    await seedOld(seeding, past);
+    idle = await seedOwner(seeding, "idle");
+    chained = await seedOwner(seeding, "chained");
+    chain = await seedChain(seeding, chained);
+    story = await seedStory(seeding, await seedOwner(seeding, "story"));
+  };
+  seeing = await openConsole({ nowMs, environment: process.env, fill });
+  ({ open, openAs, shoot, origin } = seeing);
 }, 120_000);
 
-afterAll(async () => {
-  await browser?.close();
-  const ended = once(service, "exit");
-  service.kill("SIGTERM");
-  await ended;
-  await database.drop();
-  await rm(folder, { recursive: true, force: true });
-});
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  return typeof address === "object" && address !== null ? address.port : 0;
-};
-
-interface Opening {
-  readonly width?: number;
-  readonly dark?: boolean;
-  readonly path?: string;
-}
-
-async function open({ width = 1440, dark = false, path = "/" }: Opening = {}): Promise<Page> {
-  const viewport = { width, height: width < 600 ? 844 : 900 };
-  const context = await browser.newContext({ viewport, colorScheme: dark ? "dark" : "light", permissions: ["clipboard-read", "clipboard-write"] });
-  const page = await context.newPage();
-  await page.goto(`${origin}${path}`);
-  return page;
-}
-
-async function signIn(page: Page, withKey: string): Promise<void> {
-  await page.getByLabel("API key").fill(withKey);
-  await page.getByRole("button", { name: "Show my jobs" }).click();
-}
-
-async function openAs(who: Seeded, opening: Opening = {}): Promise<Page> {
-  const page = await open(opening);
-  await signIn(page, who.key);
-  await page.getByRole("button", { name: "Sign out" }).waitFor();
-  return page;
-}
-
-const panel = (page: Page): Locator => page.getByRole("dialog");
-
-/** Where screenshots are wanted, one is left there. */
-async function shoot(page: Page, name: string, fullPage = true): Promise<void> {
-  const folder = process.env["SLOWBOAT_SCREENSHOTS"];
-  if (folder) await page.screenshot({ path: join(folder, `${name}.png`), fullPage, animations: "disabled" });
-}
-
-async function hasSidewaysScroll(page: Page): Promise<boolean> {
-  return await page.evaluate(() => {
-    const sheets = [document.documentElement, ...document.querySelectorAll("dialog, section")];
-    return sheets.some((sheet) => sheet.scrollWidth > sheet.clientWidth);
-  });
-}
+afterAll(() => seeing.close());
 
 test("a key that is not known stays in its field, which says why and has the focus", async () => {
   const page = await open();
@@ -249,7 +155,7 @@ test("a job opens by the keyboard, shows its decision, attempts and receipt, and
   for (const word of [night.batched, "least expected cost", "does not serve the model", "97.0 %", "$0.000225", "1,324 in, 94 out"])
     expect(text).toContain(word);
   expect(text).toContain("emulated provider: no money is spent");
-  const bars = panel(page).locator(".timeline tbody tr");
+  const bars = panel(page).locator(".timeline tbody tr:not(:has(.decided))");
   const [waits, tries] = [await bars.nth(0).textContent(), await bars.nth(1).textContent()];
   expect([waits?.startsWith("waits"), tries?.startsWith("1, try on ")]).toEqual([true, true]);
   expect(await bars.nth(1).locator("rect.answered").count()).toBe(1);
@@ -260,6 +166,91 @@ test("a job opens by the keyboard, shows its decision, attempts and receipt, and
   expect(await panel(page).count()).toBe(0);
   expect(await opener.evaluate((button) => button === document.activeElement)).toBe(true);
   await page.context().close();
+});
+
+test("what was decided on a job is drawn: marks on its line open the lanes that each decision weighed, by the keyboard too", async () => {
+  const page = await openAs(story.owner, { path: `/?open=${story.job}` });
+  const shown = panel(page);
+  await shown.getByRole("heading", { name: "Decisions" }).waitFor();
+  const said = await shown.locator(".decisions summary").allTextContents();
+  expect(said.map((text) => text.replace(/ \d{4}-.*/, ""))).toEqual([
+    "1. held back from openai-batch",
+    "2. waits for room on openai-batch",
+    "3. placed on openai-batch",
+    "4. called back from its batch (rescue)",
+    "5. placed on openai (rescue)",
+  ]);
+  const caption = (await shown.locator(".timeline caption").textContent()) ?? "";
+  for (const word of ["its arrival at", "latest start of a rescue", "answer", "deadline"]) expect(caption).toContain(word);
+  // The rescue lies after the latest start and before the deadline, and so does its answer.
+  const at = async (selector: string) => Number(await shown.locator(`.timeline tbody tr:last-child ${selector}`).getAttribute("x1"));
+  const [latest, answer, deadline] = [await at("line.rescue"), await at("line.answer"), await at("line.deadline")];
+  expect([latest < answer, answer < deadline]).toEqual([true, true]);
+  const marks = shown.locator(".decided button");
+  expect(await marks.allTextContents()).toEqual(["1–2", "3", "4–5"]);
+  expect(await shown.locator("details[open]").count()).toBe(1);
+  await shoot(page, "decisions-d", false);
+  await marks.nth(1).focus();
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.activeElement?.textContent?.startsWith("3. placed on openai-batch") === true);
+  const placing = shown.locator(".decisions > li").nth(2);
+  const rows = await placing.locator("tbody tr").evaluateAll((all) => all.map((row) => [...row.children].map((cell) => cell.textContent)));
+  expect(rows).toEqual([
+    ["poolleft out", "none", "none", "none", "none", "does not serve the model"],
+    ["anthropic-batchleft out", "none", "none", "none", "none", "denied by the request"],
+    ["openai-batchchosen", "$0.0002250", "$0.0002385", "97.0 %", "0.0 %", "in hand before the rescue with 97 %"],
+    ["openai-flex", "$0.0002250", "$0.0002475", "99.2 %", "0.1 %", "refused one time in ten"],
+    ["openai", "$0.0004500", "$0.0004500", "100.0 %", "0.0 %", "no rescue behind it, in time with 100 %"],
+  ]);
+  const text = (await placing.textContent()) ?? "";
+  for (const word of ["312 on openai-batch", "as 58 batches of yours took", "3 h 30 min", "40 lines"]) expect(text).toContain(word);
+  // A bar is a share of the dearest candidate.
+  const bars = await placing.locator(".meter.cost span").evaluateAll((all) => all.map((bar) => (bar as HTMLElement).style.width));
+  expect(bars).toEqual(["53%", "55%", "100%"]);
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelectorAll(".decisions details[open]").length === 1);
+  await page.context().close();
+});
+
+test("the decisions of a job fit a narrow dark screen", async () => {
+  const page = await openAs(story.owner, { path: `/?open=${story.job}`, width: 390, dark: true });
+  const first = panel(page).locator(".decisions summary").first();
+  await first.click();
+  await panel(page).getByText("312 on openai-batch").first().waitFor();
+  expect(await hasSidewaysScroll(page)).toBe(false);
+  await shoot(page, "decisions-dark-m", false);
+  await first.scrollIntoViewIfNeeded();
+  await panel(page).getByRole("table").nth(1).scrollIntoViewIfNeeded();
+  await shoot(page, "candidates-dark-m", false);
+  await page.context().close();
+});
+
+test("a shadow policy shows how often both agreed, where they differ and what each expected, to its own tenant alone", async () => {
+  const page = await openAs(story.owner);
+  const shadow = page.getByRole("region", { name: "Shadow policy" });
+  const text = (await shadow.textContent()) ?? "";
+  for (const word of ["batchPatience 0.25", "1,180 of 1,281 decisions the same (92.1 %)", "would not have placed counts as nothing"])
+    expect(text).toContain(word);
+  const rows = await shadow.locator("tbody tr").evaluateAll((all) => all.map((row) => [...row.children].map((cell) => cell.textContent)));
+  expect(rows).toEqual([
+    ["all decisions", "", "1,281", "$0.31065", "$0.30450", "−$0.00615"],
+    ["openai-batch", "openai-flex", "70", "$0.01670", "$0.01730", "+$0.00060"],
+    ["openai", "openai-batch", "30", "$0.01350", "$0.00720", "−$0.00630"],
+    ["openai", "not placed", "1", "$0.00045", "$0.00000", "−$0.00045"],
+  ]);
+  await shadow.scrollIntoViewIfNeeded();
+  await shoot(page, "shadow-d", false);
+  await page.context().close();
+  const other = await openAs(owner, { width: 390, dark: true });
+  const none = other.getByRole("region", { name: "Shadow policy" });
+  expect(await none.textContent()).toContain("None has decided on a job of yours");
+  expect(await none.getByRole("table").count()).toBe(0);
+  expect(await hasSidewaysScroll(other)).toBe(false);
+  await none.scrollIntoViewIfNeeded();
+  await shoot(other, "shadow-none-dark-m", false);
+  await none.getByRole("button", { name: "copy the commands" }).click();
+  expect(await other.evaluate(() => navigator.clipboard.readText())).toContain("SLOWBOAT_SHADOW_POLICY=policy.json npx slowboat up");
+  await other.context().close();
 });
 
 test("an id is copied whole, and it is said", async () => {

@@ -1,8 +1,10 @@
+import { useState } from "react";
 import { fetchJob } from "./ask.ts";
 import { Command, Copy } from "./copy.tsx";
-import { count, deadlineWords, decimalsOf, exact, length, shortId, usd, words } from "./format.ts";
+import { Decisions, lastPlaced, type Shown } from "./decisions.tsx";
+import { count, deadlineWords, exact, length, shortId, words } from "./format.ts";
 import { JobTimeline } from "./job-timeline.tsx";
-import type { Attempt, Decision, JobDetail } from "./overview.ts";
+import type { Attempt, JobDetail } from "./overview.ts";
 import { Facts, instant, Panel, ReceiptPart, useDetail } from "./panel.tsx";
 import { Head, State } from "./tables.tsx";
 
@@ -20,7 +22,7 @@ interface PanelProps {
 /** Everything about one job but its request and its answer: what became of it, why it ran where it ran, and what it cost. */
 export function JobPanel({ apiKey, apiUrl, id, nowMs, emulated, open, close, refused }: PanelProps) {
   const { detail: job, trouble } = useDetail(fetchJob, { apiKey, id, refused });
-  const decision = job?.attempts.at(-1)?.decision ?? null;
+  const [shown, show] = useState<Shown | null>(null);
   const curl = `curl ${apiUrl ?? "http://127.0.0.1:8787"}/v1/jobs/${id} \\\n  -H "authorization: Bearer $SLOWBOAT_API_KEY"`;
   return (
     <Panel kind="Job" id={id} emulated={job?.receipt?.emulated ?? job?.attempts.at(-1)?.emulated ?? emulated} close={close}>
@@ -34,8 +36,8 @@ export function JobPanel({ apiKey, apiUrl, id, nowMs, emulated, open, close, ref
       ) : (
         <>
           <JobFacts job={job} nowMs={nowMs} open={open} />
-          <JobTimeline job={job} nowMs={nowMs} />
-          <DecisionPart decision={decision} nowMs={nowMs} />
+          <JobTimeline job={job} nowMs={nowMs} show={(index) => show({ index })} />
+          <Decisions decisions={job.decisions} nowMs={nowMs} shown={shown} />
           <Attempts attempts={job.attempts} />
           <ReceiptPart receipt={job.receipt} ended={job.endedAtMs !== null} />
           <section aria-labelledby="answer-title">
@@ -70,7 +72,7 @@ function JobFacts({ job, nowMs, open }: { job: JobDetail; nowMs: number; open: (
           ["state", <State key="state" state={job.state} />],
           ["lane", job.lane ?? "none yet"],
           ["model", job.model],
-          ["stands in", job.attempts.at(-1)?.decision?.fallback?.name ?? null],
+          ["stands in", lastPlaced(job.decisions)?.fallback?.name ?? null],
           ["compared with", job.baselineModel === job.model ? null : job.baselineModel],
           ["endpoint", job.endpoint],
           ["custom id", job.customId],
@@ -102,79 +104,6 @@ function JobFacts({ job, nowMs, open }: { job: JobDetail; nowMs: number; open: (
     </>
   );
 }
-
-function DecisionPart({ decision, nowMs }: { decision: Decision | null; nowMs: number }) {
-  if (decision === null) {
-    return (
-      <section aria-labelledby="decision-title">
-        <h3 id="decision-title">Decision</h3>
-        <p className="quiet">No lane is chosen yet.</p>
-      </section>
-    );
-  }
-  const prices = decision.candidates.flatMap((one) => [one.priceNano, one.expectedNano].flatMap((nano) => (nano === null ? [] : [BigInt(nano)])));
-  const decimals = decimalsOf(prices);
-  // Models of one provider share a lane; the first is the model that was asked for.
-  const chosen = decision.candidates.find((one) => one.lane === decision.lane && (!decision.fallback || one.model === decision.fallback.name));
-  const money = (nano: string | null) => (nano === null ? <span className="quiet">none</span> : usd(BigInt(nano), decimals));
-  return (
-    <section aria-labelledby="decision-title">
-      <h3 id="decision-title">Decision</h3>
-      <p>
-        <strong>{decision.lane}</strong>: {decision.reason}
-      </p>
-      <Facts
-        facts={[
-          ["decided", instant(decision.decidedAtMs, nowMs)],
-          ["rescued at the latest", instant(decision.latestStartAtMs, nowMs)],
-        ]}
-      />
-      {decision.fallback === undefined ? null : <StandIn fallback={decision.fallback} />}
-      <table className="cards short">
-        <Head columns={["candidate", "#price", "#expected", "#in time", "why"]} />
-        <tbody>
-          {decision.candidates.map((one) => (
-            <tr key={`${one.lane} ${one.model ?? ""}`} className={one === chosen ? "chosen" : one.eligible ? "" : "out"}>
-              <th scope="row">
-                {one.lane}
-                {one.model === undefined ? null : <span className="quiet"> {one.model}</span>}
-                {one === chosen ? <span className="tag">chosen</span> : one.eligible ? null : <span className="tag">left out</span>}
-              </th>
-              <td className="number" data-label="price">
-                {money(one.priceNano)}
-              </td>
-              <td className="number" data-label="expected">
-                {money(one.expectedNano)}
-              </td>
-              <td className="number" data-label="in time">
-                {one.inTime === null ? <span className="quiet">none</span> : `${(one.inTime * 100).toFixed(1)} %`}
-              </td>
-              <td data-label="why" className="reason">
-                {one.why}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
-  );
-}
-
-/** Which model answers in the asked one's place, why, and what that changes of the request. */
-const StandIn = ({ fallback }: { fallback: NonNullable<Decision["fallback"]> }) => (
-  <div className="aside" role="note">
-    <p>
-      <strong>{fallback.name}</strong> stands in: {fallback.why}.
-    </p>
-    {fallback.notes.length === 0 ? null : (
-      <ul>
-        {fallback.notes.map((note) => (
-          <li key={note}>{note}</li>
-        ))}
-      </ul>
-    )}
-  </div>
-);
 
 const statusWords = (attempt: Attempt): string =>
   [attempt.statusCode === null ? "" : String(attempt.statusCode), attempt.errorCode === null ? "" : words(attempt.errorCode)].join(" ").trim() ||

@@ -47,8 +47,28 @@ export interface Overview {
       readonly updatedAtMs: number;
     }[];
   } | null;
+  /** Policies that watch and never act, the one counted last first; none where none has watched. */
+  readonly shadows: readonly Shadow[];
   readonly jobs: readonly Job[];
   readonly batches: readonly Batch[];
+}
+
+/** What both policies expected to pay, in strings of nano-USD. */
+interface BothExpected {
+  readonly decisions: number;
+  readonly expected_nano_usd: string;
+  readonly shadow_expected_nano_usd: string;
+}
+
+/** A shadow policy beside the live one, on the tenant's own jobs. */
+export interface Shadow extends BothExpected {
+  /** The numbers in which it differs, by name. */
+  readonly values: Readonly<Record<string, number>>;
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly agreed: number;
+  /** Where they differ; `none` is the lane of a job that the shadow policy would not have placed. */
+  readonly differ: readonly (BothExpected & { readonly lane: string; readonly shadowLane: string })[];
 }
 
 /** What the tenant, or one of its projects, may be charged in the running period, and what is spent and reserved of it. */
@@ -122,24 +142,50 @@ export interface BatchDetail extends Omit<Batch, "completed" | "failed"> {
   readonly receipt: Receipt | null;
 }
 
-/** Why a lane was chosen: the scheduler's own record. Money is in strings of nano-USD. */
-export interface Decision {
+/** One lane, or one model of a chain on it, as a decision saw it. Money is in strings of nano-USD. */
+export interface Candidate {
   readonly lane: string;
+  /** Where the caller named several models: whose way this is. */
+  readonly model?: string;
+  readonly eligible: boolean;
+  readonly chosen: boolean;
+  readonly why: string;
+  readonly priceNano: string | null;
+  readonly expectedNano: string | null;
+  /** Chance that the answer is in hand before a rescue would start (batch) or the deadline (others). */
+  readonly inTime: number | null;
+  /** Chance that there is none by the deadline, the rescue counted in; absent without a deadline and where the lane is out. */
+  readonly missed?: number;
+}
+
+/** One decision on a job, a placing or a reason not to place it: the scheduler's own record. */
+export interface Decision {
+  /** `place`, or why it was put off. */
+  readonly kind: string;
+  /** The same in words: "held back from openai-batch". */
+  readonly did: string;
+  readonly lane: string | null;
+  readonly role: string;
   readonly reason: string;
   readonly decidedAtMs: number;
+  /** When its rescue starts at the latest; `null` where nothing is to be rescued. */
   readonly latestStartAtMs: number | null;
+  /** When a job that was put off is looked at again at the latest. */
+  readonly untilMs: number | null;
+  /** The attempt that a placing made. */
+  readonly attempt: { readonly id: string; readonly seq: number } | null;
   /** Set where another model than the asked one answers: by the name that the caller gave it, why, and what the translation left out or changed. */
   readonly fallback?: { readonly name: string; readonly why: string; readonly notes: readonly string[] };
-  readonly candidates: readonly {
-    readonly lane: string;
-    /** Where the caller named several models: whose way this is. */
-    readonly model?: string;
-    readonly eligible: boolean;
-    readonly why: string;
-    readonly priceNano: string | null;
-    readonly expectedNano: string | null;
-    readonly inTime: number | null;
-  }[];
+  readonly inputs: {
+    readonly slackMs: number | null;
+    readonly inputTokens: number;
+    readonly outputTokens: number;
+    readonly batchLines: number;
+    readonly queues: readonly { readonly lane: string; readonly queued: number }[];
+    /** From how many of the installation's own batches a lane's turnaround was learned; 0: what its provider publishes. */
+    readonly batches: readonly { readonly lane: string; readonly seen: number }[];
+  } | null;
+  readonly candidates: readonly Candidate[];
 }
 
 export interface Attempt {
@@ -158,7 +204,6 @@ export interface Attempt {
   readonly usage: { readonly output: number; readonly [tokens: string]: number } | null;
   readonly createdAtMs: number;
   readonly answeredAtMs: number | null;
-  readonly decision: Decision | null;
 }
 
 /** `GET /admin/v1/jobs/:id`. */
@@ -172,6 +217,8 @@ export interface JobDetail extends Omit<Job, "paid_nano_usd" | "unpriced"> {
   /** What an accepted job waits for; `null` once it is on a lane. */
   readonly waiting: string | null;
   readonly error: { readonly code?: string; readonly message?: string } | null;
+  /** In order of time. */
+  readonly decisions: readonly Decision[];
   readonly attempts: readonly Attempt[];
   readonly receipt: Receipt | null;
 }

@@ -11,7 +11,7 @@ import { questionOf } from "@slowboat/reuse";
 import { emptyState, type ReuseState, readState, writeState } from "@slowboat/reuse-semantic";
 import { createLogger } from "@slowboat/runtime";
 import { closeSemantic, learnAnswered, openSemantic, type SemanticParts, takeVerdicts, type WaitingAsks, waitingAsks } from "@slowboat/semantic";
-import { claimAnswered, insertJobs, lockFamily, type NewJob, readFamilies, saveFamily, setTenant } from "@slowboat/store";
+import { claimAnswered, countVerdicts, insertJobs, lockFamily, type NewJob, readFamilies, saveFamily, setTenant } from "@slowboat/store";
 import {
   seedTenant,
   type TestClock,
@@ -175,7 +175,7 @@ test("a question in doubt waits for the tenant's judge; a trusted one's yes give
   expect(await laneOf(again)).toBe("cache");
 });
 
-test("a no, and a word that is not plain, have the question asked anew", async () => {
+test("a no, and a word that is not plain, have the question asked anew, and count as asked", async () => {
   await doubt({ looked: 300, wrong: 0 });
   const { again, errand } = await inDoubt();
   await answer(errand, "I cannot say.");
@@ -183,6 +183,8 @@ test("a no, and a word that is not plain, have the question asked anew", async (
   expect(await askRow(again)).toMatchObject({ kind: "miss", verdict: null });
   await plan();
   expect(await laneOf(again)).toBe("openai");
+  const counted = await countVerdicts(database.store.sql, { tenantId: who.tenantId, sinceMs: 0 });
+  expect(counted).toEqual({ asked: 1, yes: 0, given: 0, looked: 0, wrong: 0 });
 });
 
 test("a judge without a record is looked at: its yes is asked anew, and whether it was right is learned", async () => {

@@ -1,3 +1,4 @@
+import { decisionWords } from "@slowboat/contract";
 import { count, dollars, grid, localTime, percent } from "./words.ts";
 
 interface ShownCandidate {
@@ -39,19 +40,6 @@ export interface ShownDecisions {
   readonly data: readonly ShownDecision[];
 }
 
-const VERBS: Readonly<Record<string, string>> = {
-  place: "placed on",
-  hold: "held back from",
-  follow: "waits for a job that asks the same",
-  quota: "waits for room on",
-  pace: "goes a little later on",
-  prime: "waits for the prompt cache on",
-  away: "waits for a lane",
-  refuse: "refused",
-  wait: "left on its lane",
-  cancel: "called back from its batch",
-};
-
 /** Draws a job's decisions in order. Times are this machine's. */
 export function drawDecisions(shown: ShownDecisions, view: { readonly columns: number }): string {
   const first = shown.data[0]?.at ?? shown.deadline ?? new Date(0).toISOString();
@@ -63,10 +51,8 @@ export function drawDecisions(shown: ShownDecisions, view: { readonly columns: n
 
 function drawOne(one: ShownDecision, at: { readonly index: number; readonly near: string; readonly columns: number }): string {
   const { kind, lane, role, candidates } = one;
-  const verb = VERBS[kind] ?? kind;
-  const named = verb.endsWith(" on") || verb.endsWith(" from") ? `${verb} ${lane ?? "its lane"}` : verb;
   const part = role === "try" ? "" : ` (${role})`;
-  const lines = [`${at.index + 1}. ${localTime(one.at, at.near)}  ${named}${part}`, `   ${one.reason}`];
+  const lines = [`${at.index + 1}. ${localTime(one.at, at.near)}  ${decisionWords(kind, lane)}${part}`, `   ${one.reason}`];
   if (one.latest_start_at) lines.push(`   rescued at the latest at ${localTime(one.latest_start_at, at.near)}`);
   if (one.until) lines.push(`   looked at again at ${localTime(one.until, at.near)} at the latest`);
   const facts = factsOf(one);

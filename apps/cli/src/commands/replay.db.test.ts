@@ -90,7 +90,8 @@ test("a policy with an unknown name, a time that cannot be read and a time witho
 });
 
 test("the shadow's counts are shown with what both expected", async () => {
-  const tally = { lane: "openai", shadowLane: "openai-batch", decisions: 4, expectedNano: 2_000_000_000n, shadowExpectedNano: 1_000_000_000n };
+  const expected = { expectedNano: 2_000_000_000n, shadowExpectedNano: 1_000_000_000n };
+  const tally = { tenantId: "ten_a", lane: "openai", shadowLane: "openai-batch", decisions: 4, ...expected };
   await addShadow(database.store.sql, { policy: '{"batchPatience":0.5}', nowMs: NOW, tallies: [tally] });
   const { code, out } = await slowboat("--json", "shadow");
   expect(code).toBe(0);

@@ -5,7 +5,7 @@ import type { testRng } from "@slowboat/testkit";
 
 const HOUR_MS = 3_600_000;
 
-interface Seeding {
+export interface Seeding {
   readonly sql: Sql;
   readonly secret: string;
   readonly nowMs: number;
@@ -61,7 +61,8 @@ const decision = (lane: string, seed: JobSeed): string =>
     ],
   });
 
-async function seedJob(seeding: Seeding, owner: Seeded, seed: JobSeed): Promise<string> {
+/** One job, with an attempt where it names a lane and its settlement where it names entries. */
+export async function seedJob(seeding: Seeding, owner: Seeded, seed: JobSeed): Promise<string> {
   const { sql, rng } = seeding;
   const id = newId("job", seed.acceptedAtMs, rng);
   const attemptId = newId("attempt", seed.acceptedAtMs, rng);

@@ -2,6 +2,7 @@ import { waitingFor } from "@slowboat/contract";
 import { fault, isId } from "@slowboat/kernel";
 import {
   listAttempts,
+  listDelays,
   readBatchDetail,
   readBatchFaults,
   readBatchReceipt,
@@ -12,6 +13,7 @@ import {
   type ShownJob,
   type Sql,
 } from "@slowboat/store";
+import { decided } from "./decided.ts";
 import { settledReceipt } from "./receipt.ts";
 
 const FAULTS_SHOWN = 200;
@@ -35,17 +37,23 @@ const jobMembers = (job: ShownJob) => ({
   error: stored(job.error),
 });
 
-const attemptMembers = ({ decision, usage, ...attempt }: ShownAttempt) => ({ ...attempt, usage: stored(usage), decision: stored(decision) });
+const attemptMembers = ({ decision: _, usage, ...attempt }: ShownAttempt) => ({ ...attempt, usage: stored(usage) });
 
-/** A job of the tenant with its attempts, their decisions and its receipt; neither its request nor its answer. A fault when there is none. */
+/** A job of the tenant with what was decided on it, its attempts and its receipt; neither its request nor its answer. A fault when there is none. */
 export async function jobPanel(sql: Sql, input: { readonly tenantId: string; readonly id: string }) {
   const job = isId("job", input.id) ? await readJob(sql, input) : null;
   if (job === null) throw fault("not-found", { message: "No such job." });
   const of = { tenantId: input.tenantId, jobId: job.id };
-  const [attempts, receipt, result] = await Promise.all([listAttempts(sql, of), readJobReceipt(sql, of), readResult(sql, of)]);
+  const [attempts, delays, receipt, result] = await Promise.all([
+    listAttempts(sql, of),
+    listDelays(sql, of),
+    readJobReceipt(sql, of),
+    readResult(sql, of),
+  ]);
   return {
     ...jobMembers(job),
     waiting: waitingFor(job, attempts.at(-1)),
+    decisions: decided(attempts, delays, job.deadlineAtMs),
     attempts: attempts.map(attemptMembers),
     receipt: settledReceipt(receipt),
     result: result === null ? null : { statusCode: result.statusCode, source: result.source, expiresAtMs: result.expiresAtMs },

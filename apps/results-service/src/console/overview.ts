@@ -12,14 +12,18 @@ import {
   readJobMoney,
   readNewest,
   readOverview,
+  readShadow,
   type Sql,
   type Store,
+  shadowReports,
 } from "@slowboat/store";
 import { receiptObject } from "./receipt.ts";
 import { chooseWindow } from "./window.ts";
 
 const ROWS = 50;
 const FAULTS_KEPT = 1_000;
+/** Policies that are shown: the ones counted last. */
+const SHADOWS = 3;
 
 interface Asked {
   readonly tenantId: string;
@@ -48,10 +52,11 @@ export function overviewReader(deps: { readonly store: Store; readonly clock: Cl
     const overview = await deps.store.begin((tx) => readOverview(tx, { tenantId, nowMs, sinceMs: window.sinceMs, rows: ROWS, ...filters }));
     const jobs = overview.jobs.filter((job) => job.acceptedAtMs >= window.sinceMs || job.endedAtMs === null);
     const batches = overview.batches.filter((batch) => batch.createdAtMs >= window.sinceMs || batch.endedAtMs === null);
-    const [money, lateBatches, reuse] = await Promise.all([
+    const [money, lateBatches, reuse, shadows] = await Promise.all([
       readJobMoney(deps.store.sql, { tenantId, ids: jobs.map((job) => job.id) }),
       countLateBatches(deps.store.sql, { tenantId, sinceMs: window.sinceMs, nowMs }),
       reuseOf(deps.store.sql, { tenantId, sinceMs: window.sinceMs, nowMs }),
+      shadowsOf(deps.store.sql, tenantId),
       faultsOf(tenantId, batches),
     ]);
     const paid = new Map(money.map((row) => [row.jobId, row]));
@@ -83,6 +88,7 @@ export function overviewReader(deps: { readonly store: Store; readonly clock: Cl
         late_batches: lateBatches,
       },
       reuse,
+      shadows,
       jobs: jobs.map((job) => ({ ...job, ...jobMoney(paid.get(job.id)) })),
       batches: batches.map((batch) => {
         const faults = kept.get(batch.id);
@@ -98,6 +104,24 @@ async function reuseOf(sql: Sql, of: { readonly tenantId: string; readonly since
   if (counts.asked === 0 && families.length === 0) return null;
   const { asked, reused, explored, wrong } = counts;
   return { asked, reused, explored, explored_wrong: wrong, error: realisedError(counts), families };
+}
+
+/** What policies that watch came to on the tenant's own jobs. */
+async function shadowsOf(sql: Sql, tenantId: string) {
+  const reports = shadowReports(await readShadow(sql, tenantId)).slice(0, SHADOWS);
+  return reports.map(({ policy, fromMs, untilMs, decisions, agreed, differ, ...sums }) => ({
+    values: JSON.parse(policy),
+    ...{ fromMs, untilMs, decisions, agreed },
+    expected_nano_usd: sums.expectedNano.toString(),
+    shadow_expected_nano_usd: sums.shadowExpectedNano.toString(),
+    differ: differ.map((row) => ({
+      lane: row.lane,
+      shadowLane: row.shadowLane,
+      decisions: row.decisions,
+      expected_nano_usd: row.expectedNano.toString(),
+      shadow_expected_nano_usd: row.shadowExpectedNano.toString(),
+    })),
+  }));
 }
 
 const totals = (overview: Overview) => ({

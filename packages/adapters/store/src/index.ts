@@ -279,10 +279,19 @@ export {
   saveFamily,
 } from "./semantic-families.ts";
 export { countReuse, type GivenAnswer, listFamilies, type ReuseCounts, readGiven, type ShownFamily } from "./semantic-report.ts";
-export { countVerdicts, type JudgedAsk, type JudgingAsk, missAsks, readJudging, saveVerdicts, type VerdictCounts } from "./semantic-verdicts.ts";
+export {
+  countVerdicts,
+  type JudgedAsk,
+  type JudgingAsk,
+  missAsks,
+  noteJudges,
+  readJudging,
+  saveVerdicts,
+  type VerdictCounts,
+} from "./semantic-verdicts.ts";
 export { type SettledAttempt, settleAttempts } from "./settle-attempts.ts";
 export { type PaidAttempt, releaseEnded, settleHolds } from "./settle-holds.ts";
-export { addShadow, readShadow, type ShadowRow, type ShadowTally } from "./shadow-tally.ts";
+export { addShadow, readShadow, type ShadowReport, shadowReports, type TenantTally } from "./shadow-tally.ts";
 export { listOldBatches, readSlowBatches, type SlowBatchRow } from "./slow-batches.ts";
 export {
   type BookedAttempt,

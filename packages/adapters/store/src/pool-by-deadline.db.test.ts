@@ -1,6 +1,6 @@
 import { type TestDatabase, testDatabase } from "@slowboat/testkit";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { addShadow, insertDispatches, leaseFirstDue, readPoolLine, readShadow } from "./index.ts";
+import { addShadow, insertDispatches, leaseFirstDue, readPoolLine, readShadow, shadowReports } from "./index.ts";
 
 const NOW = Date.UTC(2026, 10, 25);
 const MINUTE = 60_000;
@@ -69,9 +69,9 @@ test("the pool's line is its work by the minute in which it is due, running chun
 
 test("a shadow policy's counts add up over looks, by what both policies chose", async () => {
   const { sql } = database.store;
-  const tally = { lane: "openai", shadowLane: "openai-batch", decisions: 3, expectedNano: 30n, shadowExpectedNano: 20n };
+  const tally = { tenantId: "ten_a", lane: "openai", shadowLane: "openai-batch", decisions: 3, expectedNano: 30n, shadowExpectedNano: 20n };
   await addShadow(sql, { policy: "{}", nowMs: NOW, tallies: [tally, { ...tally, shadowLane: "openai" }] });
-  await addShadow(sql, { policy: "{}", nowMs: NOW + 5, tallies: [tally] });
+  await addShadow(sql, { policy: "{}", nowMs: NOW + 5, tallies: [{ ...tally, tenantId: "ten_b" }] });
   const rows = await readShadow(sql);
   expect(rows.find((row) => row.shadowLane === "openai-batch")).toEqual({
     policy: "{}",
@@ -84,4 +84,9 @@ test("a shadow policy's counts add up over looks, by what both policies chose", 
     untilMs: NOW + 5,
   });
   expect(rows).toHaveLength(2);
+  // Each tenant is shown its own.
+  expect((await readShadow(sql, "ten_b")).map(({ decisions, fromMs }) => [decisions, fromMs])).toEqual([[3, NOW + 5]]);
+  expect(shadowReports(await readShadow(sql))).toMatchObject([
+    { policy: "{}", decisions: 9, agreed: 3, expectedNano: 90n, shadowExpectedNano: 60n, fromMs: NOW, untilMs: NOW + 5, differ: [{ decisions: 6 }] },
+  ]);
 });

@@ -92,6 +92,7 @@ export const routeLabel = pgTable(
 export const shadowTally = pgTable(
   "shadow_tally",
   {
+    tenantId: text("tenant_id").notNull(),
     policy: text("policy").notNull(),
     lane: text("lane").notNull(),
     shadowLane: text("shadow_lane").notNull(),
@@ -101,7 +102,7 @@ export const shadowTally = pgTable(
     fromMs: instant("from_ms").notNull(),
     untilMs: instant("until_ms").notNull(),
   },
-  (t) => [primaryKey({ columns: [t.policy, t.lane, t.shadowLane] })],
+  (t) => [primaryKey({ columns: [t.tenantId, t.policy, t.lane, t.shadowLane] })],
 );
 
 export const semanticAsk = pgTable("semantic_ask", {
@@ -125,6 +126,7 @@ export const semanticAsk = pgTable("semantic_ask", {
   follows: text("follows"),
   followed: boolean("followed").notNull().default(false),
   label: boolean("label"),
+  judge: text("judge"),
   verdict: boolean("verdict"),
   judgedBy: text("judged_by"),
   answered: boolean("answered").notNull().default(false),

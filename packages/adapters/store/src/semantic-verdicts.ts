@@ -44,6 +44,14 @@ export async function saveVerdicts(tx: Sql, rows: readonly JudgedAsk[], nowMs: n
   await wake(tx, ids, nowMs);
 }
 
+/** Writes down which judge each of these questions was put to: its word is paid for, whether it comes in time and is plain or not. */
+export async function noteJudges(tx: Sql, rows: readonly { readonly jobId: string; readonly judge: string }[]): Promise<void> {
+  if (rows.length === 0) return;
+  await tx`
+    update semantic_ask a set judge = t.judge
+    from unnest(${rows.map(({ jobId }) => jobId)}::text[], ${rows.map(({ judge }) => judge)}::text[]) as t (job_id, judge) where a.job_id = t.job_id`;
+}
+
 /** Has questions asked anew that no judge could be asked about. */
 export async function missAsks(tx: Sql, jobIds: readonly string[], nowMs: number): Promise<void> {
   if (jobIds.length === 0) return;
@@ -59,6 +67,7 @@ async function wake(tx: Sql, jobIds: readonly string[], nowMs: number): Promise<
 
 /** What judges of the gray zone came to since an instant. */
 export interface VerdictCounts {
+  /** All that were put to one, also those whose word was not plain or came too late. */
   readonly asked: number;
   readonly yes: number;
   readonly given: number;
@@ -73,6 +82,6 @@ export async function countVerdicts(tx: Sql, input: { readonly tenantId: string;
     select count(*)::int as asked, count(*) filter (where verdict)::int as yes, count(*) filter (where verdict and kind = 'reuse')::int as given,
       count(*) filter (where verdict and kind <> 'reuse' and label is not null)::int as looked,
       count(*) filter (where verdict and kind <> 'reuse' and not label)::int as wrong
-    from semantic_ask where tenant_id = ${input.tenantId} and kind is not null and decided_at_ms >= ${input.sinceMs}::float8 and verdict is not null`;
+    from semantic_ask where tenant_id = ${input.tenantId} and kind is not null and decided_at_ms >= ${input.sinceMs}::float8 and judge is not null`;
   return rows[0] as VerdictCounts;
 }

@@ -17,6 +17,7 @@ export {
   type PromptMarks,
   type ReuseTaken,
 } from "./decision.ts";
+export { decisionWords } from "./decision-words.ts";
 export { ANTHROPIC_VERSION, ENDPOINTS, type Endpoint, isEndpoint, PROVIDER_NAME, type Provider, type Surface } from "./endpoints.ts";
 export { type EventFacts, type EventType, eventPayload } from "./events.ts";
 export { type Fallback, isNameList, type ModelRule, readNames, storedFallbacks, storedModelRule, storedNames } from "./fallback.ts";

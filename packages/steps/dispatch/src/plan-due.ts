@@ -224,7 +224,7 @@ function decideAll(
       continue;
     }
     const { decision } = verdict;
-    deps.shadow?.look(asked, view, nowMs, decision);
+    deps.shadow?.look(job.tenantId, { job: asked, snapshot: view, nowMs }, decision);
     const leader = key === null ? undefined : (leaders.get(key) ?? (hit?.leaderId === job.id ? undefined : (hit?.leaderId ?? undefined)));
     const untilMs = followUntil(job, decision, nowMs);
     if (leader !== undefined && source === null && decision.role === "try" && untilMs > nowMs) {

@@ -1,6 +1,7 @@
 import type { Endpoint } from "@slowboat/contract";
 import type { Rng } from "@slowboat/kernel";
 import { type PriceBook, resolveModel } from "@slowboat/pricing";
+import { judgeBody, judgeEndpoint } from "@slowboat/reuse";
 
 /** What a judge is to compare. */
 export interface ToJudge {
@@ -29,38 +30,18 @@ Reply with one word and nothing else: A where the first answer is better, B wher
 
 /** Writes the question to a judge, the two answers in an order drawn by dice; `null` where the model cannot be asked or a text is too long to be judged whole. */
 export function judgeAsk(book: PriceBook, judge: string, pair: ToJudge, rng: Rng): JudgeAsk | null {
-  const endpoint = resolveModel(book, judge)?.endpoints.find((one) => ENDPOINTS.includes(one));
+  const endpoint = judgeEndpoint(resolveModel(book, judge)?.endpoints);
   const request = transcriptOf(pair.value);
   if (endpoint === undefined || [request, pair.baseline, pair.other].some((text) => text.length > JUDGED_CHARS)) return null;
   const swapped = rng.float() < 0.5;
-  const mark = markFor([request, pair.baseline, pair.other], rng);
   const [a, b] = swapped ? [pair.other, pair.baseline] : [pair.baseline, pair.other];
-  const question = [fenced("REQUEST", request, mark), fenced("ANSWER A", a, mark), fenced("ANSWER B", b, mark), "Your one word: A, B or SAME."].join(
-    "\n\n",
-  );
-  return { endpoint, body: JSON.stringify(bodyOf(endpoint, judge, question)), swapped };
-}
-
-const ENDPOINTS: readonly Endpoint[] = ["/v1/chat/completions", "/v1/messages", "/v1/responses"];
-
-function bodyOf(endpoint: Endpoint, model: string, question: string): Record<string, unknown> {
-  if (endpoint === "/v1/messages") return { model, max_tokens: VERDICT_TOKENS, system: RULES, messages: [{ role: "user", content: question }] };
-  if (endpoint === "/v1/responses") return { model, max_output_tokens: VERDICT_TOKENS, instructions: RULES, input: question };
-  const messages = [
-    { role: "system", content: RULES },
-    { role: "user", content: question },
-  ];
-  return { model, max_completion_tokens: VERDICT_TOKENS, messages };
-}
-
-const fenced = (name: string, text: string, mark: string): string => `=== ${name} ${mark} ===\n${text}\n=== END OF ${name} ${mark} ===`;
-
-/** A mark that stands in none of the texts, drawn so that none of them can have foreseen it. */
-function markFor(texts: readonly string[], rng: Rng): string {
-  for (;;) {
-    const mark = rng.u32().toString(16).padStart(8, "0") + rng.u32().toString(16).padStart(8, "0");
-    if (!texts.some((text) => text.includes(mark))) return mark;
-  }
+  const material = [
+    ["REQUEST", request],
+    ["ANSWER A", a],
+    ["ANSWER B", b],
+  ] as const;
+  const told = { instructions: RULES, material, reminder: "Your one word: A, B or SAME.", outputTokens: VERDICT_TOKENS };
+  return { endpoint, body: judgeBody({ endpoint, model: judge, ...told }, rng), swapped };
 }
 
 /** What a judge found, for the answer that is not the baseline's. */

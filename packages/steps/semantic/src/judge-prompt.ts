@@ -1,6 +1,6 @@
 import type { Endpoint } from "@slowboat/contract";
 import type { Rng } from "@slowboat/kernel";
-import { answerText } from "@slowboat/reuse";
+import { answerText, judgeBody } from "@slowboat/reuse";
 
 /** Room for the thoughts of models that think before they say a word. */
 const OUTPUT_TOKENS = 512;
@@ -15,26 +15,18 @@ const INSTRUCTIONS = [
   "Reply with one word: YES or NO.",
 ].join(" ");
 
-/** Endpoints at which a judge may be asked, the preferred first. */
-export const JUDGE_ENDPOINTS: readonly Endpoint[] = ["/v1/chat/completions", "/v1/messages"];
-
-/** The request that asks a model whether two questions want the same answer. Each stands in a fence that neither can know. */
-export function judgeBody(endpoint: Endpoint, model: string, questions: readonly [string, string], rng: Rng): string {
-  const fence = `=${(rng.u32() >>> 0).toString(36)}${(rng.u32() >>> 0).toString(36)}=`;
-  const content = questions.map((question, at) => `Question ${at + 1}:\n${fence}\n${question}\n${fence}`).join("\n\n");
-  return JSON.stringify(
-    endpoint === "/v1/messages"
-      ? { model, max_tokens: OUTPUT_TOKENS, system: INSTRUCTIONS, messages: [{ role: "user", content }] }
-      : {
-          model,
-          max_completion_tokens: OUTPUT_TOKENS,
-          messages: [
-            { role: "system", content: INSTRUCTIONS },
-            { role: "user", content },
-          ],
-        },
+/** The request that asks a model whether two questions want the same answer. */
+export const sameQuestionBody = (endpoint: Endpoint, model: string, [first, second]: readonly [string, string], rng: Rng): string =>
+  judgeBody(
+    {
+      ...{ endpoint, model, instructions: INSTRUCTIONS, outputTokens: OUTPUT_TOKENS },
+      material: [
+        ["QUESTION 1", first],
+        ["QUESTION 2", second],
+      ],
+    },
+    rng,
   );
-}
 
 /** What a judge said; `null` where it is not plain. */
 export function readVerdict(endpoint: Endpoint, answer: string | null): boolean | null {

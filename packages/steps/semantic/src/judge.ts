@@ -1,12 +1,13 @@
 import { type Endpoint, NO_USAGE } from "@slowboat/contract";
 import { hexOf } from "@slowboat/kernel";
 import { type PriceBook, price, resolveModel } from "@slowboat/pricing";
-import { storedSemantic } from "@slowboat/reuse";
+import { judgeEndpoint, storedSemantic } from "@slowboat/reuse";
 import { judgeMayHelp, type ReuseDecision, readState, takeVerdict } from "@slowboat/reuse-semantic";
 import {
   type JudgedAsk,
   type JudgingAsk,
   missAsks,
+  noteJudges,
   readFamilies,
   readJudging,
   type Sql,
@@ -16,7 +17,7 @@ import {
 } from "@slowboat/store";
 import type { SemanticParts } from "./create-semantic.ts";
 import type { JudgeDesk } from "./judge-desk.ts";
-import { INSTRUCTION_TOKENS, JUDGE_ENDPOINTS, judgeBody, readVerdict } from "./judge-prompt.ts";
+import { INSTRUCTION_TOKENS, readVerdict, sameQuestionBody } from "./judge-prompt.ts";
 import type { Looked } from "./look.ts";
 
 /** A question nearer to its deadline than this (job ms) is asked anew: a judge that is asked in batch takes its time. */
@@ -61,14 +62,18 @@ export interface ToJudge {
 export async function askJudges(tx: Sql, { rng, clock, judge: desk }: SemanticParts, rows: readonly ToJudge[]): Promise<void> {
   if (rows.length === 0 || desk === undefined) return;
   const errands = rows.map(({ ask, looked, judge }) => {
-    const endpoint = JUDGE_ENDPOINTS.find((one) => resolveModel(desk.book, judge)?.endpoints.includes(one)) ?? "/v1/chat/completions";
-    const body = judgeBody(endpoint, judge, [candidateOf(looked) ?? "", ask.text], rng);
+    const endpoint = judgeEndpoint(resolveModel(desk.book, judge)?.endpoints) ?? "/v1/chat/completions";
+    const body = sameQuestionBody(endpoint, judge, [candidateOf(looked) ?? "", ask.text], rng);
     const { tenantId, keyId, jobId, createdAtMs, deadlineAtMs } = ask;
     // Its job waits for half of its time at most: a later word would be paid for in vain.
     const withinMs = Math.max(1, (createdAtMs + (deadlineAtMs ?? createdAtMs)) / 2 - clock.job());
     return { tenantId, keyId, kind: "same-question", subjectId: jobId, content: "{}", endpoint, body, withinMs } as const;
   });
   const sent = await desk.ask(tx, errands);
+  await noteJudges(
+    tx,
+    rows.flatMap(({ ask, judge }, at) => (sent[at] == null ? [] : [{ jobId: ask.jobId, judge }])),
+  );
   await missAsks(
     tx,
     rows.flatMap(({ ask }, at) => (sent[at] == null ? [ask.jobId] : [])),
