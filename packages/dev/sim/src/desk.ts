@@ -1,13 +1,14 @@
 import { type LaneId, laneClass } from "@slowboat/contract";
 import { seededRng } from "@slowboat/kernel";
 import { decide, type LaneView, type PlanJob, rescueAtMs, restMs, type Snapshot, turnIsLost } from "@slowboat/plan";
-import { quote, resolveModel } from "@slowboat/pricing";
+import { resolveModel } from "@slowboat/pricing";
 import { type Audit, createAudit } from "./audit.ts";
 import { type Batches, createBatches } from "./batches.ts";
 import { createDice } from "./dice.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { isOver, type JobState, type Place, type SimJob, workOf } from "./job.ts";
 import { createLedger, type SimLedger } from "./ledger.ts";
+import { createMoney } from "./money.ts";
 import type { Choice, Policy } from "./policy.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { createRealtime, type Realtime, TOKENS_PER_MS } from "./realtime.ts";
@@ -20,8 +21,6 @@ const FLEX = { medianMs: 40_000, sigma: 0.8 };
 const DAY_MS = 86_400_000;
 /** Width of lanes that only their rate limit bounds. */
 const WIDE = 1_000_000;
-/** What is held for a job, in real-time prices: the rescue, a batch or two that came to nothing, and a dearer day. */
-const RESERVE = 3n;
 /** How old the planner's picture of who is away may get where a bug makes it forget to look. */
 const STALE_MS = 600_000;
 
@@ -54,11 +53,6 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
   const rng = seededRng(spec.seed);
   const meanWork = spec.jobs.reduce((sum, job) => sum + workOf(job), 0) / Math.max(1, spec.jobs.length);
   const known = new Map([...new Set(spec.jobs.map((job) => job.model))].map((model) => [model, resolveModel(spec.book, model)?.candidates ?? []]));
-  for (const [tenant, nano] of spec.budgets ?? [])
-    ledger.post([
-      [`funding:${tenant}`, -nano],
-      [`budget:${tenant}`, nano],
-    ]);
   const rescueSlackMs: number[] = [];
   const choiceMs: number[] = [];
   const laneWork = new Map<LaneId, number>();
@@ -67,53 +61,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
   const here = LANES.filter((lane) => lane !== "pool" || spec.poolRate > 0);
   let pulling = false;
 
-  // Money.
-  const charge = (state: JobState, lane: LaneId, nano: bigint): void => {
-    const { tenant } = state.job;
-    state.openNano -= nano;
-    state.spentNano += nano;
-    audit.billed(tenant, nano);
-    ledger.post([
-      [`spend:${tenant}`, nano],
-      ["payable", -nano],
-    ]);
-    lanePaid.set(lane, (lanePaid.get(lane) ?? 0n) + nano);
-    laneWork.set(lane, (laneWork.get(lane) ?? 0) + workOf(state.job));
-    if (state.reservedNano !== null)
-      ledger.post([
-        [`reserved:${tenant}`, -nano],
-        [`used:${tenant}`, nano],
-      ]);
-  };
-  const release = (state: JobState): void => {
-    if (state.reservedNano === null || state.openNano > 0n) return;
-    const left = state.reservedNano - state.spentNano;
-    const { tenant } = state.job;
-    state.reservedNano = null;
-    ledger.post(
-      spec.plant === "one-legged"
-        ? [[`budget:${tenant}`, left]]
-        : [
-            [`reserved:${tenant}`, -left],
-            [`budget:${tenant}`, left],
-          ],
-    );
-  };
-  const reserve = (state: JobState): boolean => {
-    const { job } = state;
-    const { tenant } = job;
-    if (!spec.budgets?.has(tenant)) return true;
-    const lane = realtimeOf(job.model);
-    const dear = quote(spec.book, { candidates: known.get(job.model) ?? [], ...job }, lane, engine.nowMs());
-    const nano = dear.unpriced ? 0n : spec.plant === "overspend" ? dear.nano / 4n : dear.nano * RESERVE;
-    if (ledger.balance(`budget:${tenant}`) < nano) return false;
-    state.reservedNano = nano;
-    ledger.post([
-      [`budget:${tenant}`, -nano],
-      [`reserved:${tenant}`, nano],
-    ]);
-    return true;
-  };
+  const { charge, release, reserve } = createMoney({ spec, ledger, audit, known, realtimeOf, nowMs: engine.nowMs }, { laneWork, lanePaid });
   const finish = (state: JobState, kind: "answered" | "failed" | "refused"): void => {
     audit.outcome(state, kind);
     move(state, kind === "answered" ? "done" : kind);
