@@ -90,12 +90,12 @@ function job(question: string, hours = 24): NewJob {
   });
 }
 
-/** A family whose verifier believes everything by half, where its labels set a threshold just above; and what its judge was worth so far. */
+/** A family whose verifier believes everything by half, where its labels set a threshold above; and what its judge was worth so far. */
 async function doubt(judge: ReuseState["judge"]): Promise<string> {
   const question = questionOf(questionParts(FIRST));
   if (question === null) throw new Error("no question");
   const x = new Uint8Array(emptyState().fit.weights.length);
-  const score = (i: number): number => (i < 850 ? 0.8 : i < 950 ? 0.45 : 0.55);
+  const score = (i: number): number => (i < 850 ? 0.995 : i < 950 ? 0.65 : 0.7);
   const window = Array.from({ length: 1_000 }, (_, i) => ({ x, label: i < 950, weight: 1, vetoes: 0 }));
   const samples = window.map(({ label }, i) => ({ score: score(i), loss: label ? 0 : 1, weight: 1, copy: false }));
   const state = writeState({ ...emptyState(), window, fit: { weights: [...x], samples, released: 0 }, judge });
