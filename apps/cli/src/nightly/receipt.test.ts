@@ -88,6 +88,8 @@ test("the drawn figures sum exactly and fit the terminal, whatever the amounts",
       expect(pool).toBe(paid);
       for (const line of text.split("\n").filter((one) => one.includes("$"))) expect([...line].length).toBeLessThanOrEqual(Math.max(columns, 70));
     }),
+    // Amounts hang together: to shrink a failure by one nano-dollar at a time would never end.
+    { endOnFailure: true, examples: [[4n, 999_999_999_999_992n, 999_999_999_999_995n, 15n, 101]] },
   );
 });
 

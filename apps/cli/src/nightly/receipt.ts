@@ -138,6 +138,8 @@ function drawBar(from: bigint, to: bigint, full: bigint, width: number): string 
 const percent = (part: bigint, whole: bigint): string => {
   // To the nearest tenth, a half away from zero.
   const tenths = Number((part * 2000n + (part < 0n ? -whole : whole)) / (whole * 2n));
+  // Against a list price of next to nothing a share says nothing, and would not fit the line.
+  if (Math.abs(tenths) >= 10_000) return tenths > 0 ? "> +999.9 %" : "< -999.9 %";
   return `${tenths > 0 ? "+" : ""}${(tenths / 10).toFixed(1)} %`;
 };
 
