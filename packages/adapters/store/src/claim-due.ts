@@ -32,7 +32,7 @@ const first = (tx: Sql, { nowMs, kind, limit }: { readonly nowMs: number; readon
       baseline_model as "baselineModel", state, version, body_bytes as "bodyBytes", input_tokens_est as "inputTokensEst",
       output_tokens_est as "outputTokensEst", deadline_at_ms as "deadlineAtMs", lanes_allow as "lanesAllow", lanes_deny as "lanesDeny",
       max_cost_nano as "maxCostNano", callback_url as "callbackUrl", metadata, reuse_key as "reuseKey", prefix, fallbacks, route, held_for as "heldFor", leader_id as "leaderId",
-      next_decision_at_ms as "nextDecisionAtMs", lane, attempt_id as "attemptId", attempts, accepted_at_ms as "acceptedAtMs", semantic, delayed, admission
+      next_decision_at_ms as "nextDecisionAtMs", lane, attempt_id as "attemptId", attempts, accepted_at_ms as "acceptedAtMs", semantic, delayed, admission, yields
     from job
     where ${kind} and next_decision_at_ms <= ${nowMs}::float8
     order by next_decision_at_ms

@@ -118,6 +118,7 @@ export { type OutputTokensRow, readOutputTokens } from "./output-tokens.ts";
 export { unlessNull } from "./part.ts";
 export { type PlacedJob, placeJobs } from "./place-jobs.ts";
 export {
+  type BacklogRow,
   cancelOrphanedBatches,
   type PlacedAttempt,
   type Riders,

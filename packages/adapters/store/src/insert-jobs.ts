@@ -13,6 +13,7 @@ export type NewJob = Omit<
   | "waitReason"
   | "delayed"
   | "admission"
+  | "yields"
   | "prefix"
   | "lane"
   | "attemptId"

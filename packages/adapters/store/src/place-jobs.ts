@@ -8,6 +8,8 @@ export interface PlacedJob {
   readonly attemptId: string;
   /** When the scheduler looks again (job time); `null` when only the lane's own end matters. */
   readonly nextDecisionAtMs: number | null;
+  /** Whether it would have been late in real time, too; told with its first placement, `null` where it is not known. */
+  readonly yields?: boolean | null;
 }
 
 /**
@@ -18,8 +20,9 @@ export async function placeJobs(tx: Sql, rows: readonly PlacedJob[]): Promise<vo
   if (rows.length === 0) return;
   await tx`
     update job j set state = 'placed', lane = t.lane, attempt_id = t.attempt_id, next_decision_at_ms = t.next_at, attempts = j.attempts + 1,
-      version = j.version + 1, leader_id = null, held_for = null, wait_reason = null, delayed = null
+      version = j.version + 1, leader_id = null, held_for = null, wait_reason = null, delayed = null, yields = coalesce(t.yields, j.yields)
     from unnest(${rows.map((x) => x.jobId)}::text[], ${rows.map((x) => x.lane)}::text[], ${rows.map((x) => x.attemptId)}::text[],
-      ${rows.map((x) => x.nextDecisionAtMs)}::float8[]) as t (id, lane, attempt_id, next_at)
+      ${rows.map((x) => x.nextDecisionAtMs)}::float8[],
+      ${rows.map((x) => (x.yields == null ? null : String(x.yields)))}::text[]::boolean[]) as t (id, lane, attempt_id, next_at, yields)
     where j.id = t.id and j.state = any(${JOB_LIVE as string[]}::text[])`;
 }

@@ -44,10 +44,19 @@ export async function readPlaced(tx: Sql, jobIds: readonly string[]): Promise<Pl
     where j.id = any(${jobIds as string[]}::text[])`;
 }
 
-/** Work that waits for or runs on each lane, by model, from dispatches that have not ended. */
-export async function readBacklog(tx: Sql): Promise<{ lane: string; model: string; jobs: number }[]> {
-  return await tx<{ lane: string; model: string; jobs: number }[]>`
-    select lane, model, sum(jobs)::int as jobs from dispatch where state in ('queued', 'running') group by lane, model`;
+/** Work that waits for or runs on a lane and is due within one minute; `minute` is that of the unix epoch. */
+export interface BacklogRow {
+  readonly lane: string;
+  readonly model: string;
+  readonly minute: number;
+  readonly jobs: number;
+}
+
+/** Work that waits for or runs on each lane, by model and by the minute in which its dispatch is first due, the earliest first, from dispatches that have not ended. */
+export async function readBacklog(tx: Sql): Promise<BacklogRow[]> {
+  return await tx<BacklogRow[]>`
+    select lane, model, floor(coalesce(due_at_ms, created_at_ms) / 60000) as minute, sum(jobs)::int as jobs
+    from dispatch where state in ('queued', 'running') group by lane, model, minute order by minute`;
 }
 
 /** The pool's line: work that waits or runs there, by the minute in which it is due, earliest first. */

@@ -18,6 +18,8 @@ export interface ChunkRow {
   readonly outputTokensEst: number;
   readonly deadlineAtMs: number | null;
   readonly acceptedAtMs: number;
+  /** Whether its job would have been late in real time, too; `null` where that is not known. */
+  readonly yields: boolean | null;
   /** What the decision says of the prompt cache, as JSON; `null` for nothing. */
   readonly promptCache: string | null;
 }
@@ -26,7 +28,7 @@ export interface ChunkRow {
 export async function readChunk(tx: Sql, input: { readonly dispatchId: string; readonly states: readonly string[] }): Promise<ChunkRow[]> {
   return await tx<ChunkRow[]>`
     select a.id as "attemptId", a.job_id as "jobId", a.state, a.seq, a.tenant_id as "tenantId", a.role, j.endpoint, j.model, j.body, j.body_blob_key as "bodyBlobKey",
-      j.body_offset as "bodyOffset", j.body_bytes as "bodyBytes", j.input_tokens_est as "inputTokensEst", j.output_tokens_est as "outputTokensEst", j.deadline_at_ms as "deadlineAtMs", j.accepted_at_ms as "acceptedAtMs",
+      j.body_offset as "bodyOffset", j.body_bytes as "bodyBytes", j.input_tokens_est as "inputTokensEst", j.output_tokens_est as "outputTokensEst", j.deadline_at_ms as "deadlineAtMs", j.accepted_at_ms as "acceptedAtMs", j.yields,
       case when strpos(a.decision, '"promptCache"') > 0 then a.decision::json ->> 'promptCache' end as "promptCache"
     from attempt a join job j on j.id = a.job_id
     where a.dispatch_id = ${input.dispatchId} and a.state = any(${input.states as string[]}::text[])

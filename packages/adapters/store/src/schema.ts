@@ -164,6 +164,7 @@ export const job = pgTable("job", {
   delayed: text("delayed"),
   admission: text("admission"),
   route: text("route"),
+  yields: boolean("yields"),
 });
 
 export const promise = pgTable("promise", {

@@ -124,3 +124,63 @@ test("what is too late by now lets its tenant's others pass, seven at a time, an
   join("dated", 1_000);
   expect([serve(), serve()]).toEqual(["urgent", "dated"]);
 });
+
+/** A line whose turns are told by name, and what serves its first. */
+function namedLine(nowMs: () => number = () => 0) {
+  const line = createFairLine<FairTurn & { name: string }>(() => 1, nowMs);
+  return {
+    join: (name: string, over: Partial<FairTurn> = {}) => line.join({ ...turn(over.tenant ?? "a", 1, { lateAtMs: 10_000, ...over }), name }),
+    serve: (): string => {
+      const taken = line.peek() as FairTurn & { name: string };
+      const { jumps } = line;
+      line.serve(taken);
+      return jumps ? `${taken.name}!` : taken.name;
+    },
+  };
+}
+
+test("what would have been late in real time, too, goes behind its tenant's others, however early it is due, and before what is too late", () => {
+  let nowMs = 0;
+  const { join, serve } = namedLine(() => nowMs);
+  join("yields", { dueAtMs: 1, yields: true });
+  join("late", { dueAtMs: 0, lateAtMs: 50 });
+  join("owed", { dueAtMs: 500 });
+  join("theirs", { dueAtMs: 900, tenant: "b", yields: true });
+  nowMs = 60;
+  const order = Array.from({ length: 4 }, serve);
+  // It is a matter within a tenant: another one's share is none of its business.
+  expect(order.slice(0, 2).sort()).toEqual(["owed", "theirs"]);
+  expect(order.slice(2)).toEqual(["yields", "late"]);
+});
+
+test("the place of an urgent turn is for its tenant's dated turn that must start first; work without a deadline does not take it", () => {
+  const { join, serve } = namedLine();
+  join("calm", { tenant: "b", dueAtMs: 1 });
+  join("rescue", { dueAtMs: 300, urgent: true });
+  join("sooner", { dueAtMs: 100 });
+  expect([serve(), serve(), serve()]).toEqual(["sooner!", "calm", "rescue!"]);
+  join("undated", { dueAtMs: 0, lateAtMs: undefined });
+  join("rescue", { dueAtMs: 300, urgent: true });
+  join("calm", { tenant: "b", dueAtMs: 1 });
+  const order = [serve(), serve(), serve()];
+  expect(order.filter((name) => name.endsWith("!"))).toEqual(["rescue!"]);
+  expect(order.sort()).toEqual(["calm", "rescue!", "undated"]);
+});
+
+test("a large turn that is too late waits for seven times its own work of its tenant's, whatever pieces that comes in", () => {
+  let nowMs = 0;
+  const line = createFairLine<FairTurn & { name: string }>(
+    () => 1,
+    () => nowMs,
+  );
+  line.join({ ...turn("a", 40, { lateAtMs: 10 }), name: "late" });
+  for (let n = 0; n < 60; n++) line.join({ ...turn("a", 10, { dueAtMs: 100 + n, lateAtMs: 10_000 }), name: "timely" });
+  nowMs = 50;
+  let passed = 0;
+  for (let taken = line.peek(); taken !== null && taken.name === "timely"; taken = line.peek()) {
+    line.serve(taken);
+    passed += taken.work;
+  }
+  expect(passed).toBe(280);
+  expect(line.peek()?.name).toBe("late");
+});

@@ -10,7 +10,9 @@ export { createFairShares, type FairShares } from "./fair.ts";
 export { createFairLine, type FairLine, type FairTurn } from "./fair-line.ts";
 export { decisionInputs, type ReplayFacts, restoreInputs, withInputs } from "./inputs.ts";
 export { type PoolAhead, type PoolView, poolBefore } from "./latency.ts";
+export { hopelessFromMs, latestStartMs } from "./latest-start.ts";
 export { learnTurnaround, type SeenBatch } from "./learn.ts";
+export { type Arrival, createNaiveLine, type LineRate, type NaiveLine } from "./naive-line.ts";
 export { learnOutputs, longOutput, type OutputModel, type OutputTokens, outputTokens, PUBLISHED_OUTPUTS } from "./outputs.ts";
 export { closePack, maxPack, type OpenPack, type PackLimits, packKey } from "./pack.ts";
 export { POLICY, type Policy, readPolicy } from "./policy.ts";
@@ -36,9 +38,11 @@ export { callsPerSecond, cancelPays, endsWithin, queueMs, rescueAtMs, rescueMove
 export { type HeldJob, holdNano } from "./rescue-price.ts";
 export { type FailedAttempt, isModelsOwn, type NotTaken, type RetryPlan, restMs, retryPlan } from "./retry.ts";
 export {
+  type DueCalls,
   type LaneRate,
   type LaneRoom,
   type LaneView,
+  lanesBefore,
   onModel,
   type PlanJob,
   roomKey,

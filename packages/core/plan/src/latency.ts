@@ -1,13 +1,13 @@
 import { POLICY, type Policy } from "./policy.ts";
 import { logNormalCdf } from "./turnaround.ts";
 
-const REALTIME = { medianMs: 6_000, sigma: 0.5 };
+export const REALTIME = { medianMs: 6_000, sigma: 0.5 };
 const FLEX = { medianMs: 40_000, sigma: 0.8 };
 const OUTPUT_TOKENS_PER_SECOND = 60;
 const Z99 = 2.3263;
 const Z999 = 3.0902;
 
-const generationMs = (outputTokens: number): number => (outputTokens / OUTPUT_TOKENS_PER_SECOND) * 1000;
+export const generationMs = (outputTokens: number): number => (outputTokens / OUTPUT_TOKENS_PER_SECOND) * 1000;
 
 /** P(a real-time call answers within `ms`): log-normal around 6 s, then 60 tokens a second. */
 export const realtimeCdf = (ms: number, outputTokens: number): number =>

@@ -82,6 +82,14 @@ export interface PlanJob {
 export interface LaneRate {
   readonly perSecond: number;
   readonly waiting: number;
+  /** Those that are due before some instants; absent where it is not known. */
+  readonly due?: readonly DueCalls[];
+}
+
+/** Calls that are due at or before `untilMs` (job time); a list of them is cumulative, by ascending instant. */
+export interface DueCalls {
+  readonly untilMs: number;
+  readonly calls: number;
 }
 
 /** A lane as it stands now. */
@@ -97,12 +105,35 @@ export interface LaneView {
   readonly concurrency: number;
   /** Calls waiting for or running on it, rescues counted in. */
   readonly queued: number;
+  /** Those of them that are due before some instants; absent where it is not known. */
+  readonly due?: readonly DueCalls[];
   /** What the account's limits let pass; absent where only the width bounds. */
   readonly rate?: LaneRate;
   /** The same by model, where limits are a model's own; a model that is not named has none. */
   readonly rates?: ReadonlyMap<string, LaneRate>;
   /** What a call takes here as measured, in job ms; absent or 0 before the first. */
   readonly callMs?: number;
+}
+
+const dueBy = (due: readonly DueCalls[], atMs: number): number => due.findLast(({ untilMs }) => untilMs <= atMs)?.calls ?? 0;
+
+const rateBefore = ({ perSecond, waiting, due }: LaneRate, atMs: number): LaneRate => ({
+  perSecond,
+  waiting: due === undefined ? waiting : Math.min(waiting, dueBy(due, atMs)),
+});
+
+/**
+ * The lanes as work with that deadline finds them: calls that are due later let it pass, and only what runs already holds a place beside those that are due before. For
+ * work without a deadline all of them stand before it.
+ */
+export function lanesBefore(lanes: readonly LaneView[], deadlineAtMs: number | null): readonly LaneView[] {
+  const atMs = deadlineAtMs ?? Number.POSITIVE_INFINITY;
+  return lanes.map(({ due, ...lane }) => ({
+    ...lane,
+    ...(due === undefined ? {} : { queued: Math.min(lane.queued, Math.max(lane.concurrency, dueBy(due, atMs))) }),
+    ...(lane.rate === undefined ? {} : { rate: rateBefore(lane.rate, atMs) }),
+    ...(lane.rates === undefined ? {} : { rates: new Map([...lane.rates].map(([model, rate]) => [model, rateBefore(rate, atMs)])) }),
+  }));
 }
 
 /** The lane as work for one of its models finds it. */

@@ -24,6 +24,9 @@ export interface Violation {
   readonly why: string;
 }
 
+/** The names of some tenants. */
+export type Tenants = Pick<ReadonlyMap<string, unknown>, "size" | "keys">;
+
 /** The world's conscience: it keeps books of its own and is told what happens, never what was meant. */
 export interface Audit {
   arrived(state: JobState): void;
@@ -35,9 +38,9 @@ export interface Audit {
   billed(tenant: string, nano: bigint): void;
   sent(lane: LaneId, lines: number, inputTokens: number, enqueued: number): void;
   /** A tenant's first call came into line, beside those of others. */
-  waits(lane: LaneId, tenant: string, beside: ReadonlySet<string>): void;
-  /** A lane under a rate limit began a call; `waiting` are the tenants with calls in line that were not urgent. */
-  served(lane: LaneId, tenant: string, work: number, urgent: boolean, waiting: ReadonlySet<string>): void;
+  waits(lane: LaneId, tenant: string, beside: Tenants): void;
+  /** A lane under a rate limit began a call; `waiting` are the tenants with calls in line. */
+  served(lane: LaneId, tenant: string, work: number, urgent: boolean, waiting: Tenants): void;
   /** After every event. */
   check(): void;
   /** When nothing is planned any more. */
@@ -132,23 +135,25 @@ export function createAudit(spec: WorldSpec, ledger: SimLedger, nowMs: () => num
 }
 
 interface Fairness {
-  wake(tenant: string, beside: ReadonlySet<string>): void;
-  serve(tenant: string, work: number, urgent: boolean, waiting: ReadonlySet<string>): string | null;
+  wake(tenant: string, beside: Tenants): void;
+  serve(tenant: string, work: number, urgent: boolean, waiting: Tenants): string | null;
 }
 
 /** A tally of its own of what each tenant was served: nobody is served in turn who is ahead of another that waits by over twice the largest job. */
 function fairness(): Fairness {
   const served = new Map<string, number>();
   let largest = 0;
+  let last = 0;
   const of = (tenant: string): number => served.get(tenant) ?? 0;
-  const least = (tenants: ReadonlySet<string>): number => Math.min(...[...tenants].map(of));
+  const least = (tenants: Tenants): number => Math.min(...[...tenants.keys()].map(of));
   return {
-    // Whoever waits anew starts level with the least served of those that wait, unless it has had more already.
-    wake: (tenant, beside) => void (beside.size > 0 && served.set(tenant, Math.max(of(tenant), least(beside)))),
+    // Whoever waits anew starts level with the least served of those that wait, or with who was served last where none does, unless it has had more already.
+    wake: (tenant, beside) => void served.set(tenant, Math.max(of(tenant), beside.size > 0 ? least(beside) : last)),
     serve(tenant, work, urgent, waiting) {
       largest = Math.max(largest, work);
       const ahead = waiting.size === 0 ? 0 : of(tenant) - least(waiting);
-      served.set(tenant, of(tenant) + work);
+      last = of(tenant) + work;
+      served.set(tenant, last);
       return !urgent && ahead > 2 * largest ? `${tenant} is ${Math.round(ahead)} ahead of another that waits` : null;
     },
   };

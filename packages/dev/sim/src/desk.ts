@@ -97,7 +97,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     const nowMs = engine.nowMs();
     return away(lane, spec.plant === "stale-view" ? Math.max(spec.startMs, nowMs - STALE_MS) : nowMs);
   };
-  const snapshot = ({ model, deadlineAtMs }: SimJob): Snapshot => {
+  const snapshot = (job: SimJob): Snapshot => {
     const turnaround = new Map();
     const lanes = here.map((id): LaneView => {
       const base = { id, emulated: true, available: !laneAway(id), concurrency: WIDE, queued: 0 };
@@ -108,7 +108,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
       const line = realtime.get(id);
       return line === undefined
         ? base
-        : { ...base, rate: { perSecond: (spec.realtimeRate[id] ?? 1) / meanWork, waiting: line.waitingWork(deadlineAtMs) / meanWork } };
+        : { ...base, rate: { perSecond: (spec.realtimeRate[id] ?? 1) / meanWork, waiting: line.waitingWork(job) / meanWork } };
     });
     return {
       book: spec.book,
@@ -117,7 +117,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
       tickMs: TICK_MS,
       scale: 1,
       ...spec.pace,
-      batchLines: 1 + batches.packed(model),
+      batchLines: 1 + batches.packed(job.model),
       turnaround,
       policy: policy.values,
     };
@@ -157,9 +157,9 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
       return;
     }
     if (role === "rescue" && state.job.deadlineAtMs !== null) rescueSlackMs.push(state.job.deadlineAtMs - engine.nowMs());
-    place(state, choice);
+    place(state, choice, role);
   };
-  const place = (state: JobState, choice: Extract<Choice, { kind: "place" }>): void => {
+  const place = (state: JobState, choice: Extract<Choice, { kind: "place" }>, role: PlanJob["role"]): void => {
     const { lane, latestStartAtMs, priceNano } = choice;
     audit.placed(state, lane, latestStartAtMs);
     if (state.lane !== lane) state.laneTries = 0;
@@ -172,7 +172,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     if (kind === "batch") batches.add(state, lane, priceNano);
     else if (kind === "pool") pool.add(state, priceNano);
     else if (kind === "flex") flex(state, priceNano);
-    else (realtime.get(lane) as Realtime).send(state, priceNano);
+    else (realtime.get(lane) as Realtime).send(state, priceNano, role === "rescue");
   };
   const watchStart = (state: JobState, atMs: number | null = state.latestStartAtMs): void => {
     if (atMs === null) return;
@@ -244,7 +244,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
     state.hedged = true;
     state.openNano += choice.priceNano;
     audit.placed(state, choice.lane, null);
-    line.send(state, choice.priceNano);
+    line.send(state, choice.priceNano, true);
   };
   const flex = (state: JobState, nano: bigint): void => {
     const nowMs = engine.nowMs();
@@ -272,7 +272,7 @@ export function createDesk(spec: WorldSpec, policy: Policy, watch: Watch): Desk 
       if (choice.kind !== "place" || choice.lane !== "pool") break;
       state.openNano -= batches.pull(state) ?? 0n;
       audit.looked(state);
-      place(state, choice);
+      place(state, choice, "try");
     }
     pulling = false;
   };

@@ -1,10 +1,9 @@
 import type { LaneId } from "@slowboat/contract";
-import { createFairShares, POLICY } from "@slowboat/plan";
+import { createFairLine, createNaiveLine, type FairTurn, hopelessFromMs, latestStartMs, POLICY } from "@slowboat/plan";
 import type { Audit } from "./audit.ts";
 import type { Dice } from "./dice.ts";
 import type { Engine } from "./engine.ts";
-import { isOver, type JobState, workOf } from "./job.ts";
-import { createNaiveLine } from "./naive-line.ts";
+import { isOver, type JobState, type SimJob, workOf } from "./job.ts";
 import type { WorldSpec } from "./spec.ts";
 
 const LATENCY = { medianMs: 6_000, sigma: 0.5 };
@@ -12,39 +11,32 @@ export const TOKENS_PER_MS = 0.06;
 /** How much of a minute's limit may be used at once. */
 const BURST_SECONDS = 60;
 
-/** Spreads of the latency's logarithm: what is usual, what nine in ten stay within, and what all but one in thousands do. */
-const USUAL = 0;
-const LIKELY = 1.3;
-const SURE = 3.1;
-const takesMs = ({ job }: JobState, spreads: number): number =>
-  LATENCY.medianMs * Math.exp(LATENCY.sigma * spreads) + job.outputTokens / TOKENS_PER_MS;
-const dueOf = ({ job }: JobState): number => job.deadlineAtMs ?? 0;
-
-/** With less time left than this, a call does not wait for room. */
+/** With less time left than this, or than a slow call takes, a call does not wait for room. */
 const HURRIED_MS = 40_000;
+const SLOW_MS = LATENCY.medianMs * Math.exp(LATENCY.sigma * 3.1);
+/** What must be left of the limit for a call that does not wait for room. */
+const SOMETHING = 1;
 
 /** How long a line is told of first, and again whenever it is a quarter longer. */
 const TELL_SECONDS = POLICY.burstMs / 1000;
 
-interface Waiting {
+interface Call extends FairTurn {
   readonly state: JobState;
   readonly nano: bigint;
-  readonly work: number;
 }
 
 /**
- * A provider's real-time lane: calls start as its rate limit lets them, those with a deadline first and by it, the others by fair shares. A house that `relegates`
- * keeps four rules more. Where calls take of the limit in advance, what is large may begin later without harm to itself, and harms the others less (`rankOf`). A call
- * that can no longer be in time lets the others pass. One that has time waits until the limit has room for all of it, so that nobody who comes meanwhile stands behind
- * what it took in advance. And one that would have been late in the naive line, too, does not make another late that would not.
+ * A provider's real-time lane: calls begin while anything is left of its rate limit and take the rest in advance, in the order of the line that the house's own gates
+ * use. A house that `relegates` orders a tenant's calls by latest start, says which are too late and which yield, and lets a call that has time wait until there is room
+ * for all of it, so that nobody who comes meanwhile stands behind what it took in advance; others go by deadline alone.
  */
 export interface Realtime {
   /** Tells of a job that arrives, wherever it will go. */
   arrives(state: JobState): void;
-  /** Puts a call in line; `done` gets its answer, `dropped` is called where the job was answered before the call began. */
-  send(state: JobState, nano: bigint): void;
-  /** Work in line that would go before a job of that deadline, what was used in advance counted in; in prompt tokens. */
-  waitingWork(deadlineAtMs: number | null): number;
+  /** Puts a call in line; `done` gets its answer, `dropped` is called where the job was answered before the call began. `urgent`: a rescue. */
+  send(state: JobState, nano: bigint, urgent: boolean): void;
+  /** Work in line that would go before a job of that deadline; in prompt tokens. */
+  waitingWork(job: Pick<SimJob, "deadlineAtMs">): number;
 }
 
 export function createRealtime(
@@ -56,120 +48,76 @@ export function createRealtime(
     readonly contended: (lane: LaneId) => void;
   },
 ): Realtime {
-  const { spec, engine, dice, audit } = ground;
+  const { spec, engine, dice, audit, relegates } = ground;
   const rate = spec.realtimeRate[lane] ?? 1;
-  const byDeadline: Waiting[] = [];
-  const hopeless: Waiting[] = [];
-  const byTenant = new Map<string, Waiting[]>();
-  const shares = createFairShares();
-  const waitingTenants = new Set<string>();
-  let queued = 0;
   const cap = rate * BURST_SECONDS;
+  const line = createFairLine<Call>(undefined, engine.nowMs);
+  const naive = createNaiveLine();
+  const yielding = new WeakSet<JobState>();
+  const waitingTenants = new Map<string, number>();
+  let queued = 0;
   let level = cap;
   let levelAtMs = engine.nowMs();
   let wakeAtMs = Number.POSITIVE_INFINITY;
   let toldSeconds = TELL_SECONDS;
-  let arrivals: Waiting[] = [];
 
-  /**
-   * A call's place among those with a deadline. It begins while anything is left of the limit, so that what it takes holds up those behind it, not itself: the
-   * least lateness comes of going by the latest start and the time that the work takes of the limit, together (Jackson's rule, with the two ends changed over).
-   */
-  const rankOf = (state: JobState): number =>
-    ground.relegates ? dueOf(state) - state.job.outputTokens / TOKENS_PER_MS + (workOf(state.job) / rate) * 1000 : dueOf(state);
-
-  const naive = createNaiveLine(rate, cap, engine.nowMs);
   const refill = (): void => {
     level = Math.min(cap, level + (rate * (engine.nowMs() - levelAtMs)) / 1000);
     levelAtMs = engine.nowMs();
   };
-  const begin = (call: Waiting, urgent: boolean): void => {
-    level -= call.work;
-    queued -= call.work;
-    audit.served(lane, call.state.job.tenant, call.work, urgent, waitingTenants);
-    shares.charge(call.state.job.tenant, call.work);
+  const turnOf = (state: JobState): Omit<FairTurn, "urgent"> => {
+    const { tenant, deadlineAtMs, arrivedAtMs, outputTokens } = state.job;
+    const own = { tenant, work: workOf(state.job) };
+    if (deadlineAtMs === null) return { ...own, dueAtMs: arrivedAtMs };
+    if (!relegates) return { ...own, dueAtMs: deadlineAtMs };
+    // What a call takes in advance holds up those behind it, not itself.
+    const dueAtMs = latestStartMs({ outputTokens, deadlineAtMs }) + (own.work / rate) * 1000;
+    return { ...own, dueAtMs, lateAtMs: deadlineAtMs, yields: yielding.has(state) };
+  };
+  const leave = ({ tenant, work }: Call): void => {
+    queued -= work;
+    const left = (waitingTenants.get(tenant) ?? 1) - 1;
+    if (left === 0) waitingTenants.delete(tenant);
+    else waitingTenants.set(tenant, left);
+  };
+  const begin = (call: Call): void => {
     const { job } = call.state;
+    level -= call.work;
+    audit.served(lane, call.tenant, call.work, line.jumps, waitingTenants);
+    line.serve(call);
+    leave(call);
     const tookMs = dice.logNormal("call", LATENCY, job.no, call.state.realtimeCalls++) + job.outputTokens / TOKENS_PER_MS;
     engine.at(engine.nowMs() + tookMs, () => on.answered(call.state, lane, call.nano));
   };
-  const drop = (call: Waiting): void => {
-    queued -= call.work;
+  const drop = (call: Call): void => {
+    line.leave(call);
+    leave(call);
     on.dropped(call.state, call.nano);
   };
-  const nextFair = (): Waiting | null => {
-    const tenant = spec.plant === "first-come" ? (arrivals.shift()?.state.job.tenant ?? null) : shares.next();
-    if (tenant === null) return null;
-    const line = byTenant.get(tenant) ?? [];
-    return line[0] ?? null;
-  };
-  const leave = (call: Waiting): void => {
-    const { tenant } = call.state.job;
-    const line = byTenant.get(tenant) ?? [];
-    line.shift();
-    if (line.length > 0) return;
-    shares.rest(tenant);
-    waitingTenants.delete(tenant);
-  };
-  const isHopeless = ({ state }: Waiting): boolean =>
-    ground.relegates && dueOf(state) < engine.nowMs() + 0.1 * LATENCY.medianMs + state.job.outputTokens / TOKENS_PER_MS;
-  /** The first call of those that the naive line answers in time, where the very first is not one of them and would make one of them late. */
-  const wronged = (): Waiting | undefined => {
-    const live = byDeadline.filter((call) => !isOver(call.state) && !isHopeless(call));
-    const [first] = live;
-    if (!ground.relegates || first === undefined || live.length === 1) return undefined;
-    const startsAt = naive.startsAt();
-    const inTime = ({ state }: Waiting): boolean => startsAt(state) + takesMs(state, USUAL) <= dueOf(state);
-    if (inTime(first)) return undefined;
-    const owed = live.filter(inTime);
-    let ahead = Math.max(0, -level) + first.work;
-    for (const { state, work } of owed) {
-      if (engine.nowMs() + (ahead / rate) * 1000 > dueOf(state) - takesMs(state, LIKELY)) return owed[0];
-      ahead += work;
-    }
-    return undefined;
-  };
-  const nextDated = (): Waiting | undefined => {
-    const before = wronged();
-    if (before !== undefined) {
-      byDeadline.splice(byDeadline.indexOf(before), 1);
-      return before;
-    }
-    for (let call = byDeadline.shift(); call !== undefined; call = byDeadline.shift()) {
-      if (isOver(call.state) || !isHopeless(call)) return call;
-      hopeless.push(call);
-    }
-    return undefined;
-  };
-  /** The first in line, while it has the time to wait until there is room for all of it. */
-  const saver = (): Waiting | undefined => {
-    const first = ground.relegates ? byDeadline.find((call) => !isOver(call.state) && !isHopeless(call)) : undefined;
-    return first !== undefined && engine.nowMs() < latestOf(first) ? first : undefined;
-  };
-  const latestOf = ({ state }: Waiting): number => dueOf(state) - Math.max(HURRIED_MS, takesMs(state, SURE));
-  /** What must be in the bucket for the next call: something; for one that has time, or is late anyway, all that it needs. */
-  const needed = (): number => {
-    const [late] = hopeless;
-    const whole = saver() ?? (byDeadline.length === 0 && waitingTenants.size === 0 ? late : undefined);
-    return whole === undefined ? 0 : Math.min(whole.work, cap);
-  };
-  const next = (): boolean => {
-    const hasRoom = level >= needed();
-    // Work without a deadline is urgent: it does not wait for one that has time.
-    const call = (hasRoom ? nextDated() : undefined) ?? nextFair() ?? (hasRoom ? hopeless.shift() : undefined);
-    if (call === undefined) return false;
-    const dated = call.state.job.deadlineAtMs !== null;
-    if (isOver(call.state)) drop(call);
-    else begin(call, dated);
-    if (!dated) leave(call);
-    return true;
+  const head = (): Call | null => (spec.plant === "first-come" ? ([...line][0] ?? null) : line.peek());
+  /** From when on a call takes what is left of the limit: at once without a deadline or in a house that knows no better, never where it is too late or yields. */
+  const hurriedFrom = (call: Call): number => {
+    const { deadlineAtMs, outputTokens } = call.state.job;
+    if (!relegates || deadlineAtMs === null) return Number.NEGATIVE_INFINITY;
+    if (deadlineAtMs <= engine.nowMs() || call.yields === true) return Number.POSITIVE_INFINITY;
+    return deadlineAtMs - Math.max(HURRIED_MS, SLOW_MS + outputTokens / TOKENS_PER_MS);
   };
   const serve = (): void => {
     refill();
-    while (level > 0 && next());
-    if (queued <= 0) return;
-    const waits = saver();
-    const roomMs = Math.max(1, ((Math.max(1, needed()) - level) / rate) * 1000);
-    const atMs = engine.nowMs() + (waits === undefined ? roomMs : Math.max(1, Math.min(roomMs, latestOf(waits) - engine.nowMs())));
+    for (let call = head(); call !== null; call = head()) {
+      const hurriedIn = hurriedFrom(call) - engine.nowMs();
+      const needs = hurriedIn <= 0 ? SOMETHING : Math.min(call.work, cap);
+      if (isOver(call.state)) drop(call);
+      else if (level >= needs) begin(call);
+      else {
+        const roomMs = ((needs - level) / rate) * 1000;
+        wakeIn(hurriedIn > 0 ? Math.min(roomMs, hurriedIn) : roomMs);
+        return;
+      }
+    }
+  };
+  const wakeIn = (ms: number): void => {
+    const atMs = engine.nowMs() + Math.max(1, ms);
     if (atMs >= wakeAtMs) return;
     wakeAtMs = atMs;
     engine.at(atMs, () => {
@@ -180,26 +128,18 @@ export function createRealtime(
   };
   return {
     arrives(state) {
-      if (ground.relegates && state.job.deadlineAtMs !== null) naive.arrives(state);
+      const { deadlineAtMs, outputTokens } = state.job;
+      if (!relegates || deadlineAtMs === null) return;
+      const dated = { outputTokens, deadlineAtMs };
+      const arrival = { work: workOf(state.job), deadlineAtMs, startByMs: hopelessFromMs(dated) };
+      if (!naive.arrives(arrival, { perSecond: rate, atOnce: cap }, engine.nowMs())) yielding.add(state);
     },
-    send(state, nano) {
-      const call = { state, nano, work: workOf(state.job) };
+    send(state, nano, urgent) {
+      const call = { ...turnOf(state), urgent, state, nano };
       queued += call.work;
-      const { deadlineAtMs, tenant } = state.job;
-      if (deadlineAtMs === null) {
-        const line = byTenant.get(tenant) ?? [];
-        byTenant.set(tenant, line);
-        line.push(call);
-        if (spec.plant === "first-come") arrivals = [...arrivals, call];
-        shares.wake(tenant);
-        if (!waitingTenants.has(tenant)) audit.waits(lane, tenant, waitingTenants);
-        waitingTenants.add(tenant);
-      } else {
-        let at = byDeadline.length;
-        const rank = rankOf(state);
-        while (at > 0 && rankOf((byDeadline[at - 1] as Waiting).state) > rank) at--;
-        byDeadline.splice(at, 0, call);
-      }
+      if (!waitingTenants.has(call.tenant)) audit.waits(lane, call.tenant, waitingTenants);
+      waitingTenants.set(call.tenant, (waitingTenants.get(call.tenant) ?? 0) + 1);
+      line.join(call);
       serve();
       const waitSeconds = queued / rate;
       if (waitSeconds < toldSeconds / 4) toldSeconds = Math.max(TELL_SECONDS, waitSeconds);
@@ -207,11 +147,15 @@ export function createRealtime(
       toldSeconds = waitSeconds * 1.25;
       on.contended(lane);
     },
-    waitingWork(deadlineAtMs) {
+    waitingWork({ deadlineAtMs }) {
       refill();
-      const debt = Math.max(0, -level);
-      if (deadlineAtMs === null) return queued + debt;
-      return byDeadline.reduce((sum, call) => sum + ((call.state.job.deadlineAtMs ?? 0) <= deadlineAtMs && !isHopeless(call) ? call.work : 0), debt);
+      let ahead = Math.max(0, -level);
+      const nowMs = engine.nowMs();
+      for (const { state, work, lateAtMs } of line) {
+        if (deadlineAtMs !== null && (state.job.deadlineAtMs ?? 0) > deadlineAtMs) continue;
+        if (lateAtMs === undefined || lateAtMs > nowMs) ahead += work;
+      }
+      return ahead;
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { LaneId } from "@slowboat/contract";
 import { createLessons, type Lessons } from "./lessons.ts";
+import { createNaiveLines, type NaiveLines } from "./naive-lines.ts";
 import { createSlowBatchWatch, type SlowBatchWatch } from "./slow-batch-watch.ts";
 import { createStandings, type Standings } from "./standings.ts";
 
@@ -23,6 +24,8 @@ export interface Meter {
   readonly standings: Standings;
   /** Which batches that are out are asked next whether they had better be sent again. */
   readonly slowBatches: SlowBatchWatch;
+  /** Which jobs would have been late in real time, too. */
+  readonly naive: NaiveLines;
 }
 
 /** Rises with what it sees quickly and falls slowly: a rescue that starts too early costs little. */
@@ -48,5 +51,6 @@ export function createMeter(options: { readonly keepLessons: boolean } = { keepL
     lessons: createLessons({ keep: options.keepLessons }),
     standings: createStandings({ keep: options.keepLessons }),
     slowBatches: createSlowBatchWatch(),
+    naive: createNaiveLines(),
   };
 }

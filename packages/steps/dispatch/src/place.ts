@@ -27,6 +27,8 @@ export interface Placement {
   readonly prime?: true;
   /** The account's quota of enqueued tokens for the model, where it is known: its batches are cut to a part of it. */
   readonly quotaTokens?: number;
+  /** Whether the job would have been late in real time, too; absent or `null` where it is not told now. */
+  readonly yields?: boolean | null;
 }
 
 /** Jobs of one deadline share a chunk of the pool, and no more of them than its engine takes together: whoever is due earlier waits for one chunk at most. */
@@ -67,12 +69,12 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
         model,
         jobs: chunk.members.length,
         inputTokens: laneClass(offer.id) === "batch" ? chunk.members.reduce((sum, { job }) => sum + job.inputTokensEst, 0) : 0,
-        ...(offer.id === "pool" ? poolTurn(chunk.members) : {}),
+        ...(laneClass(offer.id) === "batch" ? {} : turnOf(chunk.members)),
         emulated: offer.emulated,
         createdAtMs: nowMs,
       });
     }
-    for (const { job, decision, sourceAttemptId, sourceEmulated } of chunk.members) {
+    for (const { job, decision, sourceAttemptId, sourceEmulated, yields } of chunk.members) {
       const id = newId("attempt", nowMs, deps.time.rng);
       const price = chosenOf(decision)?.priceNano ?? null;
       attempts.push({
@@ -94,7 +96,8 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
         ...asksOther(decision, job.endpoint),
       });
       if (dispatchId !== null) dispatchOf.set(job.id, dispatchId);
-      placed.push({ jobId: job.id, lane: decision.lane, attemptId: id, nextDecisionAtMs: decision.latestStartAtMs ?? unbackedLook(decision, nowMs) });
+      const nextDecisionAtMs = decision.latestStartAtMs ?? unbackedLook(decision, nowMs);
+      placed.push({ jobId: job.id, lane: decision.lane, attemptId: id, nextDecisionAtMs, yields: yields ?? null });
     }
   }
   await insertDispatches(tx, dispatches, deps.time.clock.real());
@@ -104,12 +107,12 @@ export async function place(tx: Sql, deps: PlanDeps, placements: readonly Placem
   return { bells, dispatchOf };
 }
 
-/** What orders the pool's line: the deadline, or for urgent work the instant of its acceptance. */
-export const poolDueAtMs = (job: Pick<DueJob, "deadlineAtMs" | "acceptedAtMs">): number => job.deadlineAtMs ?? job.acceptedAtMs;
+/** What orders the line of a lane that answers by itself: the deadline, or for urgent work the instant of its acceptance. */
+export const laneDueAtMs = (job: Pick<DueJob, "deadlineAtMs" | "acceptedAtMs">): number => job.deadlineAtMs ?? job.acceptedAtMs;
 
-/** A chunk's place in the pool's line, and its work. */
-const poolTurn = (members: readonly Placement[]): Pick<NewDispatch, "dueAtMs" | "workTokens"> => ({
-  dueAtMs: Math.min(...members.map(({ job }) => poolDueAtMs(job))),
+/** A chunk's place in its lane's line, and its work. */
+const turnOf = (members: readonly Placement[]): Pick<NewDispatch, "dueAtMs" | "workTokens"> => ({
+  dueAtMs: Math.min(...members.map(({ job }) => laneDueAtMs(job))),
   workTokens: members.reduce((sum, { job }) => sum + job.inputTokensEst + job.outputTokensEst, 0),
 });
 
@@ -205,7 +208,7 @@ function chunks(deps: PlanDeps, placements: readonly Placement[], nowMs: number)
     add(group.load, { lines: 1, bytes: job.bodyBytes, tokens: job.inputTokensEst });
   }
   for (const { ride, groups } of rides.values()) {
-    if (ride.offer.id === "pool") for (const { members } of groups.values()) members.sort((a, b) => poolDueAtMs(a.job) - poolDueAtMs(b.job));
+    if (ride.offer.id === "pool") for (const { members } of groups.values()) members.sort((a, b) => laneDueAtMs(a.job) - laneDueAtMs(b.job));
     done.push(...fill(ride, [...groups.values()]));
   }
   return done;

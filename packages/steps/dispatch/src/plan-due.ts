@@ -6,6 +6,7 @@ import {
   closePack,
   decide,
   decisionInputs,
+  lanesBefore,
   onModel,
   type PlanJob,
   packKey,
@@ -30,7 +31,7 @@ import {
 import { type Delayed, type DelayReason, deferDelayed, delayedAs, noteRefusals } from "./decisions/delays.ts";
 import { fitBudgets } from "./fit-budgets.ts";
 import { leavePool } from "./leave-pool.ts";
-import { type Bell, type Placement, place, poolDueAtMs } from "./place.ts";
+import { type Bell, laneDueAtMs, type Placement, place } from "./place.ts";
 import { isGivenUp, isPastPatience, roleAfter, toPlanJob } from "./plan-job.ts";
 import type { PlanDeps } from "./planner-deps.ts";
 import type { PoolLine } from "./pool-line.ts";
@@ -126,7 +127,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const fitting = await board.fit(ready.filter(isBatch));
   const batches = await planBatches(tx, deps, fitting.ready, nowMs);
   const funded = await fitBudgets(tx, deps, [...calls.ready, ...batches.ready], nowMs);
-  const placing = promisedFirst(funded.ready);
+  const placing = promisedFirst(funded.ready).map((one) => ({ ...one, yields: deps.meter.naive.yields(one.job, snapshot, nowMs) }));
   const { bells, dispatchOf } = await place(tx, deps, placing);
   await closeAsks(tx, asks, placing, nowMs);
   const primed = await holdPrimed(tx, batches.held, dispatchOf, nowMs);
@@ -205,7 +206,8 @@ function decideAll(
       refused.push({ job, verdict: GIVEN_UP });
       continue;
     }
-    const view = { ...snapshot, pool: pool?.view() ?? null, batchLines: (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job) };
+    const batchLines = (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job);
+    const view = { ...snapshot, lanes: lanesBefore(snapshot.lanes, job.deadlineAtMs), pool: pool?.view() ?? null, batchLines };
     const role = roleAfter(job, tried, view, nowMs);
     const facts = { cached: source !== null, tried, role, shared: sharedBy(job), rooms: board.roomsOf(job) };
     const asked = toPlanJob(job, view, facts);
@@ -240,7 +242,7 @@ function decideAll(
       continue;
     }
     if (key !== null && source === null) leaders.set(key, job.id);
-    if (decision.lane === "pool") pool?.add(poolDueAtMs(job), job.inputTokensEst + job.outputTokensEst);
+    if (decision.lane === "pool") pool?.add(laneDueAtMs(job), job.inputTokensEst + job.outputTokensEst);
     const told = near === null ? decision : withReuse(decision, ask);
     const sourceEmulated = (near === null ? hit?.emulated : ask?.emulated) ?? false;
     const kept = decision.lane === "cache" ? { sourceAttemptId: source, sourceEmulated } : { sourceAttemptId: null };

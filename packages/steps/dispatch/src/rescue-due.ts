@@ -1,5 +1,16 @@
 import { type LaneId, laneClass, laneProvider } from "@slowboat/contract";
-import { cancelPays, candidatesOf, decide, decisionInputs, onModel, rescueAtMs, rescueMove, type Snapshot, withInputs } from "@slowboat/plan";
+import {
+  cancelPays,
+  candidatesOf,
+  decide,
+  decisionInputs,
+  lanesBefore,
+  onModel,
+  rescueAtMs,
+  rescueMove,
+  type Snapshot,
+  withInputs,
+} from "@slowboat/plan";
 import {
   type DueJob,
   endAttempts,
@@ -97,7 +108,7 @@ function judge(snapshot: Snapshot, late: readonly Late[], nowMs: number): Move[]
   for (const { at } of late) together.set(at.dispatchId ?? "", (together.get(at.dispatchId ?? "") ?? 0) + 1);
   return late.map((one) => {
     const { job, at, deadlineAtMs } = one;
-    const view = snapshot.lanes.find(({ id }) => id === laneProvider(at.lane));
+    const view = lanesBefore(snapshot.lanes, deadlineAtMs).find(({ id }) => id === laneProvider(at.lane));
     if (!view || laneClass(at.lane) !== "batch") return { late: one, move: "hedge", hedgeAtMs: nowMs };
     const rescueLane = onModel(view, job.model);
     const facts = { outputTokens: job.outputTokensEst, deadlineAtMs, together: together.get(at.dispatchId ?? "") ?? 1 };
@@ -158,8 +169,9 @@ async function hedge(tx: Sql, snapshot: Snapshot, late: readonly Late[], nowMs: 
     };
     const facts = { cached: false, tried: [...tried.filter((row) => row.jobId === job.id), running], role: "hedge" as const };
     const deny: LaneId[] = [...batches, at.lane, ...(job.lanesDeny ?? [])];
-    const asked = { ...toPlanJob(job, snapshot, facts), deny };
-    const verdict = withInputs(decide(asked, snapshot, nowMs), asked, snapshot);
+    const view = { ...snapshot, lanes: lanesBefore(snapshot.lanes, job.deadlineAtMs) };
+    const asked = { ...toPlanJob(job, view, facts), deny };
+    const verdict = withInputs(decide(asked, view, nowMs), asked, view);
     if (verdict.kind === "place")
       hedges.push({ job, decision: { ...verdict.decision, role: "hedge", latestStartAtMs: null }, sourceAttemptId: null });
     else stuck.push({ jobId: job.id, atMs: verdict.code === "lane-unavailable" ? nowMs + AGAIN_MS : null });

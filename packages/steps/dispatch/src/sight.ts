@@ -50,8 +50,8 @@ function asTold(view: LaneView, told: Standing, isFresh: boolean): LaneView {
   const rates = new Map(view.rates);
   for (const [model, rate] of Object.entries(told.rates)) {
     const own = rates.get(model);
-    const { perSecond, waiting } = own ?? rate;
-    rates.set(model, { perSecond: Math.min(perSecond, rate.perSecond), waiting: Math.max(waiting, rate.waiting) });
+    const known = own ?? rate;
+    rates.set(model, { ...known, perSecond: Math.min(known.perSecond, rate.perSecond), waiting: Math.max(known.waiting, rate.waiting) });
   }
   const standing = { ...view, rates, callMs: Math.max(view.callMs ?? 0, told.callMs ?? 0) };
   if (!isFresh) return standing;

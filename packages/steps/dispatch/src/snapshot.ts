@@ -1,5 +1,5 @@
-import type { LaneRate, Snapshot } from "@slowboat/plan";
-import { readBacklog, readParked, readPoolLine, type Sql } from "@slowboat/store";
+import type { DueCalls, LaneRate, Snapshot } from "@slowboat/plan";
+import { type BacklogRow, readBacklog, readParked, readPoolLine, type Sql } from "@slowboat/store";
 import type { LaneOffer, PlanDeps } from "./planner-deps.ts";
 import { openPoolLine, type PoolLine } from "./pool-line.ts";
 import { standingOf } from "./standing.ts";
@@ -28,7 +28,8 @@ export async function readSnapshot(deps: Pick<PlanDeps, "book" | "lanes" | "mete
         ...(code === undefined ? {} : { available: false, away: `its account refuses everything (${code})` }),
         concurrency: lane.concurrency,
         callMs: (deps.meter.callMs(lane.id) ?? 0) * deps.time.clock.scale,
-        queued: waiting.reduce((sum, { jobs }) => sum + jobs, 0),
+        queued: jobsOf(waiting),
+        due: dueCalls(waiting, 0),
         rates: ratesOf(lane, waiting, deps.time.clock.scale),
       };
     }),
@@ -42,16 +43,25 @@ export async function readSnapshot(deps: Pick<PlanDeps, "book" | "lanes" | "mete
 }
 
 /** What the limits of the lane's account let pass of each model (calls a second of job time), as its replies have taught this process, and what waits for them. */
-function ratesOf(
-  lane: LaneOffer,
-  waiting: readonly { readonly model: string; readonly jobs: number }[],
-  scale: number,
-): ReadonlyMap<string, LaneRate> {
+function ratesOf(lane: LaneOffer, waiting: readonly BacklogRow[], scale: number): ReadonlyMap<string, LaneRate> {
   const rates = new Map<string, LaneRate>();
   for (const [model, { perSecond, inFlight }] of lane.pace?.().models ?? []) {
     if (perSecond === null) continue;
-    const jobs = waiting.find((row) => row.model === model)?.jobs ?? 0;
-    rates.set(model, { perSecond: perSecond / scale, waiting: Math.max(0, jobs - inFlight) });
+    const mine = waiting.filter((row) => row.model === model);
+    rates.set(model, { perSecond: perSecond / scale, waiting: Math.max(0, jobsOf(mine) - inFlight), due: dueCalls(mine, inFlight) });
   }
   return rates;
+}
+
+const jobsOf = (rows: readonly BacklogRow[]): number => rows.reduce((sum, { jobs }) => sum + jobs, 0);
+
+const MINUTE_MS = 60_000;
+
+/** What waits, by when it is due; `gone` of them, those due first, are out already. */
+function dueCalls(rows: readonly BacklogRow[], gone: number): DueCalls[] {
+  let sum = -gone;
+  return rows.map(({ minute, jobs }) => {
+    sum += jobs;
+    return { untilMs: minute * MINUTE_MS, calls: Math.max(0, sum) };
+  });
 }

@@ -38,5 +38,5 @@ const standingOf = ({ available, away, awayModels, callMs, rates }: LaneView): S
   ...(away === undefined ? {} : { away }),
   ...(awayModels === undefined ? {} : { awayModels }),
   ...(callMs === undefined ? {} : { callMs }),
-  rates: Object.fromEntries(rates ?? []),
+  rates: Object.fromEntries([...(rates ?? [])].map(([model, { perSecond, waiting }]) => [model, { perSecond, waiting }])),
 });

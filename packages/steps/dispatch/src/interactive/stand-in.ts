@@ -1,4 +1,5 @@
 import type { LaneRequest, LaneStream } from "@slowboat/lanes";
+import { latestStartMs } from "@slowboat/plan";
 import { markPrompt } from "@slowboat/reuse";
 import { type AnswerContext, asAsked, createStreamTranslator, fallbackTarget, isTranslatable, translateRequest } from "@slowboat/translate";
 import type { Course } from "./house.ts";
@@ -14,7 +15,8 @@ const wireOf = ({ request, decision }: Course) =>
 export function outgoingCall(course: Course): LaneRequest | null {
   const { request, attempt, decision } = course;
   const { tenantId, inputTokensEst, outputTokensEst, deadlineAtMs, acceptedAtMs } = course.job;
-  const due = { dueAtMs: deadlineAtMs ?? acceptedAtMs, lateAtMs: deadlineAtMs ?? undefined };
+  const dueAtMs = deadlineAtMs === null ? acceptedAtMs : latestStartMs({ outputTokens: outputTokensEst, deadlineAtMs });
+  const due = { dueAtMs, lateAtMs: deadlineAtMs ?? undefined };
   const turn = { tenant: tenantId, work: inputTokensEst + outputTokensEst, ...due, urgent: false };
   const to = { attemptId: attempt.id, model: decision.model, turn };
   const wire = wireOf(course);

@@ -1,5 +1,5 @@
 import type { Endpoint } from "@slowboat/contract";
-import { dueAtMs, type FairTurn } from "@slowboat/plan";
+import { dueAtMs, type FairTurn, latestStartMs } from "@slowboat/plan";
 import type { ChunkRow, DispatchRow } from "@slowboat/store";
 import type { LaneDeps } from "../deps.ts";
 import type { Gate } from "../gate.ts";
@@ -53,12 +53,16 @@ export interface Turns {
 /** What a row is charged where its lane is scarce: the tokens that it was estimated to take. */
 export const workOf = (row: Pick<ChunkRow, "inputTokensEst" | "outputTokensEst">): number => row.inputTokensEst + row.outputTokensEst;
 
-/** How a row waits for its turn: its deadline, or a day for work without one, whether its rescue has begun, and that it is too late once its deadline has passed. */
+/**
+ * How a row waits for its turn: by its latest start, or a day for work without a deadline, whether its rescue has begun, whether it would have been late in real time, too,
+ * and that it is too late once its deadline has passed.
+ */
 export const turnOf = (row: ChunkRow): FairTurn => ({
   tenant: row.tenantId,
   work: workOf(row),
-  dueAtMs: dueAtMs(row),
+  dueAtMs: row.deadlineAtMs === null ? dueAtMs(row) : latestStartMs({ outputTokens: row.outputTokensEst, deadlineAtMs: row.deadlineAtMs }),
   lateAtMs: row.deadlineAtMs ?? undefined,
+  yields: row.yields === true,
   urgent: isLate(row),
 });
 
