@@ -1,5 +1,6 @@
 import { assert } from "@slowboat/kernel";
-import { openKernel, PAGE_BYTES, type ScanRows, type WasmMemory } from "./kernel.ts";
+import { PAGE_BYTES, type WasmMemory } from "@slowboat/wasm";
+import { openKernel, type ScanRows } from "./kernel.ts";
 
 /** Rows of the smallest block: a namespace with one entry takes 8 KiB at 512 dimensions. */
 export const LEAST_ROWS = 16;

@@ -1,7 +1,7 @@
+import { PAGE_BYTES } from "@slowboat/wasm";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { signed, unsigned } from "./assemble.ts";
-import { kernelBytes, openKernel, PAGE_BYTES } from "./kernel.ts";
+import { openKernel } from "./kernel.ts";
 
 const SEED = 20_261_128;
 const ROWS_AT = 4096;
@@ -28,15 +28,4 @@ test(`the kernel's products are those of whole numbers, at every width, count an
     }),
     { seed: SEED, numRuns: 200 },
   );
-});
-
-test("the module is made of its source alone: the same bytes each time, and few", () => {
-  expect(Buffer.from(kernelBytes()).equals(Buffer.from(kernelBytes()))).toBe(true);
-  expect(kernelBytes().length).toBeLessThan(512);
-});
-
-test("numbers are written as LEB128 has them", () => {
-  expect(unsigned(624_485)).toEqual([0xe5, 0x8e, 0x26]);
-  expect(signed(-123_456)).toEqual([0xc0, 0xbb, 0x78]);
-  expect(signed(64)).toEqual([0xc0, 0x00]);
 });

@@ -1,20 +1,4 @@
-import { assembleModule, op } from "./assemble.ts";
-
-/** Bytes of a memory page. */
-export const PAGE_BYTES = 65_536;
-
-/** The part of the host's WebAssembly that is used; the types of Node name none of it. */
-declare const WebAssembly: {
-  readonly Memory: new (size: { readonly initial: number; readonly maximum: number }) => WasmMemory;
-  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
-  readonly Instance: new (module: object, imports: { readonly env: { readonly memory: WasmMemory } }) => { readonly exports: object };
-};
-
-/** Memory that grows; its buffer is another one afterwards. */
-export interface WasmMemory {
-  readonly buffer: ArrayBuffer;
-  grow(pages: number): number;
-}
+import { op, openModule, type WasmFunction, type WasmMemory } from "@slowboat/wasm";
 
 /**
  * Products of one query with rows that lie one after another: `out[i] = Σ query[d] · rows[i][d]`. `query` holds `dims` int16, `rows` `count` × `dims`
@@ -66,20 +50,12 @@ const SCAN = [
   ]),
 ];
 
-/** The module's bytes: what is written above, and nothing else. */
-export const kernelBytes = (): Uint8Array<ArrayBuffer> =>
-  assembleModule([
-    {
-      name: "scan",
-      params: ["i32", "i32", "i32", "i32", "i32"],
-      locals: ["i32", "i32", "v128", "v128", "v128", "v128"],
-      body: SCAN,
-    },
-  ]);
+const FUNCTIONS: readonly WasmFunction[] = [
+  { name: "scan", params: ["i32", "i32", "i32", "i32", "i32"], locals: ["i32", "i32", "v128", "v128", "v128", "v128"], body: SCAN },
+];
 
 /** Makes a memory of at most `maxBytes` with the kernel over it. */
 export function openKernel(maxBytes: number): { readonly memory: WasmMemory; readonly scan: ScanRows } {
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: Math.ceil(maxBytes / PAGE_BYTES) + 1 });
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(kernelBytes()), { env: { memory } });
+  const { memory, exports } = openModule(FUNCTIONS, maxBytes);
   return { memory, scan: (exports as { readonly scan: ScanRows }).scan };
 }

@@ -6,7 +6,7 @@ const TAIL_CHARS = 2_048;
 /** Code units of what is read at most: both ends and a blank between them. */
 export const MOST_CHARS = HEAD_CHARS + TAIL_CHARS + 1;
 /** Of these, character grams are taken from the first and the last so many: they are the most and say the least. */
-const CHAR_GRAM_CHARS = 1_024;
+const CHAR_GRAM_CHARS = 512;
 
 const WORD_SALT = 0x811c9dc5;
 const PAIR_SALT = 0x2f0b4c47;

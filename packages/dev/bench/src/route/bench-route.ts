@@ -30,11 +30,12 @@ export const routeBench: Bench = async (options) => {
     if (path !== null && (wanted === null || name === wanted)) labels.set(name as FileName, readLabels(path, name as FileName));
   const tasks = options.only === "latency" ? [] : tasksOf(options, labels, prices ?? {});
   if (labels.size === 0) return reportRoute({ options, labels, results: [], latency: null, skipped });
-  const results = await runFolds(tasks, paths, options.say);
+  // Before the folds, while nothing else is in this process's memory and nothing else runs.
   options.say("latency");
   // The file of the most candidates: they are what a request is weighed against.
   const [name, widest] = [...labels].sort(([, a], [, b]) => b.models.length - a.models.length)[0] as [FileName, Labels];
   const latency = routeLatency(widest, promptsOf(paths[name] ?? ""), options);
+  const results = await runFolds(tasks, paths, options.say);
   return reportRoute({ options, labels: results.length === 0 ? new Map() : labels, results: results.sort(inOrder), latency, skipped });
 };
 

@@ -1,5 +1,5 @@
 /** A value type of WebAssembly, as its byte. */
-const TYPE = { i32: 0x7f, v128: 0x7b } as const;
+const TYPE = { i32: 0x7f, f32: 0x7d, v128: 0x7b } as const;
 type ValueType = keyof typeof TYPE;
 
 /** A function of a module: its parameters, its other locals, and its body without the closing `end`. */
@@ -35,7 +35,7 @@ export function signed(value: number): number[] {
   }
 }
 
-/** The few instructions that the kernel is made of (WebAssembly core specification 2.0, with its vector instructions). */
+/** The few instructions that the kernels are made of (WebAssembly core specification 2.0, with its vector instructions). */
 export const op = {
   get: (local: number): number[] => [0x20, ...unsigned(local)],
   set: (local: number): number[] => [0x21, ...unsigned(local)],
@@ -58,6 +58,12 @@ export const op = {
   dot: [0xfd, ...unsigned(0xba)],
   addLanes: [0xfd, ...unsigned(0xae)],
   lane: (index: number): number[] => [0xfd, 0x1b, index],
+  multiplyFloats: [0xfd, ...unsigned(0xe6)],
+  addFloats: [0xfd, ...unsigned(0xe4)],
+  floatLane: (index: number): number[] => [0xfd, 0x1f, index],
+  addFloat: [0x92],
+  /** Stores an f32: address, then value. */
+  storeFloat: (offset: number): number[] => [0x38, 2, ...unsigned(offset)],
 } as const;
 
 const section = (id: number, content: readonly number[]): number[] => [id, ...unsigned(content.length), ...content];
