@@ -64,8 +64,8 @@ const rng = systemRng();
 const market = readMarket(config.SLOWBOAT_PROVIDERS);
 const { book, compatible } = market;
 const enqueued = readEnqueuedTokens(config.SLOWBOAT_ENQUEUED_TOKENS, market);
-const quotas = createQuotas(enqueued);
 const weight = tenantWeights(store, () => clock.real());
+const quotas = createQuotas(enqueued, weight);
 const blob = await diskBlobs(join(config.SLOWBOAT_DATA_DIR, "blobs"));
 const queue = await createQueue({
   ...(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 }),

@@ -25,8 +25,9 @@ export interface HeldTokens extends QuotaId {
 
 /** Job ms after its creation in which a batch counts: the provider ends it within a day. */
 const HOLDS_MS = 26 * 3_600_000;
-/** Jobs that one look wakes at most. */
+/** Jobs that one look wakes at most, and of each tenant where many wait. */
 const WAKE = 10_000;
+const WAKE_OF_EACH = 100;
 
 /** Dispatches that hold tokens of a quota; literal states, as the index of live ones has them. */
 const holding = (tx: Sql, nowMs: number) => tx`
@@ -98,33 +99,74 @@ export async function readTokensBefore(tx: Sql, input: QuotaId & { readonly id: 
   return rows[0]?.tokens ?? 0;
 }
 
-/** Tokens that wait for a quota, by the minute of what orders them, earliest first. */
-export async function readWaitingTokens(tx: Sql, id: QuotaId): Promise<{ minute: number; tokens: number; lines: number }[]> {
-  return await tx<{ minute: number; tokens: number; lines: number }[]>`
-    select floor(${due(tx)} / 60000) as minute, sum(input_tokens_est)::float8 as tokens, count(*)::int as lines
-    from job where held_for = ${quotaKey(id)} and held_for is not null and state = 'accepted' group by 1 order by 1`;
+/** What one tenant has waiting for a quota in one minute of the instants that order it. */
+export interface WaitingRow {
+  readonly tenant: string;
+  readonly minute: number;
+  readonly tokens: number;
+  readonly lines: number;
+}
+
+/** Tokens that wait for a quota, by tenant and by the minute of what orders them, earliest first. */
+export async function readWaitingTokens(tx: Sql, id: QuotaId): Promise<WaitingRow[]> {
+  return await tx<WaitingRow[]>`
+    select tenant_id as tenant, floor(${due(tx)} / 60000) as minute, sum(input_tokens_est)::float8 as tokens, count(*)::int as lines
+    from job where held_for = ${quotaKey(id)} and held_for is not null and state = 'accepted' group by 1, 2 order by 2`;
+}
+
+/** The tenants that wait for a quota, found by a step of the index for each. */
+export async function readWaitingTenants(tx: Sql, id: QuotaId): Promise<string[]> {
+  const key = quotaKey(id);
+  const rows = await tx<{ tenant: string }[]>`
+    with recursive known as (
+      (select tenant_id from job where held_for = ${key} and held_for is not null order by tenant_id limit 1)
+      union all
+      select (select tenant_id from job where held_for = ${key} and held_for is not null and tenant_id > known.tenant_id order by tenant_id limit 1)
+      from known where known.tenant_id is not null)
+    select tenant_id as tenant from known where tenant_id is not null`;
+  return rows.map(({ tenant }) => tenant);
+}
+
+/** Where a tenant stands at a quota: what it has been let through, over its weight, and its weight. */
+export interface TenantStake {
+  readonly tenant: string;
+  readonly served: number;
+  readonly weight: number;
 }
 
 /**
- * Makes the first jobs that wait for a quota due now, as many as `roomTokens` hold; with `empty`, the first one in any case, since it may be larger
- * than the quota. Returns how many there were.
+ * Makes the first jobs that wait for a quota due now, as many as `roomTokens` hold, by fair shares between these tenants and the earliest deadline first within one;
+ * with `empty`, the first one in any case, since it may be larger than the quota. Returns how many there were.
  */
 export async function wakeWaiting(
   tx: Sql,
-  input: { readonly id: QuotaId; readonly roomTokens: number; readonly empty: boolean; readonly nowMs: number },
+  input: {
+    readonly id: QuotaId;
+    readonly stakes: readonly TenantStake[];
+    readonly roomTokens: number;
+    readonly empty: boolean;
+    readonly nowMs: number;
+  },
 ): Promise<number> {
+  if (input.stakes.length === 0) return 0;
   const key = quotaKey(input.id);
+  const { stakes } = input;
+  const most = Math.max(WAKE_OF_EACH, Math.ceil(WAKE / stakes.length));
   const woken = await tx`
     update job set next_decision_at_ms = ${input.nowMs}::float8
     where id in (
         select id from (
           select id, sum(tokens) over w as upto, row_number() over w as place
           from (
-            select id, input_tokens_est as tokens, ${due(tx)} as due_at_ms
-            from job where held_for = ${key} and held_for is not null and state = 'accepted'
-            order by ${due(tx)}, id limit ${WAKE}
+            select j.id, j.tokens, s.served + sum(j.tokens) over (partition by s.tenant order by j.due_at_ms, j.id) / s.weight as finish
+            from unnest(${stakes.map((one) => one.tenant)}::text[], ${stakes.map((one) => one.served)}::float8[], ${stakes.map((one) => one.weight)}::float8[])
+                as s (tenant, served, weight)
+              cross join lateral (
+                select id, input_tokens_est as tokens, ${due(tx)} as due_at_ms
+                from job where held_for = ${key} and held_for is not null and tenant_id = s.tenant and state = 'accepted'
+                order by ${due(tx)}, id limit ${most}) j
           ) first
-          window w as (order by due_at_ms, id)
+          window w as (order by finish, id)
         ) t where upto <= ${input.roomTokens}::float8 or (place = 1 and ${input.empty ? 1 : 0}::int = 1))
       and held_for = ${key} and state = 'accepted' and next_decision_at_ms > ${input.nowMs}::float8`;
   return woken.count;

@@ -60,8 +60,11 @@ export {
   readHeldTokens,
   readQuotas,
   readTokensBefore,
+  readWaitingTenants,
   readWaitingTokens,
   saveQuota,
+  type TenantStake,
+  type WaitingRow,
   wakeWaiting,
 } from "./enqueued-quotas.ts";
 export {

@@ -20,6 +20,8 @@ export interface FairShares {
   next(): string | null;
   /** `work` was begun for a tenant, also out of turn: whoever jumps the queue pays for it later. Less than nothing corrects an estimate. */
   charge(tenant: string, work: number): void;
+  /** What a tenant has been served, over its weight; what is served next begins there. */
+  served(tenant: string): number;
 }
 
 /**
@@ -55,5 +57,6 @@ export function createFairShares(weight: (tenant: string) => number = () => 1, c
       share.served += work / weight(tenant);
       if (carries) level = share.served;
     },
+    served: (tenant) => of(tenant).served,
   };
 }

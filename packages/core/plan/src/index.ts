@@ -31,7 +31,17 @@ export {
   promisedOf,
 } from "./promise.ts";
 export { type LearnedQuota, learnQuota, limitNow, unprovenLimit } from "./quota.ts";
-export { dueAtMs, fitQuota, type KnownRoom, type QuotaLine, type QuotaTurn, type QuotaView, quotaLookMs, quotaTurns } from "./quota-turns.ts";
+export {
+  dueAtMs,
+  fitQuota,
+  type KnownRoom,
+  type QuotaLine,
+  type QuotaShares,
+  type QuotaTurn,
+  type QuotaView,
+  quotaLookMs,
+  quotaTurns,
+} from "./quota-turns.ts";
 export { type LaneQuote, type QuoteGroup, quoteWork, type WorkQuote } from "./quote.ts";
 export type { QuoteKind, QuoteLine, Spread } from "./quote-line.ts";
 export { callsPerSecond, cancelPays, endsWithin, queueMs, rescueAtMs, rescueMove, rescueMs, restartPays } from "./rescue.ts";

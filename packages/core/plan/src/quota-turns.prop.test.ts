@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { dueAtMs, fitQuota, type QuotaLine, type QuotaView, quotaTurns } from "./index.ts";
+import { createFairShares, dueAtMs, fitQuota, type QuotaLine, type QuotaView, quotaTurns } from "./index.ts";
 
 const SEED = 20_261_125;
 const MINUTE = 60_000;
@@ -104,4 +104,78 @@ test("a line behind one round's worth of tokens waits a round, one larger than t
   expect(turns.get("a")?.aheadTokens).toBe(900);
   expect(turns.get("b")?.waitMs).toBe(2 * round);
   expect(turns.get("c")?.waitMs).toBe(86_400_000);
+});
+
+const owned = fc.record({
+  tenant: fc.constantFrom("a", "b", "c"),
+  tokens: fc.integer({ min: 1, max: 900 }),
+  minute: fc.integer({ min: 0, max: 500 }),
+});
+
+test(`what goes of several tenants never exceeds the quota, and inside a tenant nothing goes before what is due earlier (seed ${SEED})`, () => {
+  const served = fc.record({ a: fc.nat(5_000), b: fc.nat(5_000), c: fc.nat(5_000) });
+  fc.assert(
+    fc.property(view, fc.array(owned, { maxLength: 60 }), fc.array(owned, { maxLength: 12 }), served, (quota, some, others, counts) => {
+      const waiting = others
+        .map(({ tenant, tokens, minute }) => ({ tenant, tokens, minute: NOW / MINUTE + minute }))
+        .sort((a, b) => a.minute - b.minute);
+      const lines = some.map(({ tenant, tokens, minute }, i) => ({ id: `line-${i}`, tenant, tokens, dueAtMs: NOW + minute * MINUTE }));
+      const shares = { served: (tenant: string) => counts[tenant as "a"], weight: (tenant: string) => (tenant === "a" ? 3 : 1) };
+      const all = { ...quota, waiting, shares };
+      const { go, wait } = fitQuota(all, lines);
+      expect(go.length + wait.length).toBe(lines.length);
+      if (go.length > 1 || quota.heldTokens > 0)
+        expect(quota.heldTokens + sum(go)).toBeLessThanOrEqual(Math.max(quota.limitTokens, quota.heldTokens));
+      for (const tenant of ["a", "b", "c"]) {
+        const latest = Math.max(Number.NEGATIVE_INFINITY, ...go.filter((one) => one.tenant === tenant).map((one) => one.dueAtMs));
+        for (const one of wait) if (one.tenant === tenant) expect(one.dueAtMs).toBeGreaterThanOrEqual(latest);
+      }
+      const turns = quotaTurns(all, lines);
+      for (const one of go) if (one.tokens <= quota.limitTokens) expect(turns.get(one.id)?.waitMs).toBe(0);
+    }),
+    { seed: SEED },
+  );
+});
+
+/** Rounds of a quota that is empty each time, under the counters of fair shares; returns what each tenant got in them. */
+function rounds(
+  limitTokens: number,
+  count: number,
+  lines: QuotaLine[],
+  weight: (tenant: string) => number,
+): { got: Map<string, number>; left: QuotaLine[] } {
+  const shares = createFairShares(weight, true);
+  const got = new Map<string, number>();
+  let left = lines;
+  for (const { tenant = "" } of lines) shares.wake(tenant);
+  for (let round = 0; round < count; round++) {
+    const { go, wait } = fitQuota({ limitTokens, heldTokens: 0, waiting: [], shares: { served: shares.served, weight } }, left);
+    for (const { tenant = "", tokens } of go) {
+      shares.charge(tenant, tokens);
+      got.set(tenant, (got.get(tenant) ?? 0) + tokens);
+    }
+    left = wait;
+  }
+  return { got, left };
+}
+
+test(`of two tenants that wait all the while, neither is ahead of the other by over twice the largest line, by weight, whatever is due first (seed ${SEED})`, () => {
+  const sizes = fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 200, maxLength: 200 });
+  fc.assert(
+    fc.property(sizes, sizes, fc.constantFrom(1, 3), (a, b, weight) => {
+      const of = (tenant: string, list: readonly number[], due: number): QuotaLine[] =>
+        list.map((tokens, i) => ({ id: `${tenant}${i}`, tenant, tokens, dueAtMs: NOW + due + i }));
+      const { got, left } = rounds(400, 6, [...of("flood", a, 0), ...of("other", b, 86_400_000)], (tenant) => (tenant === "flood" ? weight : 1));
+      fc.pre(left.some((one) => one.tenant === "flood") && left.some((one) => one.tenant === "other"));
+      expect(Math.abs((got.get("flood") ?? 0) / weight - (got.get("other") ?? 0))).toBeLessThanOrEqual(200);
+    }),
+    { seed: SEED, numRuns: 50 },
+  );
+});
+
+test("a line larger than the quota goes in its turn, although another tenant's small ones never end", () => {
+  const small = Array.from({ length: 400 }, (_, i): QuotaLine => ({ id: `small-${i}`, tenant: "b", tokens: 100, dueAtMs: NOW + i }));
+  const { left } = rounds(1_000, 12, [...small, { id: "large", tenant: "a", tokens: 1_500, dueAtMs: NOW + 86_400_000 }], () => 1);
+  expect(left.some((one) => one.id === "large")).toBe(false);
+  expect(left.length).toBeGreaterThan(0);
 });

@@ -12,6 +12,14 @@ export interface WaitingTokens {
   /** `floor(dueAtMs / 60000)`, as `dueAtMs` below has it. */
   readonly minute: number;
   readonly tokens: number;
+  /** Whose it is; absent where all is one tenant's, or nobody asks. */
+  readonly tenant?: string;
+}
+
+/** How tenants stand to each other at a quota: what each has been let through, over its weight, and its weight. */
+export interface QuotaShares {
+  served(tenant: string): number;
+  weight(tenant: string): number;
 }
 
 /** An account's enqueued-token quota for one model, as one look finds it. Tokens are estimates of input. */
@@ -21,6 +29,8 @@ export interface QuotaView {
   readonly heldTokens: number;
   /** What waits besides the lines that are asked about, earliest first. */
   readonly waiting: readonly WaitingTokens[];
+  /** Absent for tenants of one weight that have had as much as each other. */
+  readonly shares?: QuotaShares;
 }
 
 /** An enqueued-token quota whose limit somebody knows, as work finds it that does not stand in its line yet. */
@@ -37,6 +47,7 @@ export interface QuotaLine {
   readonly id: string;
   readonly tokens: number;
   readonly dueAtMs: number;
+  readonly tenant?: string;
 }
 
 /** When a line's turn comes. */
@@ -46,26 +57,69 @@ export interface QuotaTurn {
   readonly aheadTokens: number;
 }
 
-/** What orders lines at a full quota: the deadline, or for work without one a day after its acceptance. It never moves, so nothing is overtaken for ever. */
+/** What orders a tenant's lines at a full quota: the deadline, or for work without one a day after its acceptance. It never moves, so nothing is overtaken for ever. */
 export const dueAtMs = (job: { readonly deadlineAtMs: number | null; readonly acceptedAtMs: number }): number =>
   job.deadlineAtMs ?? job.acceptedAtMs + DAY_MS;
 
-function inOrder<L extends QuotaLine>(quota: QuotaView, lines: readonly L[]): { readonly line: L; readonly aheadTokens: number }[] {
-  const sorted = [...lines].sort((a, b) => a.dueAtMs - b.dueAtMs || (a.id < b.id ? -1 : 1));
-  let before = 0;
-  let waiting = 0;
+interface Ordered<L> {
+  readonly line: L;
+  readonly aheadTokens: number;
+}
+
+/** What one tenant has at a quota. */
+interface Stake {
+  readonly served: number;
+  readonly weight: number;
+  /** What waits besides the lines that are asked about, and of it what is due before the line that is looked at. */
+  waiting: number;
+  waitingBefore: number;
+  /** Of the lines that are asked about, what goes before the one that is looked at. */
+  asked: number;
+}
+
+const EQUAL: QuotaShares = { served: () => 0, weight: () => 1 };
+
+/**
+ * Lines in the order of fair shares, each with all that goes before it: of its own tenant's what is due earlier, and of every other's what would be served by the time
+ * that the line has been (its virtual finish: what the tenant was served, its work and the line's own, over the weight). What waits and is not asked about goes as a fluid.
+ */
+function inOrder<L extends QuotaLine>(quota: QuotaView, lines: readonly L[]): Ordered<L>[] {
+  const shares = quota.shares ?? EQUAL;
+  const stakes = new Map<string, Stake>();
+  const stakeOf = (tenant = ""): Stake => {
+    const known = stakes.get(tenant) ?? { served: shares.served(tenant), weight: shares.weight(tenant), waiting: 0, waitingBefore: 0, asked: 0 };
+    stakes.set(tenant, known);
+    return known;
+  };
+  for (const { tenant, tokens } of quota.waiting) stakeOf(tenant).waiting += tokens;
   let next = 0;
-  return sorted.map((line) => {
-    const minute = Math.floor(line.dueAtMs / MINUTE_MS);
-    for (let row = quota.waiting[next]; row !== undefined && row.minute < minute; row = quota.waiting[++next]) waiting += row.tokens;
-    const aheadTokens = before + waiting;
-    before += line.tokens;
-    return { line, aheadTokens };
-  });
+  const placed = [...lines]
+    .sort((a, b) => a.dueAtMs - b.dueAtMs || (a.id < b.id ? -1 : 1))
+    .map((line) => {
+      const minute = Math.floor(line.dueAtMs / MINUTE_MS);
+      for (let row = quota.waiting[next]; row !== undefined && row.minute < minute; row = quota.waiting[++next])
+        stakeOf(row.tenant).waitingBefore += row.tokens;
+      const own = stakeOf(line.tenant);
+      own.asked += line.tokens;
+      const { waitingBefore } = own;
+      return { line, own, waitingBefore, finish: own.served + (waitingBefore + own.asked) / own.weight };
+    });
+  const waiters = [...stakes.values()].filter(({ waiting }) => waiting > 0);
+  for (const { own } of placed) own.asked = 0;
+  let asked = 0;
+  return placed
+    .sort((a, b) => a.finish - b.finish)
+    .map(({ line, own, waitingBefore, finish }) => {
+      let aheadTokens = asked + waitingBefore;
+      for (const one of waiters) if (one !== own) aheadTokens += Math.min(one.waiting, Math.max(0, (finish - one.served) * one.weight - one.asked));
+      asked += line.tokens;
+      own.asked += line.tokens;
+      return { line, aheadTokens };
+    });
 }
 
 /**
- * When each line's turn would come, earliest deadline first: at once within what is left, then one round of the quota after another. A line larger than
+ * When each line's turn would come, by fair shares between tenants and the earliest deadline first within one: at once within what is left, then one round of the quota after another. A line larger than
  * the quota waits a day: it can only go alone, and may be refused even so.
  */
 export function quotaTurns(quota: QuotaView, lines: readonly QuotaLine[]): Map<string, QuotaTurn> {
@@ -81,7 +135,7 @@ export function quotaTurns(quota: QuotaView, lines: readonly QuotaLine[]): Map<s
 }
 
 /**
- * The lines that go now: earliest deadline first, as long as all that is enqueued stays within the quota, and none behind one that must wait. A line larger
+ * The lines that go now: by fair shares between tenants, the earliest deadline first within one, as long as all that is enqueued stays within the quota, and none behind one that must wait. A line larger
  * than the quota goes when nothing else is enqueued, and alone.
  */
 export function fitQuota<L extends QuotaLine>(quota: QuotaView, lines: readonly L[]): { readonly go: L[]; readonly wait: L[] } {

@@ -71,7 +71,9 @@ export async function openBoard(tx: Sql, deps: PlanDeps, jobs: readonly DueJob[]
     if (limit === null) continue;
     if (!limit.firm && holds && isNewlyProven(holds, known)) await noteProven(tx, holds);
     const waiting = rowOf(known, id) === undefined ? [] : await deps.quotas.waiting.without(tx, id, all);
-    const view = { limitTokens: limit.tokens, heldTokens: holds?.heldTokens ?? 0, waiting };
+    const shares = deps.quotas.turnsAt(key);
+    shares.present([...waiting.map((row) => row.tenant), ...[...asking].map((job) => job.tenantId)]);
+    const view = { limitTokens: limit.tokens, heldTokens: holds?.heldTokens ?? 0, waiting, shares };
     const waitingLines = waiting.reduce((sum, row) => sum + row.lines, 0);
     columns.set(key, { id, limit, view, waitingLines, turns: quotaTurns(view, [...asking].filter((job) => !isTooLarge(job, limit)).map(toLine)) });
   }
@@ -127,8 +129,11 @@ function boardOf(tx: Sql, deps: PlanDeps, columns: ReadonlyMap<string, Column>, 
         const { go, wait } = fitQuota(column.view, lines);
         const quotaTokens = column.limit.firm ? { quotaTokens: column.limit.tokens } : {};
         ready.push(...go.map(({ placement }) => ({ ...placement, ...quotaTokens })));
-        if (wait.length > 0) ids.push(column.id);
+        // Before anything is charged: both are taken by one order.
         const turns = quotaTurns(column.view, lines);
+        const shares = deps.quotas.turnsAt(quotaKey(column.id));
+        for (const { placement } of go) shares.charge(placement.job.tenantId, placement.job.inputTokensEst);
+        if (wait.length > 0) ids.push(column.id);
         for (const { placement } of wait) {
           held.push(heldFor(column, placement, turns.get(placement.job.id) as QuotaTurn, nowMs));
           deps.quotas.waiting.putBack(column.id, placement.job);
@@ -155,7 +160,7 @@ function quotasOf(deps: PlanDeps, job: DueJob): { readonly id: QuotaId; readonly
   });
 }
 
-const toLine = (job: DueJob): QuotaLine => ({ id: job.id, tokens: job.inputTokensEst, dueAtMs: dueAtMs(job) });
+const toLine = (job: DueJob): QuotaLine => ({ id: job.id, tokens: job.inputTokensEst, dueAtMs: dueAtMs(job), tenant: job.tenantId });
 
 const count = (tokens: number): string => Math.round(tokens).toLocaleString("en-US");
 

@@ -1,7 +1,7 @@
 import { createLanes } from "@slowboat/lanes";
 import { estimateTokens } from "@slowboat/plan";
 import { lockQuotas, saveQuota } from "@slowboat/store";
-import { testRng, until } from "@slowboat/testkit";
+import { seedTenant, testRng, until } from "@slowboat/testkit";
 import { afterEach, expect, test } from "vitest";
 import { planDue, runBatchDispatch } from "../index.ts";
 import { silencedProvider } from "../testing/silenced-provider.ts";
@@ -105,6 +105,31 @@ test("what waits goes as soon as a batch has ended, not at its own next look", a
   const freed = (await answered()).length;
   await planDue(world.planDeps, signal);
   expect(await attempts()).toHaveLength(20 + freed);
+});
+
+test("a tenant that floods a quota leaves another its share, although all of the flood is due first; what one leaves the other takes", async () => {
+  const limit = 20 * TOKENS;
+  world = await openWorld({ batchTurnaroundMs: 20 * MINUTE, enqueuedTokenLimit: limit }, { "openai-batch": { "gpt-5-mini": limit } });
+  await bulk(70, { deadlineAtMs: EVENING + 14 * HOUR });
+  const other = await seedTenant(world.database.store);
+  const mine = new Set(await bulk(15, { ...other, batchId: "batch_2", deadlineAtMs: EVENING + 20 * HOUR }));
+  const sent = async (): Promise<readonly [number, number]> => {
+    const all = await attempts();
+    return [all.filter((row) => mine.has(row.jobId)).length, all.length];
+  };
+  await planDue(world.planDeps, signal);
+  const [first, all] = await sent();
+  expect(all).toBe(20);
+  expect(Math.abs(first - 10)).toBeLessThanOrEqual(1);
+  // Where batches end one by one, what they free is shared as they end.
+  for (let n = 0; n < 200 && (await sent())[1] < 40; n++) {
+    await world.look();
+    world.clock.advance(MINUTE);
+  }
+  expect((await sent())[0]).toBe(15);
+  await world.pass(EVENING + 6 * HOUR, MINUTE);
+  expect(await answered()).toHaveLength(85);
+  expect(await refusedCreates()).toBe(0);
 });
 
 test("models that answer in another's stead keep within their own quota, and take no place in it before", async () => {

@@ -1,4 +1,4 @@
-import { limitNow, unprovenLimit } from "@slowboat/plan";
+import { createFairShares, limitNow, type QuotaShares, unprovenLimit } from "@slowboat/plan";
 import { type HeldTokens, type KnownQuota, type QuotaId, quotaKey } from "@slowboat/store";
 import { createWaitingLines, type WaitingLines } from "./waiting-lines.ts";
 
@@ -15,15 +15,49 @@ export interface Quotas {
   readonly seenRoom: Map<string, number>;
   /** What waits for each quota, by `quotaKey`. */
   readonly waiting: WaitingLines;
+  /** How tenants stand to each other at a quota, by `quotaKey`. */
+  turnsAt(key: string): QuotaTurns;
 }
 
-/** One process's quotas. */
-export const createQuotas = (settings: EnqueuedSettings = {}): Quotas => ({
-  configured: (lane, model) => settings[lane]?.[model] ?? settings[lane]?.["*"] ?? null,
-  models: (lane) => Object.keys(settings[lane] ?? {}),
-  seenRoom: new Map(),
-  waiting: createWaitingLines(),
-});
+/** What tenants have been let through at one quota by this process, over their weights. */
+export interface QuotaTurns extends QuotaShares {
+  /** These tenants have work there, and no others: whoever comes anew begins level with the least served of those that wait. */
+  present(tenants: Iterable<string>): void;
+  /** So many tokens of a tenant's went into batches. */
+  charge(tenant: string, tokens: number): void;
+}
+
+/** One process's quotas; tenants have equal shares, or those given by `weight`. */
+export function createQuotas(settings: EnqueuedSettings = {}, weight: (tenant: string) => number = () => 1): Quotas {
+  const turns = new Map<string, QuotaTurns>();
+  return {
+    configured: (lane, model) => settings[lane]?.[model] ?? settings[lane]?.["*"] ?? null,
+    models: (lane) => Object.keys(settings[lane] ?? {}),
+    seenRoom: new Map(),
+    waiting: createWaitingLines(),
+    turnsAt: (key) => {
+      const known = turns.get(key) ?? createTurns(weight);
+      turns.set(key, known);
+      return known;
+    },
+  };
+}
+
+function createTurns(weight: (tenant: string) => number): QuotaTurns {
+  const shares = createFairShares(weight, true);
+  let here = new Set<string>();
+  return {
+    served: shares.served,
+    weight,
+    charge: shares.charge,
+    present(tenants) {
+      const now = new Set(tenants);
+      for (const tenant of here) if (!now.has(tenant)) shares.rest(tenant);
+      for (const tenant of now) shares.wake(tenant);
+      here = now;
+    },
+  };
+}
 
 /** How many tokens may be enqueued now. `firm`: a refusal or an operator has said so; otherwise the account is only being tried out. */
 export interface Limit {

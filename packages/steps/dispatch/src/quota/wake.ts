@@ -1,4 +1,4 @@
-import { quotaKey, readHeldTokens, readQuotas, wakeWaiting } from "@slowboat/store";
+import { quotaKey, readHeldTokens, readQuotas, readWaitingTenants, type TenantStake, wakeWaiting } from "@slowboat/store";
 import type { PlanDeps } from "../planner-deps.ts";
 import { limitOf, rowOf } from "./quotas.ts";
 
@@ -28,7 +28,9 @@ export async function wakeForRoom(deps: PlanDeps): Promise<number> {
       deps.quotas.seenRoom.set(key, Math.min(seen, roomTokens));
       continue;
     }
-    const count = roomTokens > 0 || heldTokens === 0 ? await wakeWaiting(sql, { id: row, roomTokens, empty: heldTokens === 0, nowMs }) : 0;
+    const isWorth = roomTokens > 0 || heldTokens === 0;
+    const stakes = isWorth ? (await readWaitingTenants(sql, row)).map((tenant) => stakeOf(deps, key, tenant)) : [];
+    const count = await wakeWaiting(sql, { id: row, stakes, roomTokens, empty: heldTokens === 0, nowMs });
     woken += count;
     // What was woken may not take the room after all: then the next ones are.
     if (count === 0) deps.quotas.seenRoom.set(key, roomTokens);
@@ -36,4 +38,9 @@ export async function wakeForRoom(deps: PlanDeps): Promise<number> {
   }
   if (woken > 0) deps.logger.info({ jobs: woken }, "quota-freed");
   return woken;
+}
+
+function stakeOf({ quotas }: PlanDeps, key: string, tenant: string): TenantStake {
+  const turns = quotas.turnsAt(key);
+  return { tenant, served: turns.served(tenant), weight: turns.weight(tenant) };
 }
