@@ -55,7 +55,7 @@ export type Held =
   | { readonly kind: "held"; readonly code: "paced" | "circuit_open" | "account_parked"; readonly retryAfterMs: number }
   | { readonly kind: "aborted" };
 
-/** The one way out to a model of an account: by fair shares between tenants, earliest deadline first within one. Who says nothing of itself waits in order of arrival. */
+/** The one way out to a model of an account: by fair shares between tenants, the one that must start first within one. Who says nothing of itself waits in order of arrival. */
 export interface Gate {
   /** `cost` is asked only where a limit counts tokens. */
   enter(cost: () => Cost, signal: AbortSignal, turn?: FairTurn): Pass | Held | Promise<Pass | Held>;

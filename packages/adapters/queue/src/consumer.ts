@@ -19,12 +19,28 @@ interface ConsumerOptions {
   readonly onError: (error: Error) => void;
 }
 
+/**
+ * Whether BullMQ (5.x, `lock-manager.js`) only says that a lock is gone whose handler has ended: it renews locks by a list that it took before, and a payload that was
+ * done meanwhile has none. Nothing is lost by it.
+ */
+export function isEndedLock(error: Error, running: ReadonlySet<string>): boolean {
+  const id = /^could not renew lock for job (.+)$/.exec(error.message)?.[1];
+  return id !== undefined && !running.has(id);
+}
+
 /** Runs a BullMQ worker. A handler that throws ends its payload, not the worker. */
 export async function startConsumer(options: ConsumerOptions): Promise<Consumer> {
+  const running = new Set<string>();
   const worker = new Worker(
     options.queueName,
     async (job, _token, signal) => {
-      await options.work(job, signal ?? new AbortController().signal);
+      const id = job.id ?? "";
+      running.add(id);
+      try {
+        await options.work(job, signal ?? new AbortController().signal);
+      } finally {
+        running.delete(id);
+      }
     },
     {
       connection: options.engine.consumer,
@@ -39,7 +55,9 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     },
     options.engine.factory,
   );
-  worker.on("error", options.onError);
+  worker.on("error", (error) => {
+    if (!isEndedLock(error, running)) options.onError(error);
+  });
   worker.on("failed", (_job, error) => options.onError(error));
   // Whoever lost its lock is doing what another may be doing already.
   worker.on("lockRenewalFailed", (ids) => {

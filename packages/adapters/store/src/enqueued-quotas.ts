@@ -25,7 +25,7 @@ export interface HeldTokens extends QuotaId {
 
 /** Job ms after its creation in which a batch counts: the provider ends it within a day. */
 const HOLDS_MS = 26 * 3_600_000;
-/** Jobs that one look wakes at most, and of each tenant where many wait. */
+/** Jobs that one look wakes at most; where many tenants wait, so many of each. */
 const WAKE = 10_000;
 const WAKE_OF_EACH = 100;
 
@@ -158,7 +158,8 @@ export async function wakeWaiting(
         select id from (
           select id, sum(tokens) over w as upto, row_number() over w as place
           from (
-            select j.id, j.tokens, s.served + sum(j.tokens) over (partition by s.tenant order by j.due_at_ms, j.id) / s.weight as finish
+            select j.id, j.tokens,
+              s.served + (sum(j.tokens) over (partition by s.tenant order by j.due_at_ms, j.id) - j.tokens) / s.weight as start
             from unnest(${stakes.map((one) => one.tenant)}::text[], ${stakes.map((one) => one.served)}::float8[], ${stakes.map((one) => one.weight)}::float8[])
                 as s (tenant, served, weight)
               cross join lateral (
@@ -166,7 +167,7 @@ export async function wakeWaiting(
                 from job where held_for = ${key} and held_for is not null and tenant_id = s.tenant and state = 'accepted'
                 order by ${due(tx)}, id limit ${most}) j
           ) first
-          window w as (order by finish, id)
+          window w as (order by start, id)
         ) t where upto <= ${input.roomTokens}::float8 or (place = 1 and ${input.empty ? 1 : 0}::int = 1))
       and held_for = ${key} and state = 'accepted' and next_decision_at_ms > ${input.nowMs}::float8`;
   return woken.count;

@@ -12,6 +12,8 @@ export interface ReplannedJob {
   readonly waitReason?: string | null;
   /** What of the delay is written down; absent where nothing new is. */
   readonly delayed?: string;
+  /** Whether it would have been late in real time, too, where that is told now. */
+  readonly yields?: boolean | null;
 }
 
 /** Sets when claimed jobs are due next, leaving their state. */
@@ -19,10 +21,11 @@ export async function deferJobs(tx: Sql, rows: readonly ReplannedJob[]): Promise
   if (rows.length === 0) return;
   await tx`
     update job j set next_decision_at_ms = t.at_ms, leader_id = coalesce(t.leader_id, j.leader_id), held_for = t.held_for,
-      wait_reason = t.wait_reason, delayed = coalesce(t.delayed, j.delayed)
+      wait_reason = t.wait_reason, delayed = coalesce(t.delayed, j.delayed), yields = coalesce(t.yields, j.yields)
     from unnest(${rows.map((x) => x.jobId)}::text[], ${rows.map((x) => x.atMs)}::float8[], ${rows.map((x) => x.leaderId ?? null)}::text[],
       ${rows.map((x) => x.heldFor ?? null)}::text[], ${rows.map((x) => x.waitReason ?? null)}::text[],
-      ${rows.map((x) => x.delayed ?? null)}::text[]) as t (id, at_ms, leader_id, held_for, wait_reason, delayed)
+      ${rows.map((x) => x.delayed ?? null)}::text[], ${rows.map((x) => (x.yields == null ? null : String(x.yields)))}::text[]::boolean[])
+        as t (id, at_ms, leader_id, held_for, wait_reason, delayed, yields)
     where j.id = t.id and j.state = any(${JOB_LIVE as string[]}::text[])`;
 }
 

@@ -184,3 +184,13 @@ test("a large turn that is too late waits for seven times its own work of its te
   expect(passed).toBe(280);
   expect(line.peek()?.name).toBe("late");
 });
+
+test("an urgent turn that yields gives its tenant no place before others", () => {
+  const { join, serve } = namedLine();
+  join("rescue", { dueAtMs: 1, urgent: true, yields: true });
+  for (let n = 0; n < 4; n++) join(`mine${n}`, { dueAtMs: 100 + n });
+  for (let n = 0; n < 4; n++) join(`theirs${n}`, { dueAtMs: 100 + n, tenant: "b" });
+  const order = Array.from({ length: 8 }, serve);
+  expect(order.some((name) => name.endsWith("!"))).toBe(false);
+  for (let n = 0; n < 8; n += 2) expect(new Set([order[n]?.slice(0, 4), order[n + 1]?.slice(0, 4)])).toEqual(new Set(["mine", "thei"]));
+});

@@ -17,8 +17,8 @@ export interface FairTurn {
 
 /**
  * A line at a scarce thing, in the order of fair shares: of the tenants that wait the one served least goes next, by weight, and inside a tenant the earliest
- * latest start; what yields goes behind its tenant's others, and what is too late by now lets them pass, seven at a time. Of two tenants that wait all the while neither is served more than the other by over twice the largest turn. A tenant with urgent
- * turns that are not too late goes before, the earliest first, at most every second place while others wait; which of its dated turns that place is for, its own order says.
+ * latest start; what yields goes behind its tenant's others, and what is too late by now lets seven times its own work of them pass. Of two tenants that wait all the while neither is served more than the other by over twice the largest turn. A tenant with urgent
+ * turns that are not too late goes before, the earliest first, at most every second place while others wait; which of its dated turns that place is for, its own order says. An urgent turn that yields is not urgent.
  */
 export interface FairLine<T extends FairTurn> {
   readonly size: number;
@@ -126,7 +126,7 @@ export function createFairLine<T extends FairTurn>(
     join: (turn) => {
       note(turn.tenant);
       waiting.add(turn);
-      if (turn.urgent) urgents.add(turn);
+      if (turn.urgent && turn.yields !== true) urgents.add(turn);
       const known = byTenant.get(turn.tenant);
       const mine = known ?? { timely: [], yielding: [], late: [], passed: 0 };
       const own = turn.yields === true ? mine.yielding : mine.timely;

@@ -179,3 +179,32 @@ test("a line larger than the quota goes in its turn, although another tenant's s
   expect(left.some((one) => one.id === "large")).toBe(false);
   expect(left.length).toBeGreaterThan(0);
 });
+
+test(`where nothing is out something goes, however much of all tenants waits besides the lines that are asked about (seed ${SEED})`, () => {
+  const tenants = fc.array(
+    fc.record({ tokens: fc.integer({ min: 1, max: 900 }), waiting: fc.integer({ min: 0, max: 5_000 }), served: fc.nat(5_000) }),
+    {
+      minLength: 1,
+      maxLength: 40,
+    },
+  );
+  fc.assert(
+    fc.property(tenants, fc.integer({ min: 1, max: 2_000 }), (all, limitTokens) => {
+      const lines = all.map(({ tokens }, i) => ({ id: `line-${i}`, tenant: `t${i}`, tokens, dueAtMs: NOW }));
+      const waiting = all
+        .map(({ waiting: tokens }, i) => ({ tenant: `t${i}`, minute: NOW / MINUTE + 10, tokens }))
+        .filter(({ tokens }) => tokens > 0);
+      const shares = { served: (tenant: string) => all[Number(tenant.slice(1))]?.served ?? 0, weight: () => 1 };
+      const { go } = fitQuota({ limitTokens, heldTokens: 0, waiting, shares }, lines);
+      expect(go.length).toBeGreaterThan(0);
+    }),
+    { seed: SEED },
+  );
+});
+
+test("two tenants that were served alike, each with a line asked about and one that waits, do not wait for each other", () => {
+  const line = (tenant: string): QuotaLine => ({ id: tenant, tenant, tokens: 100, dueAtMs: NOW });
+  const waiting = ["a", "b"].map((tenant) => ({ tenant, minute: NOW / MINUTE + 1, tokens: 100 }));
+  const { go } = fitQuota({ limitTokens: 150, heldTokens: 0, waiting }, [line("a"), line("b")]);
+  expect(go.map(({ id }) => id)).toEqual(["a"]);
+});

@@ -81,7 +81,8 @@ const EQUAL: QuotaShares = { served: () => 0, weight: () => 1 };
 
 /**
  * Lines in the order of fair shares, each with all that goes before it: of its own tenant's what is due earlier, and of every other's what would be served by the time
- * that the line has been (its virtual finish: what the tenant was served, its work and the line's own, over the weight). What waits and is not asked about goes as a fluid.
+ * that the line begins (its virtual start: what the tenant was served and has before it, over the weight; start-time fair queueing, Goyal and others, 1996), so that before
+ * the first of who was served least goes nothing. What waits and is not asked about goes as a fluid.
  */
 function inOrder<L extends QuotaLine>(quota: QuotaView, lines: readonly L[]): Ordered<L>[] {
   const shares = quota.shares ?? EQUAL;
@@ -100,18 +101,18 @@ function inOrder<L extends QuotaLine>(quota: QuotaView, lines: readonly L[]): Or
       for (let row = quota.waiting[next]; row !== undefined && row.minute < minute; row = quota.waiting[++next])
         stakeOf(row.tenant).waitingBefore += row.tokens;
       const own = stakeOf(line.tenant);
+      const { waitingBefore, asked } = own;
       own.asked += line.tokens;
-      const { waitingBefore } = own;
-      return { line, own, waitingBefore, finish: own.served + (waitingBefore + own.asked) / own.weight };
+      return { line, own, waitingBefore, start: own.served + (waitingBefore + asked) / own.weight };
     });
   const waiters = [...stakes.values()].filter(({ waiting }) => waiting > 0);
   for (const { own } of placed) own.asked = 0;
   let asked = 0;
   return placed
-    .sort((a, b) => a.finish - b.finish)
-    .map(({ line, own, waitingBefore, finish }) => {
+    .sort((a, b) => a.start - b.start)
+    .map(({ line, own, waitingBefore, start }) => {
       let aheadTokens = asked + waitingBefore;
-      for (const one of waiters) if (one !== own) aheadTokens += Math.min(one.waiting, Math.max(0, (finish - one.served) * one.weight - one.asked));
+      for (const one of waiters) if (one !== own) aheadTokens += Math.min(one.waiting, Math.max(0, (start - one.served) * one.weight - one.asked));
       asked += line.tokens;
       own.asked += line.tokens;
       return { line, aheadTokens };

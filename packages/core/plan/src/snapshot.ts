@@ -115,22 +115,27 @@ export interface LaneView {
   readonly callMs?: number;
 }
 
-const dueBy = (due: readonly DueCalls[], atMs: number): number => due.findLast(({ untilMs }) => untilMs <= atMs)?.calls ?? 0;
+/** Of the calls in line those that are due by then, and as many of the later ones: other tenants' may take every second place. */
+function standBefore(due: readonly DueCalls[], atMs: number): number {
+  const before = due.findLast(({ untilMs }) => untilMs <= atMs)?.calls ?? 0;
+  const all = due.at(-1)?.calls ?? 0;
+  return before + Math.min(before, all - before);
+}
 
 const rateBefore = ({ perSecond, waiting, due }: LaneRate, atMs: number): LaneRate => ({
   perSecond,
-  waiting: due === undefined ? waiting : Math.min(waiting, dueBy(due, atMs)),
+  waiting: due === undefined ? waiting : Math.min(waiting, standBefore(due, atMs)),
 });
 
 /**
- * The lanes as work with that deadline finds them: calls that are due later let it pass, and only what runs already holds a place beside those that are due before. For
- * work without a deadline all of them stand before it.
+ * The lanes as work with that deadline finds them: calls that are due later let it pass, but for those that take the turns of other tenants, and what runs already holds a
+ * place beside them. For work without a deadline all of them stand before it.
  */
 export function lanesBefore(lanes: readonly LaneView[], deadlineAtMs: number | null): readonly LaneView[] {
   const atMs = deadlineAtMs ?? Number.POSITIVE_INFINITY;
   return lanes.map(({ due, ...lane }) => ({
     ...lane,
-    ...(due === undefined ? {} : { queued: Math.min(lane.queued, Math.max(lane.concurrency, dueBy(due, atMs))) }),
+    ...(due === undefined ? {} : { queued: Math.min(lane.queued, Math.max(lane.concurrency, standBefore(due, atMs))) }),
     ...(lane.rate === undefined ? {} : { rate: rateBefore(lane.rate, atMs) }),
     ...(lane.rates === undefined ? {} : { rates: new Map([...lane.rates].map(([model, rate]) => [model, rateBefore(rate, atMs)])) }),
   }));

@@ -1,6 +1,6 @@
 import { createFairLine, type FairTurn } from "@slowboat/plan";
 
-/** Lets a bounded number in at a time: by fair shares between tenants, the earliest deadline first within one. */
+/** Lets a bounded number in at a time: by fair shares between tenants, the one that must start first within one. */
 export interface Gate {
   readonly width: number;
   /** Resolves when there is room; the returned function makes room again. */

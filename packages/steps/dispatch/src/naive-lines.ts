@@ -5,38 +5,54 @@ import type { DueJob } from "@slowboat/store";
 
 /** What would become of the planner's jobs if each had gone in real time as it came, by lane and model. */
 export interface NaiveLines {
-  /** Takes a job in at its first placement and tells whether it would be late there, too; `null` for any other, for work without a deadline, and where no real-time lane serves it. */
-  yields(job: DueJob, snapshot: Snapshot, nowMs: number): boolean | null;
+  /**
+   * Takes in those that are looked at for the first time, in the order in which they came, and tells which of them would be late there, too, by id. Work without a deadline,
+   * and what no real-time lane may serve now, is not among them.
+   */
+  judge(jobs: readonly DueJob[], snapshot: Snapshot, nowMs: number): ReadonlyMap<string, boolean>;
 }
 
 /** Of a provider's limit, so many seconds' worth may be used at once. */
 const BURST_SECONDS = 60;
 
-/** Lines of this process alone: they begin empty when it starts, and of several planners each knows what it placed itself. */
+/** Lines of this process alone: they begin empty when it starts, and of several planners each knows what it looked at itself. */
 export function createNaiveLines(): NaiveLines {
   const lines = new Map<string, NaiveLine>();
+  const isLate = (job: DueJob, deadlineAtMs: number, { view, model }: Served, snapshot: Snapshot, nowMs: number): boolean => {
+    const key = `${view.id} ${model}`;
+    const line = lines.get(key) ?? createNaiveLine();
+    lines.set(key, line);
+    // In seconds of the whole lane: what a call takes of it follows its length where the width bounds, and is the same for all where a limit does.
+    const perSecond = callsPerSecond(view, job.outputTokensEst, snapshot.scale);
+    const rate = { perSecond: 1, atOnce: Math.min(BURST_SECONDS, view.concurrency / perSecond) };
+    const startByMs = hopelessFromMs({ outputTokens: job.outputTokensEst, deadlineAtMs });
+    return !line.arrives({ work: 1 / perSecond, deadlineAtMs, startByMs }, rate, nowMs);
+  };
   return {
-    yields(job, snapshot, nowMs) {
-      const { deadlineAtMs, outputTokensEst: outputTokens } = job;
-      if (deadlineAtMs === null || job.attempts > 0 || job.yields !== null) return null;
-      const view = realtimeOf(job, snapshot);
-      if (view === null) return null;
-      const key = `${view.id} ${job.model}`;
-      const line = lines.get(key) ?? createNaiveLine();
-      lines.set(key, line);
-      const perSecond = callsPerSecond(view, outputTokens, snapshot.scale);
-      const atOnce = Math.max(1, Math.min(view.concurrency, (view.rate?.perSecond ?? Number.POSITIVE_INFINITY) * BURST_SECONDS));
-      return !line.arrives({ work: 1, deadlineAtMs, startByMs: hopelessFromMs({ outputTokens, deadlineAtMs }) }, { perSecond, atOnce }, nowMs);
+    judge(jobs, snapshot, nowMs) {
+      const judged = new Map<string, boolean>();
+      const first = jobs.filter((job) => job.attempts === 0 && job.yields === null).sort((a, b) => a.acceptedAtMs - b.acceptedAtMs);
+      for (const job of first) {
+        const served = job.deadlineAtMs === null ? null : realtimeOf(job, snapshot);
+        if (served !== null && job.deadlineAtMs !== null) judged.set(job.id, isLate(job, job.deadlineAtMs, served, snapshot, nowMs));
+      }
+      return judged;
     },
   };
 }
 
-/** The real-time lane of the job's own model; `null` where it is away. */
-function realtimeOf(job: DueJob, snapshot: Snapshot): LaneView | null {
+interface Served {
+  readonly view: LaneView;
+  readonly model: string;
+}
+
+/** The real-time lane of the job's own model; `null` where it is away, or not allowed. */
+function realtimeOf(job: DueJob, snapshot: Snapshot): Served | null {
   const candidates = resolveModel(snapshot.book, job.model)?.candidates ?? [{ provider: job.provider, model: job.model }];
   for (const { provider, model } of candidates) {
     const view = snapshot.lanes.find((lane) => lane.id === provider && laneClass(lane.id) === "realtime" && lane.available);
-    if (view !== undefined) return onModel(view, model);
+    if (view === undefined || job.lanesDeny?.includes(view.id) || (job.lanesAllow !== null && !job.lanesAllow.includes(view.id))) continue;
+    return { view: onModel(view, model), model };
   }
   return null;
 }

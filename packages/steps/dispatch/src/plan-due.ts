@@ -117,6 +117,8 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
     ),
     (row) => row.jobId,
   );
+  // In the order in which they came, whatever becomes of them.
+  const yields = deps.meter.naive.judge(fresh, snapshot, nowMs);
   const reuse = await readReuse(tx, fresh, nowMs);
   const asks = await readAsks(tx, fresh, nowMs);
   const board = await openBoard(tx, deps, fresh, nowMs);
@@ -127,8 +129,9 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const fitting = await board.fit(ready.filter(isBatch));
   const batches = await planBatches(tx, deps, fitting.ready, nowMs);
   const funded = await fitBudgets(tx, deps, [...calls.ready, ...batches.ready], nowMs);
-  const placing = promisedFirst(funded.ready).map((one) => ({ ...one, yields: deps.meter.naive.yields(one.job, snapshot, nowMs) }));
+  const placing = promisedFirst(funded.ready).map((one) => ({ ...one, yields: yields.get(one.job.id) ?? null }));
   const { bells, dispatchOf } = await place(tx, deps, placing);
+  board.charge(placing.filter(isBatch));
   await closeAsks(tx, asks, placing, nowMs);
   const primed = await holdPrimed(tx, batches.held, dispatchOf, nowMs);
   const decisionOf = new Map(placements.map(({ job, decision }) => [job.id, decision]));
@@ -142,7 +145,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
       ...delayedAs(fitting.held, decisionOf, "quota", () => "waits for room in its account's queue"),
       ...delayedAs(calls.later, decisionOf, "pace", () => "goes a little later, since each cache key takes so many calls at a time"),
       ...delayedAs(primed, decisionOf, "prime", () => "waits for the batch that brings the beginning of its prompt into the cache"),
-    ],
+    ].map((row) => ({ ...row, yields: yields.get(row.jobId) ?? null })),
     nowMs,
   );
   await deps.shadow?.write(tx, nowMs);
@@ -195,6 +198,7 @@ function decideAll(
   const leaders = new Map<string, string>();
   const together = countTogether(jobs);
   const sharedBy = sharedPrefixes(jobs);
+  const lanesAt = lanesByMinute(snapshot);
   for (const job of jobs) {
     const key = job.reuseKey === null ? null : reuseId(job.tenantId, hexOf(job.reuseKey));
     const hit = key === null ? undefined : reuse.exact.get(key);
@@ -207,7 +211,7 @@ function decideAll(
       continue;
     }
     const batchLines = (together.get(togetherKey(job)) ?? 1) + board.waitingLines(job);
-    const view = { ...snapshot, lanes: lanesBefore(snapshot.lanes, job.deadlineAtMs), pool: pool?.view() ?? null, batchLines };
+    const view = { ...snapshot, lanes: lanesAt(job.deadlineAtMs), pool: pool?.view() ?? null, batchLines };
     const role = roleAfter(job, tried, view, nowMs);
     const facts = { cached: source !== null, tried, role, shared: sharedBy(job), rooms: board.roomsOf(job) };
     const asked = toPlanJob(job, view, facts);
@@ -249,6 +253,17 @@ function decideAll(
     placements.push({ job, decision: told, ...kept });
   }
   return { placements, refused, deferred };
+}
+
+/** `lanesBefore` of a look, which differs by the minute. */
+function lanesByMinute({ lanes }: Snapshot): (deadlineAtMs: number | null) => Snapshot["lanes"] {
+  const known = new Map<number, Snapshot["lanes"]>();
+  return (deadlineAtMs) => {
+    const minute = deadlineAtMs === null ? Number.POSITIVE_INFINITY : Math.floor(deadlineAtMs / 60_000);
+    const found = known.get(minute) ?? lanesBefore(lanes, deadlineAtMs);
+    known.set(minute, found);
+    return found;
+  };
 }
 
 const CLASSES: readonly (string | null)[] = ["guaranteed", "likely", null];

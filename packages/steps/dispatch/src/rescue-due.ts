@@ -83,9 +83,10 @@ export async function rescueDue(
 function delayReason(snapshot: Snapshot, { job, at }: Late, cancelled: boolean, nowMs: number): DelayReason {
   const rescue = laneProvider(at.lane);
   const looked = () => {
-    const asked = toPlanJob(job, snapshot, { cached: false, tried: [], role: "rescue" });
-    const candidates = candidatesOf(asked, snapshot, nowMs).filter(({ lane }) => lane === at.lane || lane === rescue);
-    return { candidates, inputs: decisionInputs(asked, snapshot, candidates) };
+    const view = { ...snapshot, lanes: lanesBefore(snapshot.lanes, job.deadlineAtMs) };
+    const asked = toPlanJob(job, view, { cached: false, tried: [], role: "rescue" });
+    const candidates = candidatesOf(asked, view, nowMs).filter(({ lane }) => lane === at.lane || lane === rescue);
+    return { candidates, inputs: decisionInputs(asked, view, candidates) };
   };
   return cancelled
     ? {

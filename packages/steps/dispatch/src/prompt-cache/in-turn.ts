@@ -28,7 +28,10 @@ function patienceOf(deps: LaneDeps, row: ChunkRow): { readonly waitMs: number; r
 /** True for guaranteed work whose rescue has begun. */
 const isLate = (row: Pick<ChunkRow, "role">): boolean => row.role === "rescue" || row.role === "hedge";
 
-/** Deals rows out by turns, those that are being rescued first, one of each prefix a round, so that the first ones of all prefixes set out together. */
+/**
+ * Deals rows out by turns: those that are being rescued first and those that yield last, one of each prefix a round, so that the first ones of all prefixes set out together,
+ * and in a round the one that must start first.
+ */
 function dealt(rows: readonly ChunkRow[]): number[] {
   const rounds = new Map<string, number>();
   const round = rows.map((row) => {
@@ -37,8 +40,10 @@ function dealt(rows: readonly ChunkRow[]): number[] {
     rounds.set(group, n + 1);
     return n;
   });
-  const late = (index: number): number => (isLate(rows[index] as ChunkRow) ? 0 : 1);
-  return rows.map((_, index) => index).sort((a, b) => late(a) - late(b) || (round[a] ?? 0) - (round[b] ?? 0) || a - b);
+  const turns = rows.map(turnOf);
+  const rank = (index: number): number => (turns[index]?.yields === true ? 2 : turns[index]?.urgent === true ? 0 : 1);
+  const due = (index: number): number => turns[index]?.dueAtMs ?? 0;
+  return rows.map((_, index) => index).sort((a, b) => rank(a) - rank(b) || (round[a] ?? 0) - (round[b] ?? 0) || due(a) - due(b) || a - b);
 }
 
 /** Rows of one dispatch, and what lets them out. */

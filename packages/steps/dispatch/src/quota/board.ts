@@ -27,6 +27,8 @@ export interface QuotaBoard {
   waitingLines(job: DueJob): number;
   /** The limit of a placement's quota, where it is known; packs are cut to it. */
   limitFor(placement: Placement): number | null;
+  /** These go: their tenants are charged for what of them counts against a quota. */
+  charge(placements: readonly Placement[]): void;
   /** What goes now, within the quotas, and what waits, with the reason; who waits is written down, so that later looks find it. */
   fit(placements: readonly Placement[]): Promise<{ readonly ready: Placement[]; readonly held: ReplannedJob[] }>;
 }
@@ -115,6 +117,12 @@ function boardOf(tx: Sql, deps: PlanDeps, columns: ReadonlyMap<string, Column>, 
       const limit = columnFor(placement)?.limit;
       return limit?.firm ? limit.tokens : null;
     },
+    charge: (placements) => {
+      for (const placement of placements) {
+        const column = columnFor(placement);
+        if (column !== undefined) deps.quotas.turnsAt(quotaKey(column.id)).charge(placement.job.tenantId, placement.job.inputTokensEst);
+      }
+    },
     fit: async (placements) => {
       const groups = Map.groupBy(placements, columnFor);
       const ready: Placement[] = [];
@@ -129,10 +137,7 @@ function boardOf(tx: Sql, deps: PlanDeps, columns: ReadonlyMap<string, Column>, 
         const { go, wait } = fitQuota(column.view, lines);
         const quotaTokens = column.limit.firm ? { quotaTokens: column.limit.tokens } : {};
         ready.push(...go.map(({ placement }) => ({ ...placement, ...quotaTokens })));
-        // Before anything is charged: both are taken by one order.
         const turns = quotaTurns(column.view, lines);
-        const shares = deps.quotas.turnsAt(quotaKey(column.id));
-        for (const { placement } of go) shares.charge(placement.job.tenantId, placement.job.inputTokensEst);
         if (wait.length > 0) ids.push(column.id);
         for (const { placement } of wait) {
           held.push(heldFor(column, placement, turns.get(placement.job.id) as QuotaTurn, nowMs));

@@ -132,6 +132,19 @@ test("a tenant that floods a quota leaves another its share, although all of the
   expect(await refusedCreates()).toBe(0);
 });
 
+test("thirty tenants whose lines are more than a quota each get through, and none waits for the others' later lines", async () => {
+  const limit = 12 * TOKENS;
+  world = await openWorld({ batchTurnaroundMs: 20 * MINUTE, enqueuedTokenLimit: limit }, { "openai-batch": { "gpt-5-mini": limit } });
+  for (let n = 0; n < 30; n++)
+    await bulk(2, { ...(await seedTenant(world.database.store)), batchId: `batch_${n + 2}`, deadlineAtMs: EVENING + 14 * HOUR });
+  await planDue(world.planDeps, signal);
+  expect(await attempts()).toHaveLength(12);
+  await world.pass(EVENING + 5 * HOUR, MINUTE);
+  const done = await answered();
+  expect(done).toHaveLength(60);
+  expect(new Set(done.map((row) => row.lane))).toEqual(new Set(["openai-batch"]));
+});
+
 test("models that answer in another's stead keep within their own quota, and take no place in it before", async () => {
   world = await openWorld({ batchTurnaroundMs: 20 * MINUTE }, { "openai-batch": { "gpt-5-mini": 1, "gpt-6-luna": 20 * TOKENS } });
   const fallbacks = JSON.stringify([{ model: "gpt-6-luna", provider: "openai", endpoint: "/v1/chat/completions" }]);
