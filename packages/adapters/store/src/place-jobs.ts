@@ -8,7 +8,7 @@ export interface PlacedJob {
   readonly attemptId: string;
   /** When the scheduler looks again (job time); `null` when only the lane's own end matters. */
   readonly nextDecisionAtMs: number | null;
-  /** Whether it would have been late in real time, too; told with its first placement, `null` where it is not known. */
+  /** Whether it would have been late in real time, too; told with its first look, `null` where it is not known. */
   readonly yields?: boolean | null;
 }
 

@@ -14,6 +14,9 @@ export interface NaiveLines {
 
 /** Of a provider's limit, so many seconds' worth may be used at once. */
 const BURST_SECONDS = 60;
+/** Output tokens of a call that others are measured by. */
+const USUAL_TOKENS = 200;
+const LEAST = 1e-9;
 
 /** Lines of this process alone: they begin empty when it starts, and of several planners each knows what it looked at itself. */
 export function createNaiveLines(): NaiveLines {
@@ -22,11 +25,13 @@ export function createNaiveLines(): NaiveLines {
     const key = `${view.id} ${model}`;
     const line = lines.get(key) ?? createNaiveLine();
     lines.set(key, line);
-    // In seconds of the whole lane: what a call takes of it follows its length where the width bounds, and is the same for all where a limit does.
-    const perSecond = callsPerSecond(view, job.outputTokensEst, snapshot.scale);
-    const rate = { perSecond: 1, atOnce: Math.min(BURST_SECONDS, view.concurrency / perSecond) };
+    // In calls of the usual length: one that takes longer takes more of a lane that its width bounds, and as much of a limit.
+    const perSecond = Math.max(LEAST, callsPerSecond(view, USUAL_TOKENS, snapshot.scale));
+    const work = perSecond / Math.max(LEAST, callsPerSecond(view, job.outputTokensEst, snapshot.scale));
+    const most = Math.min(view.concurrency * Math.max(1, work), (view.rate?.perSecond ?? Number.POSITIVE_INFINITY) * BURST_SECONDS);
+    const rate = { perSecond, atOnce: Math.max(1, most) };
     const startByMs = hopelessFromMs({ outputTokens: job.outputTokensEst, deadlineAtMs });
-    return !line.arrives({ work: 1 / perSecond, deadlineAtMs, startByMs }, rate, nowMs);
+    return !line.arrives({ work, deadlineAtMs, startByMs }, rate, nowMs);
   };
   return {
     judge(jobs, snapshot, nowMs) {
@@ -51,7 +56,13 @@ function realtimeOf(job: DueJob, snapshot: Snapshot): Served | null {
   const candidates = resolveModel(snapshot.book, job.model)?.candidates ?? [{ provider: job.provider, model: job.model }];
   for (const { provider, model } of candidates) {
     const view = snapshot.lanes.find((lane) => lane.id === provider && laneClass(lane.id) === "realtime" && lane.available);
-    if (view === undefined || job.lanesDeny?.includes(view.id) || (job.lanesAllow !== null && !job.lanesAllow.includes(view.id))) continue;
+    if (
+      view === undefined ||
+      view.awayModels?.includes(model) ||
+      job.lanesDeny?.includes(view.id) ||
+      (job.lanesAllow !== null && !job.lanesAllow.includes(view.id))
+    )
+      continue;
     return { view: onModel(view, model), model };
   }
   return null;

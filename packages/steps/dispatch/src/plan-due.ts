@@ -76,7 +76,8 @@ export async function planDue(deps: PlanDeps, signal: AbortSignal): Promise<numb
   await restartSlow(deps);
   while (!signal.aborted) {
     const startedMs = performance.now();
-    const { seen, more, bells, failedBatches, settle } = await deps.store.begin((tx) => planOnce(tx, deps));
+    const { seen, more, bells, failedBatches, settle, committed } = await deps.store.begin((tx) => planOnce(tx, deps));
+    committed();
     deps.meter.noteLook(performance.now() - startedMs);
     for (const bell of bells) await deps.queue.ring(bell.queue, [bell.payload] as never);
     for (const batchId of failedBatches) await deps.queue.ring("finalise", [{ batchId }]);
@@ -95,6 +96,8 @@ interface Planned {
   readonly failedBatches: readonly string[];
   /** Reuse hits wait for settlement. */
   readonly settle: boolean;
+  /** What this process remembers of it, once it is written down. */
+  readonly committed: () => void;
 }
 
 async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
@@ -102,7 +105,7 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const askedMs = performance.now();
   const { jobs: due, more } = await claimDue(tx, { nowMs, limit: CLAIM_JOBS });
   deps.meter.noteClaim(performance.now() - askedMs);
-  if (due.length === 0) return { seen: 0, more: false, bells: [], failedBatches: [], settle: false };
+  if (due.length === 0) return { seen: 0, more: false, bells: [], failedBatches: [], settle: false, committed: () => undefined };
   const sighting = await readSnapshot(deps, tx, nowMs);
   const { snapshot, pool } = sighting;
   const left = await leavePool(tx, sighting, nowMs);
@@ -131,7 +134,6 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
   const funded = await fitBudgets(tx, deps, [...calls.ready, ...batches.ready], nowMs);
   const placing = promisedFirst(funded.ready).map((one) => ({ ...one, yields: yields.get(one.job.id) ?? null }));
   const { bells, dispatchOf } = await place(tx, deps, placing);
-  board.charge(placing.filter(isBatch));
   await closeAsks(tx, asks, placing, nowMs);
   const primed = await holdPrimed(tx, batches.held, dispatchOf, nowMs);
   const decisionOf = new Map(placements.map(({ job, decision }) => [job.id, decision]));
@@ -168,7 +170,14 @@ async function planOnce(tx: Sql, deps: PlanDeps): Promise<Planned> {
     },
     "jobs-planned",
   );
-  return { seen: due.length, more, bells, failedBatches, settle: lanes["cache"] !== undefined };
+  return {
+    seen: due.length,
+    more,
+    bells,
+    failedBatches,
+    settle: lanes["cache"] !== undefined,
+    committed: () => board.charge(placing.filter(isBatch)),
+  };
 }
 
 const reuseId = (tenantId: string, hex: string): string => `${tenantId} ${hex}`;

@@ -32,18 +32,22 @@ const isLate = (row: Pick<ChunkRow, "role">): boolean => row.role === "rescue" |
  * Deals rows out by turns: those that are being rescued first and those that yield last, one of each prefix a round, so that the first ones of all prefixes set out together,
  * and in a round the one that must start first.
  */
-function dealt(rows: readonly ChunkRow[]): number[] {
+export function dealt(rows: readonly ChunkRow[]): number[] {
   const rounds = new Map<string, number>();
-  const round = rows.map((row) => {
-    const group = row.promptCache ?? row.attemptId;
-    const n = rounds.get(group) ?? 0;
-    rounds.set(group, n + 1);
-    return n;
-  });
-  const turns = rows.map(turnOf);
-  const rank = (index: number): number => (turns[index]?.yields === true ? 2 : turns[index]?.urgent === true ? 0 : 1);
-  const due = (index: number): number => turns[index]?.dueAtMs ?? 0;
-  return rows.map((_, index) => index).sort((a, b) => rank(a) - rank(b) || (round[a] ?? 0) - (round[b] ?? 0) || due(a) - due(b) || a - b);
+  return rows
+    .map((row, index) => {
+      const { yields, urgent, dueAtMs } = turnOf(row);
+      return { row, index, dueAtMs, rank: yields === true ? 2 : urgent ? 0 : 1 };
+    })
+    .sort((a, b) => a.rank - b.rank || a.dueAtMs - b.dueAtMs || a.index - b.index)
+    .map((one) => {
+      const group = `${one.rank} ${one.row.promptCache ?? one.row.attemptId}`;
+      const round = rounds.get(group) ?? 0;
+      rounds.set(group, round + 1);
+      return { ...one, round };
+    })
+    .sort((a, b) => a.rank - b.rank || a.round - b.round)
+    .map(({ index }) => index);
 }
 
 /** Rows of one dispatch, and what lets them out. */
@@ -110,10 +114,15 @@ async function tenantInTurn(
     }
     return null;
   };
+  let asking = 0;
+  /** Of the rows that nobody asks for yet the first: as many differ in line as runners wait. */
+  const nextAsked = (): ChunkRow | undefined => waiting[Math.min(asking, waiting.length - 1)]?.row;
   const runner = async (): Promise<void> => {
-    for (let first = waiting[0]; first !== undefined && !signal.aborted; first = waiting[0]) {
-      const asked = turnOf(first.row);
+    for (let first = nextAsked(); first !== undefined && !signal.aborted; first = nextAsked()) {
+      const asked = turnOf(first);
+      asking++;
       const leave = await gate.enter(asked);
+      asking--;
       const next = signal.aborted ? null : take();
       // Another row may go than the one that stood first, or none.
       gate.correct(asked.tenant, (next === null ? 0 : workOf(next.row)) - asked.work);
