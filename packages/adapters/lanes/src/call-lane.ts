@@ -79,7 +79,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
     if (pass.kind !== "go") return heldAnswer(request.attemptId, pass, clock.scale);
     let heardOk = false;
     let wishMs: number | null = null;
-    const end = (answer: LaneAnswer): void => pass.end(endOf(answer, { aborted: signal.aborted, heardOk, wishMs }));
+    const end = (answer: LaneAnswer): void => pass.end(endOf(answer, { aborted: signal.aborted, heardOk, wishMs, parsed: parsed.get(answer) }));
     const onHead = (reply: Reply): void => {
       const limits = limitsOf(reply.headers, nowMs(reply.headers));
       heardOk = isOk(reply);
@@ -98,12 +98,18 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
     }
   }
 
+  /** Bodies of answers that were looked at, for whoever looks again. */
+  const parsed = new WeakMap<LaneAnswer, Readonly<Record<string, unknown>>>();
+
   const whole =
     (request: LaneRequest, isAnswer: (body: Record<string, unknown>) => boolean) =>
     async (response: Reply, bound: Limit): Promise<LaneAnswer> => {
       const text = await readText(response, BOUNDS.answerChars);
       bound.clear();
-      return answered(request, response, text, isAnswer);
+      const body = parseObject(text);
+      const answer = answered(request, response, text, body !== null && isAnswer(body));
+      if (body !== null) parsed.set(answer, body);
+      return answer;
     };
 
   const call = async (request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer> =>
@@ -151,10 +157,9 @@ const isAnswerOf =
     Array.isArray(body[ANSWER_LIST[endpoint]]);
 
 /** A 2xx body is an answer only when it looks like one; anything else (a proxy's page) may still have been charged. */
-function answered(request: LaneRequest, response: Reply, text: string, isAnswer: (body: Record<string, unknown>) => boolean): LaneAnswer {
+function answered(request: LaneRequest, response: Reply, text: string, isAnswer: boolean): LaneAnswer {
   const { attemptId } = request;
-  const body = parseObject(text);
-  if (body && isAnswer(body))
+  if (isAnswer)
     return {
       kind: "answered",
       attemptId,

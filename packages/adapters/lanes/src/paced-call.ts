@@ -30,8 +30,8 @@ export function costOf(request: LaneRequest): Cost {
 }
 
 /** What an answer's usage says it took: tokens read from Anthropic's cache are counted apart there, and do not count. */
-function spentOf(body: string): { input: number; output: number } | null {
-  const usage = asRecord(parseObject(body)?.["usage"]);
+function spentOf(body: Readonly<Record<string, unknown>> | null): { input: number; output: number } | null {
+  const usage = asRecord(body?.["usage"]);
   if (!usage) return null;
   const count = (...names: string[]): number | null => {
     const value = names.map((name) => usage[name]).find((one) => typeof one === "number");
@@ -51,11 +51,19 @@ export function providerNowMs(headers: ReplyHeaders | null, emulated: boolean, c
 /** What a reply's headers say of the limits. */
 export const limitsOf = (headers: ReplyHeaders, nowMs: number): Limits => readLimits((name) => headers.get(name), nowMs);
 
-/** What a call's end tells the pace. `heardOk`: a 2xx had begun. */
-export function endOf(answer: LaneAnswer, facts: { readonly aborted: boolean; readonly heardOk: boolean; readonly wishMs: number | null }): PassEnd {
+/** What is known of a call at its end. `heardOk`: a 2xx had begun; `parsed`: its answer's body where somebody has looked at it. */
+interface EndFacts {
+  readonly aborted: boolean;
+  readonly heardOk: boolean;
+  readonly wishMs: number | null;
+  readonly parsed: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** What a call's end tells the pace. */
+export function endOf(answer: LaneAnswer, facts: EndFacts): PassEnd {
   switch (answer.kind) {
     case "answered":
-      return { outcome: "ok", spent: spentOf(answer.body) };
+      return { outcome: "ok", spent: spentOf(facts.parsed ?? parseObject(answer.body)) };
     case "refused":
       if (answer.retry === "park") return { outcome: "parked" };
       if (answer.retry === "never") return { outcome: "refused" };

@@ -18,15 +18,18 @@ const skipSpace = (text: string, at: number): number => {
   return i;
 };
 
-/** The index after the string literal that opens at `at`. */
+/** The index after the string literal that opens at `at`: the first quote with an even run of backslashes before it. */
 function endOfString(text: string, at: number): number {
-  for (let i = at + 1; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === 92) i++;
-    else if (code === 34) return i + 1;
+  for (let i = text.indexOf('"', at + 1); i >= 0; i = text.indexOf('"', i + 1)) {
+    let slashes = 0;
+    while (text.charCodeAt(i - 1 - slashes) === 92) slashes++;
+    if (slashes % 2 === 0) return i + 1;
   }
   return text.length;
 }
+
+/** The key whose literal, quotes included, is `literal`. */
+const keyOf = (literal: string): string => (literal.includes("\\") ? String(JSON.parse(literal)) : literal.slice(1, -1));
 
 /** The index after the value that starts at `at`, by counting brackets outside strings: no recursion, whatever the depth. */
 function endOfValue(text: string, at: number): number {
@@ -58,10 +61,10 @@ export function memberSpans(text: string, at = 0): Map<string, Span> {
   i = skipSpace(text, i + 1);
   while (i < text.length && text.charCodeAt(i) === 34) {
     const keyEnd = endOfString(text, i);
-    const key: unknown = JSON.parse(text.slice(i, keyEnd));
+    const key = keyOf(text.slice(i, keyEnd));
     const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
     const end = endOfValue(text, start);
-    members.set(String(key), { start, end });
+    members.set(key, { start, end });
     i = skipSpace(text, end);
     if (text.charCodeAt(i) !== 44) break;
     i = skipSpace(text, i + 1);

@@ -13,6 +13,29 @@ export interface Limits {
   readonly emptyMs: number | null;
 }
 
+/** The headers in which a provider counts one limit. */
+interface LimitNames {
+  readonly name: MeterName;
+  readonly limit: string;
+  readonly remaining: string;
+  readonly reset: string;
+}
+
+const OPENAI_LIMITS = (["requests", "tokens", "project-tokens"] as const).map(
+  (name): LimitNames => ({
+    name,
+    limit: `x-ratelimit-limit-${name}`,
+    remaining: `x-ratelimit-remaining-${name}`,
+    reset: `x-ratelimit-reset-${name}`,
+  }),
+);
+const anthropicNames = (name: MeterName): LimitNames => {
+  const prefix = `anthropic-ratelimit-${name}`;
+  return { name, limit: `${prefix}-limit`, remaining: `${prefix}-remaining`, reset: `${prefix}-reset` };
+};
+const ANTHROPIC_LIMITS = (["requests", "input-tokens", "output-tokens"] as const).map(anthropicNames);
+const ANTHROPIC_TOKENS = anthropicNames("tokens");
+
 /** One header's value by its lower-case name. */
 export type HeaderOf = (name: string) => string | null;
 
@@ -55,22 +78,19 @@ export function retryAfterMs(header: HeaderOf, nowMs: number): number | null {
 export function readLimits(header: HeaderOf, nowMs: number): Limits {
   const meters: Partial<Record<MeterName, Said>> = {};
   let emptyMs: number | null = null;
-  const read = (name: MeterName, limitText: string | null, remainingText: string | null, resetText: string | null): void => {
-    const limit = amount(limitText);
-    const remaining = amount(remainingText);
+  const read = (names: LimitNames): void => {
+    const limit = amount(header(names.limit));
+    const remaining = amount(header(names.remaining));
+    const resetText = header(names.reset);
     const reset = resetMs(resetText, nowMs);
-    if (limit !== null && limit > 0) meters[name] = { limit, remaining, daily: name === "requests" && isDaily(limit, remaining, resetText) };
+    if (limit !== null && limit > 0)
+      meters[names.name] = { limit, remaining, daily: names.name === "requests" && isDaily(limit, remaining, resetText) };
     else if (remaining === 0 && reset !== null) emptyMs = Math.max(emptyMs ?? 0, reset);
   };
-  for (const name of ["requests", "tokens", "project-tokens"] as const)
-    read(name, header(`x-ratelimit-limit-${name}`), header(`x-ratelimit-remaining-${name}`), header(`x-ratelimit-reset-${name}`));
-  const anthropic = (name: "requests" | "tokens" | "input-tokens" | "output-tokens"): void => {
-    const prefix = `anthropic-ratelimit-${name}`;
-    read(name, header(`${prefix}-limit`), header(`${prefix}-remaining`), header(`${prefix}-reset`));
-  };
-  for (const name of ["requests", "input-tokens", "output-tokens"] as const) anthropic(name);
+  OPENAI_LIMITS.forEach(read);
+  ANTHROPIC_LIMITS.forEach(read);
   // `tokens` repeats the tighter of the two, and would count cached tokens that the input limit leaves out.
-  if (meters["input-tokens"] === undefined && meters["output-tokens"] === undefined) anthropic("tokens");
+  if (meters["input-tokens"] === undefined && meters["output-tokens"] === undefined) read(ANTHROPIC_TOKENS);
   return { meters, wishMs: retryAfterMs(header, nowMs), emptyMs };
 }
 

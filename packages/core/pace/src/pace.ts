@@ -114,7 +114,7 @@ function heard(state: PaceState, event: Extract<PaceEvent, { kind: "heard" }>, n
   const breaker = event.ok ? told(state.breaker, ticket.call, "alive", state.policy.breaker, nowMs, rng) : state.breaker;
   // A reply to an earlier call knows less than what was heard already.
   if (ticket.call < state.heardOf) return breaker === state.breaker ? state : { ...state, breaker };
-  const meters = { ...mapMeters(state, nowMs, (_, meter) => meter) };
+  const meters = mapMeters(state, nowMs, (_, meter) => meter);
   const { requests, input, output } = state.sent;
   const after: Cost = { requests: requests - ticket.sent.requests, input: input - ticket.sent.input, output: output - ticket.sent.output };
   for (const name of METERS) {
@@ -211,11 +211,18 @@ function amountOf(name: MeterName, cost: Cost): number {
   return name === "output-tokens" ? cost.output : cost.input + cost.output;
 }
 
-const metersOf = (state: PaceState, nowMs: number): [MeterName, Meter][] =>
-  METERS.flatMap((name) => {
-    const meter = state.meters[name];
-    return meter === undefined || isStale(meter, nowMs) ? [] : [[name, meter] as [MeterName, Meter]];
-  });
+/** The meters that still hold somebody. Asked for several times a call, so that nothing is made that is not needed. */
+function metersOf({ meters }: PaceState, nowMs: number): [MeterName, Meter][] {
+  const live: [MeterName, Meter][] = [];
+  for (const name of METERS) {
+    const meter = meters[name];
+    if (meter !== undefined && !isStale(meter, nowMs)) live.push([name, meter]);
+  }
+  return live;
+}
 
-const mapMeters = (state: PaceState, nowMs: number, change: (name: MeterName, meter: Meter) => Meter): Partial<Record<MeterName, Meter>> =>
-  Object.fromEntries(metersOf(state, nowMs).map(([name, meter]) => [name, change(name, meter)]));
+function mapMeters(state: PaceState, nowMs: number, change: (name: MeterName, meter: Meter) => Meter): Partial<Record<MeterName, Meter>> {
+  const changed: Partial<Record<MeterName, Meter>> = {};
+  for (const [name, meter] of metersOf(state, nowMs)) changed[name] = change(name, meter);
+  return changed;
+}

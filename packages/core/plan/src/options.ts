@@ -30,6 +30,7 @@ interface Context {
   readonly chain: ChainPlace;
   readonly snapshot: Snapshot;
   readonly nowMs: number;
+  /** Looked for when it is first asked for: what is urgent has none behind it. */
   readonly rescue: Rescue | null;
 }
 
@@ -45,6 +46,7 @@ function barred({ job, chain, snapshot }: Judging, lane: LaneView, model: string
   if (job.lanesTried.some((t) => t.outcome === "rejected")) return { out: "rejected", why: "the model would not have the request" };
   if (!lane.available || (lane.id === "pool" && snapshot.pool === null)) return { out: "unavailable", why: lane.away ?? "not available right now" };
   if (lane.awayModels?.includes(model)) return { out: "unavailable", why: `its provider is failing for ${model}` };
+  if (job.lanesTried.length === 0) return null;
   // What the provider refuses in real time it will not do more slowly.
   const alike = chain.chained && laneClass(lane.id) === "flex" ? laneProvider(lane.id) : lane.id;
   const tried = job.lanesTried.filter((t) => t.lane === lane.id || t.lane === alike);
@@ -79,8 +81,17 @@ function servable(job: PlanJob, snapshot: Snapshot, lane: LaneId): { model: stri
 
 /** Every lane that could serve the job with its own model, judged; lanes that cannot serve it at all are left out. */
 export function options(job: PlanJob, chain: ChainPlace, snapshot: Snapshot, nowMs: number): Option[] {
-  const rescue = rescueFor({ job, chain, snapshot }, nowMs);
-  const context: Context = { job, chain, snapshot, nowMs, rescue };
+  let rescue: Rescue | null | undefined;
+  const context: Context = {
+    job,
+    chain,
+    snapshot,
+    nowMs,
+    get rescue() {
+      if (rescue === undefined) rescue = rescueFor(context, nowMs);
+      return rescue;
+    },
+  };
   const judged: Option[] = [];
   for (const bare of snapshot.lanes) {
     const served = bare.id === "cache" ? null : servable(job, snapshot, bare.id);
