@@ -4,7 +4,8 @@ import { type Logger as PinoLogger, pino } from "pino";
 export type Logger = Pick<PinoLogger, "debug" | "info" | "warn" | "error">;
 
 /** Never written, at the top of an event or one level down. */
-const SECRET = ["authorization", "apiKey", "body", "secret", "password"];
+const SECRET = new Set(["authorization", "apiKey", "body", "secret", "password"]);
+const HIDDEN = "[Redacted]";
 
 /** Lines are written together: a write a line was a twelfth of what an interactive call cost. An orderly or crashing end writes the rest. */
 const FLUSH_BYTES = 12 * 1024;
@@ -13,7 +14,25 @@ const FLUSH_MS = 100;
 /** JSON lines on stderr, with the service's name; `level` as in pino. */
 export function createLogger(service: string, level = "info"): Logger {
   return pino(
-    { level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime, redact: SECRET.flatMap((name) => [name, `*.${name}`]) },
+    { level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime, formatters: { log: (event) => withoutSecrets(event, 1) } },
     pino.destination({ dest: 2, sync: false, minLength: FLUSH_BYTES, periodicFlush: FLUSH_MS }),
   );
 }
+
+type Event = Record<string, unknown>;
+
+/** The event, or a copy of it without what must not be written. Pino's own redaction copies every event first: a twenty-fifth of what a call costs. */
+function withoutSecrets(event: Event, levels: number): Event {
+  let clean: Event | null = null;
+  for (const [name, value] of Object.entries(event)) {
+    const inner = levels > 0 && isPlain(value) ? withoutSecrets(value, levels - 1) : value;
+    const said = SECRET.has(name) ? HIDDEN : inner;
+    if (said === value) continue;
+    clean ??= { ...event };
+    clean[name] = said;
+  }
+  return clean ?? event;
+}
+
+/** Errors are written by pino's serialiser, which names their members itself. */
+const isPlain = (value: unknown): value is Event => typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
