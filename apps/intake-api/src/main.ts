@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { diskBlobs } from "@slowboat/blob";
-import { createInteractive, tenantWeights } from "@slowboat/dispatch";
+import { CALL_WRITERS, createInteractive, tenantWeights } from "@slowboat/dispatch";
 import { keyVerifier, openDesk } from "@slowboat/intake";
 import { createLanes, withOwnLanes } from "@slowboat/lanes";
 import { createQueue, redisAllowances } from "@slowboat/queue";
@@ -19,6 +19,8 @@ import { openaiWebhooks } from "./webhooks/routes.ts";
 const config = readConfig();
 const logger = createLogger("intake-api", config.SLOWBOAT_LOG_LEVEL);
 const store = openStore(config.DATABASE_URL, { name: "intake-api", max: 8, onLost: crash(logger) });
+/** What every call writes goes through few connections: each server process behind one warms its own caches. */
+const callStore = openStore(config.DATABASE_URL, { name: "intake-calls", max: CALL_WRITERS, onLost: crash(logger) });
 const row = await readClock(store.sql);
 if (row === null) throw new Error("the clock is not set: the supervisor writes it before the apps start");
 const clock = supervisedClock(row);
@@ -48,7 +50,7 @@ const semantic = openSemantic({
   modelDir: join(config.SLOWBOAT_DATA_DIR, "models"),
   memoryBytes: config.SLOWBOAT_CACHE_MEMORY_MB * 1024 * 1024,
 });
-const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger, semantic: semanticCalls(semantic) });
+const interactive = createInteractive({ store, callStore, queue, lanes, book, time: { clock, rng }, logger, semantic: semanticCalls(semantic) });
 const redis =
   config.REDIS_URL === undefined ? null : await redisAllowances(config.REDIS_URL, { onError: (err) => logger.warn({ err }, "redis-troubled") });
 const limiter = keyLimiter(redis ?? postgresAllowances(store), () => clock.real());
@@ -96,6 +98,7 @@ const stopping = (stop: () => Promise<void>): Service => ({ start: async () => u
 await runServices(
   [
     stopping(() => store.close()),
+    stopping(() => callStore.close()),
     stopping(() => queue.close()),
     stopping(() => redis?.close() ?? Promise.resolve()),
     stopping(() => limiter.close()),

@@ -113,6 +113,14 @@ describe("writing calls", () => {
     expect(row).toEqual({ answer: answer("1").body, model: "m\ufffd", body: job("1").body });
   });
 
+  test("what stands between fields and rows on the way stays out of them, whoever wrote it", async () => {
+    const hostile = "m\x1fothers\x1ejob_9\x1f\x05\x00";
+    await writeCalls(database.store.sql, { opened: [{ job: job("1", { model: hostile, route: "\x05" }), attempt: attempt("1") }], answered: [] }, at);
+    await writeCalls(database.store.sql, { opened: [], answered: [answer("1", `<html>${hostile}`)] }, at);
+    const [row, ...more] = await database.store.sql`select a.answer, j.model, j.route, j.tenant_id from attempt a join job j on j.id = a.job_id`;
+    expect([row, more]).toEqual([{ answer: "<html>mothersjob_9", model: "mothersjob_9", route: "", tenant_id: tenantId }, []]);
+  });
+
   test("all of it or nothing: one row that Postgres refuses leaves none", async () => {
     const twice = [
       { job: job("1"), attempt: attempt("1") },

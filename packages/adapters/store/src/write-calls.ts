@@ -11,108 +11,138 @@ export interface CallWrites {
   readonly answered: readonly SavedAnswer[];
 }
 
+type Field = string | number | bigint | boolean | null | undefined;
+
+/** A column, its type, and what a row has in it. */
+type Column<R> = readonly [name: string, type: string, of: (row: R) => Field];
+
+const JOB: readonly Column<NewJob>[] = [
+  ["id", "text", (job) => job.id],
+  ["tenant_id", "text", (job) => job.tenantId],
+  ["key_id", "text", (job) => job.keyId],
+  ["surface", "text", (job) => job.surface],
+  ["batch_id", "text", (job) => job.batchId],
+  ["line_no", "int", (job) => job.lineNo],
+  ["custom_id", "text", (job) => job.customId],
+  ["endpoint", "text", (job) => job.endpoint],
+  ["provider", "text", (job) => job.provider],
+  ["model", "text", (job) => job.model],
+  ["baseline_model", "text", (job) => job.baselineModel],
+  ["state", "text", (job) => job.state],
+  ["body", "text", (job) => job.body],
+  ["body_blob_key", "text", (job) => job.bodyBlobKey],
+  ["body_offset", "float8", (job) => job.bodyOffset],
+  ["body_bytes", "int", (job) => job.bodyBytes],
+  ["input_tokens_est", "int", (job) => job.inputTokensEst],
+  ["output_tokens_est", "int", (job) => job.outputTokensEst],
+  ["deadline_at_ms", "float8", (job) => job.deadlineAtMs],
+  ["lanes_allow", "lanes", (job) => job.lanesAllow?.join(",")],
+  ["lanes_deny", "lanes", (job) => job.lanesDeny?.join(",")],
+  ["max_cost_nano", "int8", (job) => job.maxCostNano],
+  ["callback_url", "text", (job) => job.callbackUrl],
+  ["metadata", "text", (job) => job.metadata],
+  ["reuse_key", "hex", (job) => (job.reuseKey === null ? null : Buffer.from(job.reuseKey).toString("hex"))],
+  ["next_decision_at_ms", "float8", (job) => job.nextDecisionAtMs],
+  ["accepted_at_ms", "float8", (job) => job.acceptedAtMs],
+  ["lane", "text", (job) => job.lane],
+  ["attempt_id", "text", (job) => job.attemptId],
+  ["attempts", "int", (job) => job.attempts ?? 0],
+  ["error", "text", (job) => job.error],
+  ["ended_at_ms", "float8", (job) => job.endedAtMs],
+  ["fallbacks", "text", (job) => job.fallbacks],
+  ["semantic", "boolean", (job) => job.semantic],
+  ["route", "text", (job) => job.route],
+];
+
+const ATTEMPT: readonly Column<NewAttempt>[] = [
+  ["id", "text", (attempt) => attempt.id],
+  ["job_id", "text", (attempt) => attempt.jobId],
+  ["tenant_id", "text", (attempt) => attempt.tenantId],
+  ["seq", "int", (attempt) => attempt.seq],
+  ["lane", "text", (attempt) => attempt.lane],
+  ["account", "text", (attempt) => attempt.account],
+  ["dispatch_id", "text", (attempt) => attempt.dispatchId],
+  ["state", "text", (attempt) => attempt.state],
+  ["role", "text", (attempt) => attempt.role],
+  ["decision", "text", (attempt) => attempt.decision],
+  ["estimate_nano", "int8", (attempt) => attempt.estimateNano],
+  ["prices_version", "text", (attempt) => attempt.pricesVersion],
+  ["emulated", "boolean", (attempt) => attempt.emulated],
+  ["source_attempt_id", "text", (attempt) => attempt.sourceAttemptId],
+  ["model", "text", (attempt) => attempt.model],
+  ["endpoint", "text", (attempt) => attempt.endpoint],
+  ["created_at_ms", "float8", (attempt) => attempt.createdAtMs],
+  ["sent_at_ms", "float8", (attempt) => (attempt.state === "sending" ? attempt.createdAtMs : null)],
+  ["answered_at_ms", "float8", (attempt) => (attempt.state === "answered" ? attempt.createdAtMs : null)],
+];
+
+const ANSWER: readonly Column<SavedAnswer>[] = [
+  ["id", "text", (answer) => answer.attemptId],
+  ["status_code", "int", (answer) => answer.statusCode],
+  ["body", "text", (answer) => answer.body],
+  ["request_id", "text", (answer) => answer.requestId],
+  ["error_code", "text", (answer) => answer.errorCode],
+];
+
+/** Between rows, between fields, and for a field without a value: characters that neither JSON nor a name has. */
+const ROW = "\x1e";
+const FIELD = "\x1f";
+const NOTHING = "\x05";
+
+/** Columns of one table as they come out of a row's fields, of which the first is the `first`th. */
+function fields<R>(columns: readonly Column<R>[], first: number): string {
+  return columns
+    .map(([, type], index) => {
+      const field = `f[${first + index}]`;
+      if (type === "lanes") return `string_to_array(${field}, ',')`;
+      return type === "hex" ? `decode(${field}, 'hex')` : type === "text" ? field : `${field}::${type}`;
+    })
+    .join(", ");
+}
+
+const names = <R>(columns: readonly Column<R>[]): string => columns.map(([name]) => name).join(", ");
+/** The rows of a parameter. Unnested they pass for ten, so that each finds its attempt by its key; those of a set-returning function pass for a thousand. */
+const rowsOf = (parameter: string): string =>
+  `select string_to_array(line, E'\\x1f', E'\\x05') as f from unnest(string_to_array(${parameter}::text, E'\\x1e')) as line`;
+
+/** $1 rows of jobs with their attempts, $2 rows of answers, $3 job time, $4 machine time. */
+const WRITE = `
+  with opened as materialized (${rowsOf("$1")}),
+  jobs as (insert into job (${names(JOB)}) select ${fields(JOB, 1)} from opened on conflict do nothing),
+  attempts as (
+    insert into attempt (${names(ATTEMPT)}, answered_real_ms)
+    select ${fields(ATTEMPT, JOB.length + 1)}, case when f[${JOB.length + 8}] = 'answered' then $4::float8 end from opened returning id, state),
+  told as materialized (${rowsOf("$2")}),
+  taken as (
+    update attempt a set state = 'answered', status_code = f[2]::int, answer = f[3], request_id = f[4], error_code = f[5],
+      answered_at_ms = $3::float8, answered_real_ms = $4::float8
+    from told where a.id = f[1] and a.state in ('sending', 'placed', 'unknown') returning a.id, octet_length(a.answer) as bytes)
+  insert into unsettled (attempt_id, bytes) select id, bytes from taken union all select id, 0 from attempts where state = 'answered'`;
+
 /**
  * Commits intents and answers of calls in one statement: one way to the server and back, and one wait for the disk, for all of them. It runs
- * whenever somebody waits on the line, so that its many columns travel as JSON, which costs this process half of what an array for each does.
+ * whenever somebody waits on the line, so its rows travel as joined text, which costs both sides a fraction of arrays or JSON, with their escapes.
  */
 export async function writeCalls(sql: Sql, writes: CallWrites, at: { readonly nowMs: number; readonly realMs: number }): Promise<void> {
-  const jobs = jsonOf(writes.opened.map(({ job }) => jobRow(job)));
-  const attempts = jsonOf(writes.opened.map(({ attempt }) => attemptRow(attempt, at.realMs)));
-  const answers = writes.answered;
-  const ids = answers.map((answer) => answer.attemptId);
-  await sql`
-    with jobs as (
-      insert into job (id, tenant_id, key_id, surface, batch_id, line_no, custom_id, endpoint, provider, model, baseline_model, state, body,
-        body_blob_key, body_offset, body_bytes, input_tokens_est, output_tokens_est, deadline_at_ms, lanes_allow, lanes_deny, max_cost_nano,
-        callback_url, metadata, reuse_key, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms, fallbacks, semantic, route)
-      select id, tenant_id, key_id, surface, batch_id, line_no, custom_id, endpoint, provider, model, baseline_model, state, body,
-        body_blob_key, body_offset, body_bytes, input_tokens_est, output_tokens_est, deadline_at_ms, lanes_allow, lanes_deny, max_cost_nano,
-        callback_url, metadata, reuse_key, next_decision_at_ms, accepted_at_ms, lane, attempt_id, attempts, error, ended_at_ms, fallbacks, semantic, route
-      from json_populate_recordset(null::job, ${jobs}::text::json) on conflict do nothing),
-    attempts as (
-      insert into attempt (id, job_id, tenant_id, seq, lane, account, dispatch_id, state, role, decision, estimate_nano, prices_version,
-        emulated, source_attempt_id, model, endpoint, created_at_ms, sent_at_ms, answered_at_ms, answered_real_ms)
-      select id, job_id, tenant_id, seq, lane, account, dispatch_id, state, role, decision, estimate_nano, prices_version,
-        emulated, source_attempt_id, model, endpoint, created_at_ms, sent_at_ms, answered_at_ms, answered_real_ms
-      from json_populate_recordset(null::attempt, ${attempts}::text::json) returning id, state),
-    taken as (
-    update attempt a set state = 'answered', status_code = t.status_code, answer = t.body, request_id = t.request_id, error_code = t.error_code,
-      answered_at_ms = ${at.nowMs}::float8, answered_real_ms = ${at.realMs}::float8
-    from unnest(${ids}::text[], ${answers.map((x) => x.statusCode)}::int[], ${answers.map((x) => x.body)}::text[],
-      ${answers.map((x) => x.requestId)}::text[], ${answers.map((x) => x.errorCode)}::text[]) as t (id, status_code, body, request_id, error_code)
-    where a.id = t.id and a.state in ('sending', 'placed', 'unknown') returning a.id, octet_length(a.answer) as bytes)
-    insert into unsettled (attempt_id, bytes) select id, bytes from taken union all select id, 0 from attempts where state = 'answered'`;
+  const opened = writes.opened.map(({ job, attempt }) => `${joined(JOB, job)}${FIELD}${joined(ATTEMPT, attempt)}`);
+  const told = writes.answered.map((answer) => joined(ANSWER, answer));
+  await sql.unsafe(WRITE, [opened.length === 0 ? null : opened.join(ROW), told.length === 0 ? null : told.join(ROW), at.nowMs, at.realMs], {
+    prepare: true,
+  });
 }
 
-type Row = Readonly<Record<string, unknown>>;
-
-const jobRow = (job: NewJob): Row => ({
-  id: job.id,
-  tenant_id: job.tenantId,
-  key_id: job.keyId,
-  surface: job.surface,
-  batch_id: job.batchId ?? undefined,
-  line_no: job.lineNo ?? undefined,
-  custom_id: job.customId ?? undefined,
-  endpoint: job.endpoint,
-  provider: job.provider,
-  model: job.model,
-  baseline_model: job.baselineModel,
-  state: job.state,
-  body: job.body ?? undefined,
-  body_blob_key: job.bodyBlobKey ?? undefined,
-  body_offset: job.bodyOffset ?? undefined,
-  body_bytes: job.bodyBytes,
-  input_tokens_est: job.inputTokensEst,
-  output_tokens_est: job.outputTokensEst,
-  deadline_at_ms: job.deadlineAtMs ?? undefined,
-  lanes_allow: job.lanesAllow ?? undefined,
-  lanes_deny: job.lanesDeny ?? undefined,
-  max_cost_nano: job.maxCostNano?.toString(),
-  callback_url: job.callbackUrl ?? undefined,
-  metadata: job.metadata ?? undefined,
-  reuse_key: job.reuseKey === null ? undefined : `\\x${Buffer.from(job.reuseKey).toString("hex")}`,
-  next_decision_at_ms: job.nextDecisionAtMs ?? undefined,
-  accepted_at_ms: job.acceptedAtMs,
-  lane: job.lane ?? undefined,
-  attempt_id: job.attemptId ?? undefined,
-  attempts: job.attempts ?? 0,
-  error: job.error ?? undefined,
-  ended_at_ms: job.endedAtMs ?? undefined,
-  fallbacks: job.fallbacks ?? undefined,
-  semantic: job.semantic ?? undefined,
-  route: job.route ?? undefined,
-});
-
-const attemptRow = (attempt: NewAttempt, realMs: number): Row => ({
-  id: attempt.id,
-  job_id: attempt.jobId,
-  tenant_id: attempt.tenantId,
-  seq: attempt.seq,
-  lane: attempt.lane,
-  account: attempt.account,
-  dispatch_id: attempt.dispatchId ?? undefined,
-  state: attempt.state,
-  role: attempt.role,
-  decision: attempt.decision,
-  estimate_nano: attempt.estimateNano?.toString(),
-  prices_version: attempt.pricesVersion,
-  emulated: attempt.emulated,
-  source_attempt_id: attempt.sourceAttemptId ?? undefined,
-  model: attempt.model ?? undefined,
-  endpoint: attempt.endpoint ?? undefined,
-  created_at_ms: attempt.createdAtMs,
-  sent_at_ms: attempt.state === "sending" ? attempt.createdAtMs : undefined,
-  answered_at_ms: attempt.state === "answered" ? attempt.createdAtMs : undefined,
-  answered_real_ms: attempt.state === "answered" ? realMs : undefined,
-});
-
-/** Half a character and NUL, as JSON writes them; text that quotes such an escape looks the same and only takes the longer way. */
-const UNSTORABLE = /\\u(?:0000|d[89a-f])/i;
-
-/** Rows as JSON that Postgres takes: half a character becomes U+FFFD, as it would in any other parameter; NUL is left out. */
-function jsonOf(rows: readonly Row[]): string {
-  const json = JSON.stringify(rows);
-  if (!UNSTORABLE.test(json)) return json;
-  return JSON.stringify(rows, (_, value: unknown) => (typeof value === "string" ? value.toWellFormed().replaceAll("\0", "") : value));
+function joined<R>(columns: readonly Column<R>[], row: R): string {
+  let line = "";
+  for (const [, , of] of columns) {
+    const value = of(row) ?? null;
+    const field = value === null ? NOTHING : typeof value === "string" ? plain(value) : String(value);
+    line += line === "" ? field : `${FIELD}${field}`;
+  }
+  return line;
 }
+
+/** What would end a field or a row, and NUL, which no text of Postgres has. */
+const UNSTORABLE = new RegExp(`[\0${ROW}${FIELD}${NOTHING}]`, "g");
+
+/** Only what is no JSON can have such a character, a proxy's page or a strange model's name: it is written without. */
+const plain = (text: string): string => (text.search(UNSTORABLE) < 0 ? text : text.replaceAll(UNSTORABLE, ""));

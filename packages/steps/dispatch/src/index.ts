@@ -10,6 +10,7 @@ export { createInteractive, type Interactive } from "./interactive/create-intera
 export type { InteractiveReply, InteractiveRequest } from "./interactive/request.ts";
 export type { SemanticCalls } from "./interactive/semantic-calls.ts";
 export { sweepLostCalls } from "./interactive/sweep-calls.ts";
+export { CALL_WRITERS } from "./interactive/writes.ts";
 export { createMeter, type Meter } from "./meter.ts";
 export { laneQueue } from "./place.ts";
 export { CLAIM_JOBS, planDue } from "./plan-due.ts";

@@ -43,7 +43,7 @@ export function createInteractive(deps: InteractiveDeps): Interactive {
     ...deps,
     prompts: createPromptTraffic(),
     board: laneBoard(deps.lanes, deps.book, clock),
-    write: interactiveWrites(deps.store, clock),
+    write: interactiveWrites(deps, clock),
     settleSoon: bell.ring,
     track,
   };

@@ -15,6 +15,8 @@ import type { Write } from "./writes.ts";
 /** What an interactive call stands on. */
 export interface InteractiveDeps {
   readonly store: Store;
+  /** `CALL_WRITERS` connections for what every call writes and nothing else waits behind; without it, `store`. */
+  readonly callStore?: Store;
   readonly queue: Queue;
   readonly lanes: ReadonlyMap<LaneId, Lane>;
   readonly book: PriceBook;

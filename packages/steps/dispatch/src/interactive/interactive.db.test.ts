@@ -76,7 +76,7 @@ const states = async (jobId: string) =>
 
 describe("writes of interactive calls", () => {
   test("a write that Postgres refuses fails alone, and the others of its group are durable", async () => {
-    const write = interactiveWrites(database.store, clock);
+    const write = interactiveWrites({ store: database.store }, clock);
     const good = Array.from({ length: 20 }, () => opened(clock.job()));
     const twice = opened(clock.job());
     const bad = { ...twice, attempt: { ...twice.attempt, id: good[0]?.attempt.id ?? "" } };
@@ -87,7 +87,7 @@ describe("writes of interactive calls", () => {
   });
 
   test("a call whose process died is ended and held in suspense, and one that may still live is left alone", async () => {
-    const write = interactiveWrites(database.store, clock);
+    const write = interactiveWrites({ store: database.store }, clock);
     const lost = opened(clock.job());
     await write(lost);
     clock.advance(15 * 60_000);

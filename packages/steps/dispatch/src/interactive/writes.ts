@@ -41,7 +41,13 @@ type Of<K extends Write["kind"]> = Extract<Write, { readonly kind: K }>;
 /** At most this many calls share a commit; beyond it the statements grow faster than the commits shrink. */
 const GROUP_ITEMS = 256;
 /** Two flushes overlap, so that one group forms while the other waits for the disk. */
-const GROUPS_IN_FLIGHT = 2;
+export const CALL_WRITERS = 2;
+
+/** Where calls are written; `callStore`, where there is one, for what every call writes. */
+interface Stores {
+  readonly store: Store;
+  readonly callStore?: Store;
+}
 
 /** What became of an item of a group; an error is its own caller's alone. */
 type Outcome = null | { readonly error: unknown };
@@ -50,9 +56,9 @@ type Outcome = null | { readonly error: unknown };
  * Commits writes of concurrent calls together; resolves when the caller's own write is durable, and throws `budget-exceeded` for a call that does not fit. Intents and answers, which
  * every call has, share one statement; what seldom happens, or some budget counts, has a transaction of its own.
  */
-export function interactiveWrites(store: Store, clock: Clock): (write: Write) => Promise<void> {
+export function interactiveWrites({ store, callStore }: Stores, clock: Clock): (write: Write) => Promise<void> {
   const done = (writes: readonly unknown[]): Outcome[] => writes.map(() => null);
-  const usual = grouped<Of<"open" | "answer">>((writes) => usually(store.sql, writes, clock).then(() => done(writes)));
+  const usual = grouped<Of<"open" | "answer">>((writes) => usually((callStore ?? store).sql, writes, clock).then(() => done(writes)));
   const held = grouped<Of<"open">>((writes) => store.begin((tx) => holding(tx, writes, clock)));
   const others = grouped<Of<"again" | "fail">>((writes) => store.begin((tx) => ended(tx, writes, clock)).then(() => done(writes)));
   return (write) => {
@@ -79,7 +85,7 @@ function grouped<T>(run: (items: readonly T[]) => Promise<readonly Outcome[]>): 
       );
     return outcomes;
   };
-  const join = groupCommit(flush, { maxItems: GROUP_ITEMS, maxInFlight: GROUPS_IN_FLIGHT });
+  const join = groupCommit(flush, { maxItems: GROUP_ITEMS, maxInFlight: CALL_WRITERS });
   return async (item) => {
     const outcome = await join(item);
     if (outcome !== null) throw outcome.error;
