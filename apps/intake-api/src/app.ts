@@ -6,7 +6,7 @@ import { bodyRules } from "./http/body-rules.ts";
 import type { App, AppDeps, AppEnv, Mount } from "./http/env.ts";
 import { errorReply } from "./http/errors.ts";
 import { refuseTheRest } from "./http/paths.ts";
-import { speaksAnthropic } from "./http/surface.ts";
+import { requestIdHeader } from "./http/surface.ts";
 import { budgetRoutes } from "./native/budgets.ts";
 import { cacheRoutes } from "./native/cache-routes.ts";
 import { quoteRoutes } from "./native/quote/routes.ts";
@@ -24,7 +24,7 @@ export function createApp(deps: AppDeps, mounts: readonly Mount[] = []): App {
   app.use(async (c, next) => {
     const requestId = newId("request", deps.clock.real(), deps.rng);
     c.set("requestId", requestId);
-    c.header(speaksAnthropic(c) ? "request-id" : "x-request-id", requestId);
+    c.header(requestIdHeader(c), requestId);
     await next();
   });
   app.get("/healthz", (c) => c.json({ status: "ok" }));

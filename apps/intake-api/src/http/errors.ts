@@ -54,12 +54,9 @@ export const anthropicError = (err: Fault, requestId: string): Record<string, un
   request_id: requestId,
 });
 
-/** Tells a caller when the same call may do better, in both headers that SDKs read. */
-export function retryAfter(c: Context<AppEnv>, ms: number | null): void {
-  if (ms === null) return;
-  c.header("retry-after", String(Math.ceil(ms / 1000)));
-  c.header("retry-after-ms", String(Math.ceil(ms)));
-}
+/** Tell a caller when the same call may do better, both that SDKs read. */
+export const retryHeaders = (ms: number | null): Readonly<Record<string, string>> =>
+  ms === null ? {} : { "retry-after": String(Math.ceil(ms / 1000)), "retry-after-ms": String(Math.ceil(ms)) };
 
 /** Faults that end a request before its body has been read. */
 const UNREAD: readonly FaultCode[] = ["body-too-large", "body-timeout", "unsupported-encoding", "overloaded"];
@@ -70,7 +67,7 @@ export function errorReply(thrown: unknown, c: Context<AppEnv>, logger: AppDeps[
   const requestId = c.var.requestId ?? "";
   if (err.code === "overloaded") logger.warn({ requestId, path: c.req.path }, "body-refused");
   else if (err.status >= 500) logger.error({ err: thrown, requestId, path: c.req.path, inside: err.detail.inside }, "request-failed");
-  retryAfter(c, err.detail.retryAfterMs ?? null);
+  for (const [name, value] of Object.entries(retryHeaders(err.detail.retryAfterMs ?? null))) c.header(name, value);
   // SDKs retry every 409 and 5xx unless they are told; a fault knows whether trying again can help.
   if (err.status === 409 || err.status >= 500) c.header("x-should-retry", String(err.retryable));
   // The rest of a refused body is not read: the connection cannot carry another request.

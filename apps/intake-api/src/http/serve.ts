@@ -19,7 +19,7 @@ export function httpService(
   const server: Server = createServer(
     // A missing Host is refused where everything is, in JSON.
     { headersTimeout: HEADERS_MS, requestTimeout: BODY_MS, keepAliveTimeout: KEEP_ALIVE_MS, requireHostHeader: false },
-    getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler: unreadableReply(options.logger) }),
+    getRequestListener(app.fetch, { errorHandler: unreadableReply(options.logger) }),
   );
   refuseUnreadable(server);
   return {

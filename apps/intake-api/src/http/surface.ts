@@ -3,6 +3,9 @@ import type { AppEnv } from "./env.ts";
 
 const OPENAI_PATHS = /^\/(?:v1\/(?:chat|responses|embeddings|classifications|files|batches|jobs|budgets|cache)|webhooks\/openai)(?:\/|$)/;
 
+/** The header in which the API that is called says its request ids. */
+export const requestIdHeader = (c: Context<AppEnv>): string => (speaksAnthropic(c) ? "request-id" : "x-request-id");
+
 /**
  * True for a call of the Anthropic-compatible API, which has its own error shape and request-id header. Its own paths tell; on a path of both
  * (`/v1/models`) or of neither, the version header does, which only its clients send.

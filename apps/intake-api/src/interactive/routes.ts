@@ -18,12 +18,12 @@ import {
 import { fault, isFault, memberSpans, replaceSpans } from "@slowboat/kernel";
 import type { RouteBook } from "@slowboat/store";
 import type { Context } from "hono";
-import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { versionHeaders } from "../anthropic/version.ts";
 import { type App, type AppDeps, type AppEnv, EMULATED_LABEL, type Mount } from "../http/env.ts";
-import { retryAfter } from "../http/errors.ts";
+import { retryHeaders } from "../http/errors.ts";
 import { idempotencyOf } from "../http/idempotency.ts";
-import { speaksAnthropic } from "../http/surface.ts";
+import { requestIdHeader, speaksAnthropic } from "../http/surface.ts";
+import { callerLine } from "./caller-line.ts";
 import { callPrint, isClientRetry, type LeftCalls, leftCalls } from "./left-calls.ts";
 import { type RunOnce, runOnce } from "./once.ts";
 import { type JsonBody, readJsonBody } from "./read-body.ts";
@@ -49,10 +49,10 @@ export const interactiveRoutes =
         param: "model",
       });
       const counted = await interactive.count({ model: model.model, body: body.text, headers });
-      if (counted.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
-      retryAfter(c, counted.retryAfterMs);
-      tellLimits(c, counted.limits);
-      return raw(c, counted.statusCode, counted.body);
+      const said: Said = {};
+      if (counted.emulated) said["x-slowboat-emulated"] = EMULATED_LABEL;
+      tellLimits(c, said, counted.limits);
+      return whole(c, counted, said);
     });
   };
 
@@ -63,7 +63,25 @@ interface Calls {
   readonly longOutputs: ReturnType<typeof rememberLongOutputs>;
 }
 
+/** Headers of a reply, beside its request id. */
+type Said = Record<string, string>;
+
 async function answer(calls: Calls, deps: AppDeps, c: Context<AppEnv>, endpoint: Endpoint): Promise<Response> {
+  const said: Said = {};
+  try {
+    return await answered(calls, deps, c, { endpoint, said });
+  } catch (thrown) {
+    tellAll(c, said);
+    throw thrown;
+  }
+}
+
+async function answered(
+  calls: Calls,
+  deps: AppDeps,
+  c: Context<AppEnv>,
+  { endpoint, said }: { readonly endpoint: Endpoint; readonly said: Said },
+): Promise<Response> {
   const surface = endpoint === "/v1/messages" ? "anthropic" : "openai";
   const headers = surface === "anthropic" ? versionHeaders(c.req.raw.headers) : undefined;
   const body = await readJsonBody(c);
@@ -71,7 +89,8 @@ async function answer(calls: Calls, deps: AppDeps, c: Context<AppEnv>, endpoint:
   const estimate = estimateTokens(endpoint, Buffer.byteLength(body.text), limit);
   await deps.limiter.admit(c, { tokens: estimate.inputTokens + estimate.outputTokens, call: true });
   const { tenantId, keyId, allowUnpriced, budgeted, fallbacks: defaults, semanticCache, models } = c.var.caller;
-  const { signal, headers: sent } = c.req.raw;
+  const { headers: sent } = c.req.raw;
+  const signal = callerLine(c);
   const stream = body.value["stream"] === true;
   // Judged only where it is run: the same call again gets its answer although its deadline has passed since.
   const run = async (): Promise<InteractiveReply> => {
@@ -84,7 +103,7 @@ async function answer(calls: Calls, deps: AppDeps, c: Context<AppEnv>, endpoint:
     const terms = { book: deps.book, routes, rng: deps.rng, rule, allowUnpriced, mayJudge: false, param: "model", jobKey };
     const routed = routeRequest(terms, { endpoint, value: body.value, text: wishes.body, beta });
     const model = chooseModel(deps.book, { name: routed.value["model"], endpoint, allowUnpriced, param: "model" });
-    tellRoute(c, routed.route);
+    tellRoute(said, routed.route);
     const asked = { endpoint, model: model.model, value: routed.value, text: routed.text, beta };
     const chain = judgeFallbacks(deps.book, asked, { ...wishes.fallbacks, defaults: storedNames(defaults), rule, allowUnpriced });
     const fallbacks = withFirst(routed.first, chain);
@@ -119,7 +138,7 @@ async function answer(calls: Calls, deps: AppDeps, c: Context<AppEnv>, endpoint:
   const once = async (): Promise<InteractiveReply> => {
     if (call === null) return await run();
     const { reply, replayed } = await calls.once(call, run);
-    if (replayed) c.header("idempotent-replayed", "true");
+    if (replayed) said["idempotent-replayed"] = "true";
     return reply;
   };
   const replying = taken === null ? once() : Promise.resolve(taken);
@@ -127,17 +146,15 @@ async function answer(calls: Calls, deps: AppDeps, c: Context<AppEnv>, endpoint:
   const reply = await replying;
   // Nobody is there; the stream is kept for the retry, and its reader's alone.
   if (reply.kind === "stream" && signal.aborted) return c.body(null);
-  tellWho(c, reply);
+  tellWho(c, said, reply);
   if (reply.kind === "failed") throw reply.fault;
-  if (reply.kind === "answer") {
-    retryAfter(c, reply.retryAfterMs);
-    return raw(c, reply.statusCode, reply.body);
-  }
+  if (reply.kind === "answer") return whole(c, reply, said);
   const requestId = c.var.requestId;
   const onError = (thrown: unknown): void => {
     const inside = isFault(thrown) ? thrown.detail.inside : undefined;
     deps.logger.error({ err: thrown, requestId, jobId: reply.jobId, inside }, "stream-broken");
   };
+  tellAll(c, said);
   c.header("content-type", "text/event-stream; charset=utf-8");
   c.header("cache-control", "no-cache");
   c.header("x-accel-buffering", "no");
@@ -164,45 +181,57 @@ async function heldOutputOf(
 const NO_ROUTES: RouteBook = new Map();
 
 /** Says how an alias was routed; who answered then stands in `slowboat-model`. */
-function tellRoute(c: Context<AppEnv>, route: JobRoute | null): void {
+function tellRoute(said: Said, route: JobRoute | null): void {
   if (route === null) return;
-  c.header("slowboat-route", `${route.alias}; mode=${route.mode}; version=${route.version}`);
-  c.header("slowboat-model", route.baseline);
+  said["slowboat-route"] = `${route.alias}; mode=${route.mode}; version=${route.version}`;
+  said["slowboat-model"] = route.baseline;
 }
 
 /** Says in headers which job this was, who answered it, and whether that was the emulator. */
-function tellWho(c: Context<AppEnv>, reply: InteractiveReply): void {
-  c.header("slowboat-job-id", reply.jobId);
-  c.header("slowboat-lane", reply.lane);
-  if (reply.fallback !== null) c.header("slowboat-model", reply.fallback);
-  if (reply.kind !== "failed" && reply.cachedFrom != null) tellCache(c, reply.cachedFrom, reply.semantic);
-  if (reply.requestId !== null) c.header("slowboat-provider-request-id", reply.requestId);
-  if (reply.emulated) c.header("x-slowboat-emulated", EMULATED_LABEL);
-  tellLimits(c, reply.limits);
+function tellWho(c: Context<AppEnv>, said: Said, reply: InteractiveReply): void {
+  said["slowboat-job-id"] = reply.jobId;
+  said["slowboat-lane"] = reply.lane;
+  if (reply.fallback !== null) said["slowboat-model"] = reply.fallback;
+  if (reply.kind !== "failed" && reply.cachedFrom != null) tellCache(said, reply.cachedFrom, reply.semantic);
+  if (reply.requestId !== null) said["slowboat-provider-request-id"] = reply.requestId;
+  if (reply.emulated) said["x-slowboat-emulated"] = EMULATED_LABEL;
+  tellLimits(c, said, reply.limits);
 }
 
 /** Says that the answer was made for another request, which one, and how sure it is that a question which means the same was asked there. */
-function tellCache(c: Context<AppEnv>, source: string, semantic: { readonly entry: string; readonly score: number } | undefined): void {
+function tellCache(said: Said, source: string, semantic: { readonly entry: string; readonly score: number } | undefined): void {
   if (semantic === undefined) {
-    c.header("slowboat-cache", `hit; job=${source}`);
+    said["slowboat-cache"] = `hit; job=${source}`;
     return;
   }
-  c.header("slowboat-cache", "semantic");
-  c.header("slowboat-cache-source", source);
-  c.header("slowboat-cache-entry", semantic.entry);
-  c.header("slowboat-cache-score", semantic.score.toFixed(4));
+  said["slowboat-cache"] = "semantic";
+  said["slowboat-cache-source"] = source;
+  said["slowboat-cache-entry"] = semantic.entry;
+  said["slowboat-cache-score"] = semantic.score.toFixed(4);
 }
 
 /** Passes the provider's limits on where they are of the API that was called; of another API's provider the caller's client knows no names. */
-function tellLimits(c: Context<AppEnv>, limits: Readonly<Record<string, string>>): void {
+function tellLimits(c: Context<AppEnv>, said: Said, limits: Readonly<Record<string, string>>): void {
   const family = speaksAnthropic(c) ? "anthropic-" : "x-ratelimit-";
-  for (const [name, value] of Object.entries(limits)) if (name.startsWith(family)) c.header(name, value);
+  for (const [name, value] of Object.entries(limits)) if (name.startsWith(family)) said[name] = value;
 }
 
-const raw = (c: Context<AppEnv>, status: number, body: string): Response =>
-  c.body(status >= 400 && speaksAnthropic(c) ? withRequestId(body, c.var.requestId) : body, status as ContentfulStatusCode, {
-    "content-type": "application/json",
-  });
+function tellAll(c: Context<AppEnv>, said: Said): void {
+  for (const [name, value] of Object.entries(said)) c.header(name, value);
+}
+
+/** A provider's whole answer. Made past the context, whose headers take a call as long to write as its body does. */
+function whole(
+  c: Context<AppEnv>,
+  answer: { readonly statusCode: number; readonly body: string; readonly retryAfterMs: number | null },
+  said: Said,
+): Response {
+  const { statusCode, body } = answer;
+  const { requestId } = c.var;
+  const text = statusCode >= 400 && speaksAnthropic(c) ? withRequestId(body, requestId) : body;
+  const headers = { "content-type": "application/json", [requestIdHeader(c)]: requestId, ...retryHeaders(answer.retryAfterMs), ...said };
+  return new Response(text, { status: statusCode, headers });
+}
 
 /** A provider's refusal names its own request; the caller knows ours, which the header says as well. Every other character stays. */
 function withRequestId(body: string, requestId: string): string {

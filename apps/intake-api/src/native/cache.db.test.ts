@@ -40,7 +40,7 @@ async function call(method: string, path: string, options: { body?: unknown; hea
 async function settle(jobId: string): Promise<void> {
   await expect.poll(async () => (await api.store.sql`select 1 from semantic_ask where job_id = ${jobId}`).count, { timeout: 20_000 }).toBe(1);
   await api.store.begin(async (tx) => {
-    const rows = await claimAnswered(tx, { limit: 100, maxBytes: 1e6 });
+    const { rows } = await claimAnswered(tx, { limit: 100, maxBytes: 1e6 });
     await recordOutcomes(
       tx,
       rows.map((row) => outcomeOf(row, api.intake.book)),
