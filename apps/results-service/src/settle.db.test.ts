@@ -105,7 +105,7 @@ test("settling twice, and from several workers at once, posts an answer once", a
   await insertJobs(database.store.sql, [one]);
   await answered(one.id, 1, "openai-batch", answer({ prompt: 1000, cached: 0, output: 100 }, "default"));
   await Promise.all([settleChunk(deps), settleChunk(deps), settleChunk(deps)]);
-  expect(await settleChunk(deps)).toBe(0);
+  expect(await settleChunk(deps)).toEqual({ attempts: 0, more: false });
   const entries = await ledgerOf(one.id);
   expect(Object.fromEntries(entries.map((e) => [e.account, e.amountNano]))).toEqual({
     list: -450_000n,
@@ -123,7 +123,7 @@ test("a cheap answer that does not stand is paid as waste, and its job is asked 
   const one = job({ model: "gpt-5.5", baselineModel: "gpt-5.5", route: stored, fallbacks: chain });
   await insertJobs(database.store.sql, [one]);
   await answered(one.id, 1, "openai-batch", answer({ prompt: 1000, cached: 0, output: 100 }, "default"), 200, { model: "gpt-5-mini" });
-  while ((await settleChunk(deps)) > 0);
+  while ((await settleChunk(deps)).attempts > 0);
   const [after] = await database.store.sql<
     { state: string; route: string; fallbacks: string | null }[]
   >`select state, route, fallbacks from job where id = ${one.id}`;
@@ -135,7 +135,7 @@ test("a cheap answer that does not stand is paid as waste, and its job is asked 
   });
   await database.store.sql`update job set state = 'placed' where id = ${one.id}`;
   await answered(one.id, 2, "openai-batch", answer({ prompt: 1000, cached: 0, output: 100 }, "default"));
-  while ((await settleChunk(deps)) > 0);
+  while ((await settleChunk(deps)).attempts > 0);
   const fold = waterfallOf(await ledgerOf(one.id));
   expect(fold.lines.map(({ account }) => account).sort()).toEqual(["saving.batch", "waste"]);
   const [ended] = await database.store.sql<{ state: string }[]>`select state from job where id = ${one.id}`;
@@ -147,7 +147,7 @@ test("the second answer of a hedged job is kept as waste and the first as the re
   await insertJobs(database.store.sql, [one]);
   await answered(one.id, 1, "openai-batch", answer({ prompt: 1000, cached: 0, output: 100 }, "default"));
   await answered(one.id, 2, "openai", answer({ prompt: 1000, cached: 0, output: 100 }, "default"));
-  while ((await settleChunk(deps)) > 0);
+  while ((await settleChunk(deps)).attempts > 0);
   const fold = waterfallOf(await ledgerOf(one.id));
   expect(fold.paidNano).toBe(225_000n + 450_000n);
   expect(fold.lines.find((line) => line.account === "waste")?.amountNano).toBeLessThan(0n);
@@ -317,7 +317,7 @@ test("a stand-in's batch line costs half, and one that came too late is waste at
   const usage = { input_tokens: 1000, output_tokens: 100, service_tier: "batch" };
   await answered(one.id, 1, "anthropic-batch", messageAnswer(usage), 200, STAND_IN);
   await answered(one.id, 2, "openai", answer({ prompt: 1000, cached: 0, output: 100 }, "default"));
-  while ((await settleChunk(deps)) > 0);
+  while ((await settleChunk(deps)).attempts > 0);
   const fold = waterfallOf(await ledgerOf(one.id));
   expect(fold.paidNano).toBe(750_000n + 450_000n);
   expect(fold.lines.find((line) => line.account === "saving.batch")?.amountNano).toBe(750_000n);
@@ -332,10 +332,10 @@ test("answers are settled by their bytes, not by their number", async () => {
     await answered(one.id, 1, "openai", big);
   }
   const claim = (maxBytes: number) => database.store.begin((tx) => claimAnswered(tx, { limit: 500, maxBytes }));
-  expect(await claim(1)).toHaveLength(1);
-  expect(await claim(big.length + 1)).toHaveLength(2);
-  expect(await claim(1_000_000)).toHaveLength(4);
-  while ((await settleChunk(deps)) > 0);
+  expect(await claim(1)).toMatchObject({ rows: { length: 1 }, more: true });
+  expect(await claim(big.length + 1)).toMatchObject({ rows: { length: 2 }, more: true });
+  expect(await claim(1_000_000)).toMatchObject({ rows: { length: 4 }, more: false });
+  while ((await settleChunk(deps)).attempts > 0);
 });
 
 test("the receipt's waterfall equals the ledger to the nano-dollar for random usage, tiers and retries", async () => {
@@ -353,7 +353,7 @@ test("the receipt's waterfall equals the ledger to the nano-dollar for random us
         const one = job();
         await insertJobs(database.store.sql, [one]);
         for (const [index, [tokens, on, tier]] of attempts.entries()) await answered(one.id, index + 1, on, answer(tokens, tier));
-        while ((await settleChunk(deps)) > 0);
+        while ((await settleChunk(deps)).attempts > 0);
         const entries = await ledgerOf(one.id);
         expect(entries.reduce((sum, entry) => sum + entry.amountNano, 0n)).toBe(0n);
         const fold = waterfallOf(entries);

@@ -34,14 +34,20 @@ const CHUNK = 500;
 /** Answers held in memory at a time: one of embeddings may have tens of megabytes. */
 const CHUNK_BYTES = 16 * 1024 * 1024;
 
+/** What a chunk did: how many attempts it took, and whether it left some because it was full. */
+export interface Settled {
+  readonly attempts: number;
+  readonly more: boolean;
+}
+
 /**
  * The end of a job, in one function: a chunk of answered attempts becomes results, ledger entries, ended jobs and announcements in one
- * transaction. Run twice it changes nothing; stopped halfway it leaves nothing. Returns how many attempts it closed.
+ * transaction. Run twice it changes nothing; stopped halfway it leaves nothing.
  */
-export async function settleChunk(deps: SettleDeps): Promise<number> {
+export async function settleChunk(deps: SettleDeps): Promise<Settled> {
   const nowMs = deps.clock.job();
-  const { settled, batches, waiting, events } = await deps.store.begin(async (tx) => {
-    const rows = await claimAnswered(tx, { limit: CHUNK, maxBytes: CHUNK_BYTES });
+  const { batches, waiting, events, ...settled } = await deps.store.begin(async (tx) => {
+    const { rows, more } = await claimAnswered(tx, { limit: CHUNK, maxBytes: CHUNK_BYTES });
     const declined = await judgeAll(tx, deps, rows, nowMs);
     const facts = firstAnswerWins(rows.map((row) => outcomeOf(row, deps.book, declined.has(row.attemptId))));
     await postSettlements(tx, facts.flatMap(toSettlementRow(deps.book)), nowMs);
@@ -60,7 +66,8 @@ export async function settleChunk(deps: SettleDeps): Promise<number> {
     const touched = new Set(ended.flatMap((job) => (job.batchId === null ? [] : [job.batchId])));
     // Most chunks leave work behind; a batch that another chunk ends at this very moment is found by the sweep.
     return {
-      settled: rows.length,
+      attempts: rows.length,
+      more,
       batches: await withoutLiveJobs(tx, [...touched]),
       waiting: declined.size > 0 || facts.some((fact) => fact.row.reuseKey !== null),
       events: announced,

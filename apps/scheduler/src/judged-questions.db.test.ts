@@ -109,7 +109,7 @@ async function doubt(judge: ReuseState["judge"]): Promise<string> {
 
 async function settle(): Promise<void> {
   await database.store.begin(async (tx) => {
-    const rows = await claimAnswered(tx, { limit: 100, maxBytes: 1e6 });
+    const { rows } = await claimAnswered(tx, { limit: 100, maxBytes: 1e6 });
     const facts = rows.map((row) => outcomeOf(row, book));
     await recordOutcomes(tx, facts, clock.job());
   });

@@ -141,7 +141,7 @@ function requestOf(
 async function settle(): Promise<void> {
   const { store } = database;
   await store.begin(async (tx) => {
-    const rows = await claimAnswered(tx, { limit: 100, maxBytes: 1e6 });
+    const { rows } = await claimAnswered(tx, { limit: 100, maxBytes: 1e6 });
     await recordOutcomes(
       tx,
       rows.map((row) => outcomeOf(row, book)),

@@ -80,7 +80,7 @@ export async function openRoutedWorld(world: World, seed: number): Promise<Route
   const settle = async (): Promise<void> => {
     routes = openRouteDesk(store.sql, () => clock.real());
     await store.begin(async (tx) => {
-      const rows = await claimAnswered(tx, { limit: 1_000, maxBytes: 1e8 });
+      const { rows } = await claimAnswered(tx, { limit: 1_000, maxBytes: 1e8 });
       const declined = new Map<string, NonNullable<ReturnType<typeof judgeFirst>>>();
       for (const row of rows) {
         const verdict = row.route === null ? null : judgeFirst(row, await routes.load(row.tenantId, tx), clock.job());

@@ -51,19 +51,23 @@ export interface AnsweredRow {
 
 /**
  * Takes answered attempts, oldest first, and locks their places in the queue and their jobs until the transaction ends: at most `limit`, and about `maxBytes` of
- * answers, whichever is less; one larger answer comes alone. A batch of a cancelled job is locked as well, so that it cannot end in between.
+ * answers, whichever is less; one larger answer comes alone. A batch of a cancelled job is locked as well, so that it cannot end in between. `more`: some were
+ * left because these are as many as may be taken at a time.
  */
-export async function claimAnswered(tx: Sql, input: { readonly limit: number; readonly maxBytes: number }): Promise<AnsweredRow[]> {
+export async function claimAnswered(
+  tx: Sql,
+  input: { readonly limit: number; readonly maxBytes: number },
+): Promise<{ readonly rows: AnsweredRow[]; readonly more: boolean }> {
   const waiting = await tx<{ id: string; bytes: number }[]>`
     select attempt_id as id, bytes from unsettled order by attempt_id limit ${input.limit} for update skip locked`;
   const ids = fitting(waiting, input.maxBytes).map((row) => row.id);
-  if (ids.length === 0) return [];
+  if (ids.length === 0) return { rows: [], more: false };
   await tx`
     select from batch where id in (
       select j.batch_id from attempt a join job j on j.id = a.job_id
       where a.id = any(${ids}::text[]) and j.state = ${"cancelled"} and j.batch_id is not null)
     order by id for share`;
-  return await tx<AnsweredRow[]>`
+  const rows = await tx<AnsweredRow[]>`
     select a.id as "attemptId", a.job_id as "jobId", a.tenant_id as "tenantId", j.key_id as "keyId", j.batch_id as "batchId", j.custom_id as "customId",
       j.endpoint, j.surface, a.lane, j.model, j.baseline_model as "baselineModel", a.model as "otherModel",
       a.endpoint as "otherEndpoint", a.prices_version as "pricesVersion", a.emulated,
@@ -76,6 +80,7 @@ export async function claimAnswered(tx: Sql, input: { readonly limit: number; re
       left join attempt s on s.id = a.source_attempt_id left join batch b on b.id = j.batch_id
     where a.id = any(${ids}::text[]) and a.state = 'answered'
     order by a.answered_real_ms, a.id for update of j`;
+  return { rows, more: waiting.length === input.limit || ids.length < waiting.length };
 }
 
 /** The rows whose answers before them fit; the first always does. */
