@@ -32,6 +32,11 @@ export interface CallParts {
   assembler(request: LaneRequest): Assembler;
 }
 
+/** The body of an answer once somebody has looked at it, for whoever looks again. */
+interface Looked {
+  body?: Readonly<Record<string, unknown>>;
+}
+
 /** The caller's headers that are passed on; anything else of its request is not the provider's business. */
 const PASSED = ["anthropic-version", "anthropic-beta", "openai-beta"];
 
@@ -71,7 +76,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
     request: LaneRequest,
     mode: "call" | "stream",
     signal: AbortSignal,
-    read: (response: Reply, bound: Limit) => Promise<T>,
+    read: (response: Reply, bound: Limit, looked: Looked) => Promise<T>,
   ): Promise<T | LaneAnswer> {
     check(request);
     const entered = parts.paces.gate(parts.account, request.model).enter(() => costOf(request), signal, request.turn);
@@ -79,7 +84,8 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
     if (pass.kind !== "go") return heldAnswer(request.attemptId, pass, clock.scale);
     let heardOk = false;
     let wishMs: number | null = null;
-    const end = (answer: LaneAnswer): void => pass.end(endOf(answer, { aborted: signal.aborted, heardOk, wishMs, parsed: parsed.get(answer) }));
+    const looked: Looked = {};
+    const end = (answer: LaneAnswer): void => pass.end(endOf(answer, { aborted: signal.aborted, heardOk, wishMs, parsed: looked.body }));
     const onHead = (reply: Reply): void => {
       const limits = limitsOf(reply.headers, nowMs(reply.headers));
       heardOk = isOk(reply);
@@ -88,7 +94,8 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
     };
     request.onSent?.();
     try {
-      const said = await exchange(request, { path: request.endpoint, body: outgoing(request, mode, parts.tier), onHead }, signal, read);
+      const send = { path: request.endpoint, body: outgoing(request, mode, parts.tier), onHead };
+      const said = await exchange(request, send, signal, (response, bound) => read(response, bound, looked));
       if (said.kind === "stream") void said.final.then(end);
       else end(said);
       return said;
@@ -98,18 +105,14 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
     }
   }
 
-  /** Bodies of answers that were looked at, for whoever looks again. */
-  const parsed = new WeakMap<LaneAnswer, Readonly<Record<string, unknown>>>();
-
   const whole =
     (request: LaneRequest, isAnswer: (body: Record<string, unknown>) => boolean) =>
-    async (response: Reply, bound: Limit): Promise<LaneAnswer> => {
+    async (response: Reply, bound: Limit, looked: Looked = {}): Promise<LaneAnswer> => {
       const text = await readText(response, BOUNDS.answerChars);
       bound.clear();
       const body = parseObject(text);
-      const answer = answered(request, response, text, body !== null && isAnswer(body));
-      if (body !== null) parsed.set(answer, body);
-      return answer;
+      if (body !== null) looked.body = body;
+      return answered(request, response, text, body !== null && isAnswer(body));
     };
 
   const call = async (request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer> =>
@@ -117,9 +120,9 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
 
   const stream: CallLane["stream"] = async (request, signal) => {
     if (!parts.streaming.includes(request.endpoint)) return call(request, signal);
-    return paced<LaneAnswer | LaneStream>(request, "stream", signal, (response, bound) =>
+    return paced<LaneAnswer | LaneStream>(request, "stream", signal, (response, bound, looked) =>
       response.headers.get("content-type")?.includes("application/json")
-        ? whole(request, isAnswerOf(request.endpoint))(response, bound)
+        ? whole(request, isAnswerOf(request.endpoint))(response, bound, looked)
         : openStream(request.attemptId, response, parts.assembler(request), bound),
     );
   };

@@ -34,10 +34,16 @@ const SETTLE_PACE = { soonMs: 20, apartMs: 1000 };
 export function createInteractive(deps: InteractiveDeps): Interactive {
   const { clock, rng } = deps.time;
   const bell = debouncedBell(() => deps.queue.ring("settle", [{ dispatchId: null }]), SETTLE_PACE);
-  const running = new Set<Promise<unknown>>();
+  // Counted, not kept in a set: the old tables of a set point to its newer ones, and one that grew old kept every later call's answer from
+  // the young generation's collector.
+  let running = 0;
+  let onIdle: (() => void) | null = null;
+  const ended = (): void => {
+    if (--running === 0) onIdle?.();
+  };
   const track = (work: Promise<unknown>): void => {
-    const entry: Promise<unknown> = work.catch(() => undefined).finally(() => running.delete(entry));
-    running.add(entry);
+    running++;
+    work.then(ended, ended);
   };
   const house: CallHouse = {
     ...deps,
@@ -62,7 +68,7 @@ export function createInteractive(deps: InteractiveDeps): Interactive {
     count: (request) => countTokens(deps.lanes, request, { id: newId("request", clock.real(), rng), scale: clock.scale }),
     inFlight: () => house.board.inFlight(),
     close: async () => {
-      while (running.size > 0) await Promise.all(running);
+      if (running > 0) await new Promise<void>((idle) => (onIdle = idle));
       await bell.close();
     },
   };
