@@ -22,7 +22,7 @@ const queue = await createQueue({
   onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
 });
 /** How far the ledger lags behind answers under load; a look that finds nothing costs a tenth of a millisecond. */
-const SETTLE_SWEEP_MS = 250;
+const SETTLE_SWEEP_MS = 100;
 const deps: SettleDeps = {
   store,
   queue,
