@@ -54,7 +54,7 @@ export const anthropicError = (err: Fault, requestId: string): Record<string, un
   request_id: requestId,
 });
 
-/** Tell a caller when the same call may do better, both that SDKs read. */
+/** When the same call may do better, in both headers that SDKs read; none where it is not known. */
 export const retryHeaders = (ms: number | null): Readonly<Record<string, string>> =>
   ms === null ? {} : { "retry-after": String(Math.ceil(ms / 1000)), "retry-after-ms": String(Math.ceil(ms)) };
 

@@ -23,7 +23,6 @@ import { type App, type AppDeps, type AppEnv, EMULATED_LABEL, type Mount } from 
 import { retryHeaders } from "../http/errors.ts";
 import { idempotencyOf } from "../http/idempotency.ts";
 import { requestIdHeader, speaksAnthropic } from "../http/surface.ts";
-import { callerLine } from "./caller-line.ts";
 import { callPrint, isClientRetry, type LeftCalls, leftCalls } from "./left-calls.ts";
 import { type RunOnce, runOnce } from "./once.ts";
 import { type JsonBody, readJsonBody } from "./read-body.ts";
@@ -89,8 +88,7 @@ async function answered(
   const estimate = estimateTokens(endpoint, Buffer.byteLength(body.text), limit);
   await deps.limiter.admit(c, { tokens: estimate.inputTokens + estimate.outputTokens, call: true });
   const { tenantId, keyId, allowUnpriced, budgeted, fallbacks: defaults, semanticCache, models } = c.var.caller;
-  const { headers: sent } = c.req.raw;
-  const signal = callerLine(c);
+  const { signal, headers: sent } = c.req.raw;
   const stream = body.value["stream"] === true;
   // Judged only where it is run: the same call again gets its answer although its deadline has passed since.
   const run = async (): Promise<InteractiveReply> => {
@@ -217,7 +215,13 @@ function tellLimits(c: Context<AppEnv>, said: Said, limits: Readonly<Record<stri
 }
 
 function tellAll(c: Context<AppEnv>, said: Said): void {
-  for (const [name, value] of Object.entries(said)) c.header(name, value);
+  for (const [name, value] of Object.entries(sayable(said))) c.header(name, value);
+}
+
+/** A lane of somebody's own may name itself or its requests as no header can be written: that header is left out, not the answer. */
+function sayable(said: Said): Said {
+  for (const [name, value] of Object.entries(said)) if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) delete said[name];
+  return said;
 }
 
 /** A provider's whole answer. Made past the context, whose headers take a call as long to write as its body does. */
@@ -229,7 +233,7 @@ function whole(
   const { statusCode, body } = answer;
   const { requestId } = c.var;
   const text = statusCode >= 400 && speaksAnthropic(c) ? withRequestId(body, requestId) : body;
-  const headers = { "content-type": "application/json", [requestIdHeader(c)]: requestId, ...retryHeaders(answer.retryAfterMs), ...said };
+  const headers = { "content-type": "application/json", [requestIdHeader(c)]: requestId, ...retryHeaders(answer.retryAfterMs), ...sayable(said) };
   return new Response(text, { status: statusCode, headers });
 }
 

@@ -14,11 +14,12 @@ function written(event: string): Record<string, unknown> {
 
 test("secrets are hidden at the top of an event and one level down, and everything else is written as it is", () => {
   const said = written(
-    `{ apiKey: "sk-1", jobId: "job_1", request: { authorization: "Bearer x", path: "/v1" }, deep: { er: { body: "kept, two levels down" } } }`,
+    `{ other: Object.assign(Object.create(null), { secret: "s" }), apiKey: "sk-1", jobId: "job_1", request: { authorization: "Bearer x", path: "/v1" }, deep: { er: { body: "kept, two levels down" } } }`,
   );
   expect(said).toMatchObject({
     service: "test",
     msg: "noun-verb",
+    other: { secret: "[Redacted]" },
     apiKey: "[Redacted]",
     jobId: "job_1",
     request: { authorization: "[Redacted]", path: "/v1" },
@@ -26,8 +27,9 @@ test("secrets are hidden at the top of an event and one level down, and everythi
   });
 });
 
-test("an error keeps its type, message and stack", () => {
-  const { err } = written(`{ err: Object.assign(new TypeError("broke"), { code: "X" }) }`) as { err: Record<string, unknown> };
-  expect(err).toMatchObject({ type: "TypeError", message: "broke", code: "X" });
+test("an error keeps its type, message and stack, and its secrets to itself", () => {
+  const event = `{ err: Object.assign(new TypeError("broke"), { code: "X", body: "a prompt", apiKey: "sk-1" }) }`;
+  const { err } = written(event) as { err: Record<string, unknown> };
+  expect(err).toMatchObject({ type: "TypeError", message: "broke", code: "X", body: "[Redacted]", apiKey: "[Redacted]" });
   expect(err["stack"]).toContain("TypeError: broke");
 });

@@ -14,7 +14,13 @@ const FLUSH_MS = 100;
 /** JSON lines on stderr, with the service's name; `level` as in pino. */
 export function createLogger(service: string, level = "info"): Logger {
   return pino(
-    { level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime, formatters: { log: (event) => withoutSecrets(event, 1) } },
+    {
+      level,
+      base: { service },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { log: (event) => withoutSecrets(event, 1) },
+      serializers: { err: errorOf },
+    },
     pino.destination({ dest: 2, sync: false, minLength: FLUSH_BYTES, periodicFlush: FLUSH_MS }),
   );
 }
@@ -25,8 +31,8 @@ type Event = Record<string, unknown>;
 function withoutSecrets(event: Event, levels: number): Event {
   let clean: Event | null = null;
   for (const [name, value] of Object.entries(event)) {
-    const inner = levels > 0 && isPlain(value) ? withoutSecrets(value, levels - 1) : value;
-    const said = SECRET.has(name) ? HIDDEN : inner;
+    const inner = levels > 0 && isObject(value) ? withoutSecrets(value, levels - 1) : value;
+    const said = SECRET.has(name) && value !== undefined ? HIDDEN : inner;
     if (said === value) continue;
     clean ??= { ...event };
     clean[name] = said;
@@ -34,5 +40,8 @@ function withoutSecrets(event: Event, levels: number): Event {
   return clean ?? event;
 }
 
-/** Errors are written by pino's serialiser, which names their members itself. */
-const isPlain = (value: unknown): value is Event => typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+/** An error is looked at as it is written, since its serialiser takes every member along. */
+const isObject = (value: unknown): value is Event =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Error);
+
+const errorOf = (error: Error): Event => withoutSecrets({ ...pino.stdSerializers.err(error) }, 0);

@@ -80,7 +80,7 @@ export async function claimAnswered(
       left join attempt s on s.id = a.source_attempt_id left join batch b on b.id = j.batch_id
     where a.id = any(${ids}::text[]) and a.state = 'answered'
     order by a.answered_real_ms, a.id for update of j`;
-  return { rows, more: waiting.length === input.limit || ids.length < waiting.length };
+  return { rows, more: rows.length > 0 && (waiting.length === input.limit || ids.length < waiting.length) };
 }
 
 /** The rows whose answers before them fit; the first always does. */

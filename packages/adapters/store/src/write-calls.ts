@@ -84,7 +84,7 @@ const ANSWER: readonly Column<SavedAnswer>[] = [
   ["error_code", "text", (answer) => answer.errorCode],
 ];
 
-/** Between rows, between fields, and for a field without a value: characters that neither JSON nor a name has. */
+/** Between rows, between fields, and for a field without a value: characters that no JSON text has, and that are taken out of every other. */
 const ROW = "\x1e";
 const FIELD = "\x1f";
 const NOTHING = "\x05";
@@ -133,10 +133,11 @@ export async function writeCalls(sql: Sql, writes: CallWrites, at: { readonly no
 
 function joined<R>(columns: readonly Column<R>[], row: R): string {
   let line = "";
+  let between = "";
   for (const [, , of] of columns) {
     const value = of(row) ?? null;
-    const field = value === null ? NOTHING : typeof value === "string" ? plain(value) : String(value);
-    line += line === "" ? field : `${FIELD}${field}`;
+    line += between + (value === null ? NOTHING : typeof value === "string" ? plain(value) : String(value));
+    between = FIELD;
   }
   return line;
 }

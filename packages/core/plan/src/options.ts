@@ -46,7 +46,6 @@ function barred({ job, chain, snapshot }: Judging, lane: LaneView, model: string
   if (job.lanesTried.some((t) => t.outcome === "rejected")) return { out: "rejected", why: "the model would not have the request" };
   if (!lane.available || (lane.id === "pool" && snapshot.pool === null)) return { out: "unavailable", why: lane.away ?? "not available right now" };
   if (lane.awayModels?.includes(model)) return { out: "unavailable", why: `its provider is failing for ${model}` };
-  if (job.lanesTried.length === 0) return null;
   // What the provider refuses in real time it will not do more slowly.
   const alike = chain.chained && laneClass(lane.id) === "flex" ? laneProvider(lane.id) : lane.id;
   const tried = job.lanesTried.filter((t) => t.lane === lane.id || t.lane === alike);
@@ -320,8 +319,10 @@ function rescued(context: Context, lane: LaneView, priceNano: bigint, deadlineAt
 
 /** Keeps a busy pool for the jobs that have no cheap way out: its bid price rises with its waiting time up to the whole saving. */
 function withBidPrice(judged: readonly Option[], context: Context): Option[] {
-  const { rescue, snapshot, job } = context;
-  if (rescue === null || snapshot.pool === null || job.deadlineAtMs === null) return [...judged];
+  const { snapshot, job } = context;
+  if (snapshot.pool === null || job.deadlineAtMs === null) return [...judged];
+  const { rescue } = context;
+  if (rescue === null) return [...judged];
   const others = judged.flatMap((o) => (o.lane !== "pool" && o.out === null && o.expectedNano !== null ? [o.expectedNano] : []));
   const cheapest = others.reduce((a, b) => (b < a ? b : a), rescue.priceNano);
   const waitMs = poolMeanMs(poolBefore(snapshot.pool, job.deadlineAtMs), 0, snapshot.scale);

@@ -37,9 +37,9 @@ export function createInteractive(deps: InteractiveDeps): Interactive {
   // Counted, not kept in a set: the old tables of a set point to its newer ones, and one that grew old kept every later call's answer from
   // the young generation's collector.
   let running = 0;
-  let onIdle: (() => void) | null = null;
+  const onIdle: (() => void)[] = [];
   const ended = (): void => {
-    if (--running === 0) onIdle?.();
+    if (--running === 0) for (const idle of onIdle.splice(0)) idle();
   };
   const track = (work: Promise<unknown>): void => {
     running++;
@@ -68,7 +68,7 @@ export function createInteractive(deps: InteractiveDeps): Interactive {
     count: (request) => countTokens(deps.lanes, request, { id: newId("request", clock.real(), rng), scale: clock.scale }),
     inFlight: () => house.board.inFlight(),
     close: async () => {
-      if (running > 0) await new Promise<void>((idle) => (onIdle = idle));
+      if (running > 0) await new Promise<void>((idle) => onIdle.push(idle));
       await bell.close();
     },
   };

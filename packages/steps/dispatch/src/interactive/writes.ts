@@ -37,11 +37,17 @@ export type Write =
   | { readonly kind: "fail"; readonly ended: EndedAttempt; readonly job: EndedJob };
 
 type Of<K extends Write["kind"]> = Extract<Write, { readonly kind: K }>;
+/** What every call has. */
+type Usual = Of<"open" | "answer">;
 
 /** At most this many calls share a commit; beyond it the statements grow faster than the commits shrink. */
 const GROUP_ITEMS = 256;
 /** One group forms while the other is written: two at a time are half as large, and cost a tenth more for each call in them. */
 export const CALL_WRITERS = 1;
+/** Of what seldom happens or may wait for a budget's lock, two groups may be under way. */
+const OTHERS_IN_FLIGHT = 2;
+/** A longer body or answer goes apart, so that nobody waits for its way to the disk who comes after it. */
+const LONG_CHARS = 1024 * 1024;
 
 /** Where calls are written; `callStore`, where there is one, for what every call writes. */
 interface Stores {
@@ -58,17 +64,21 @@ type Outcome = null | { readonly error: unknown };
  */
 export function interactiveWrites({ store, callStore }: Stores, clock: Clock): (write: Write) => Promise<void> {
   const done = (writes: readonly unknown[]): Outcome[] => writes.map(() => null);
-  const usual = grouped<Of<"open" | "answer">>((writes) => usually((callStore ?? store).sql, writes, clock).then(() => done(writes)));
-  const held = grouped<Of<"open">>((writes) => store.begin((tx) => holding(tx, writes, clock)));
-  const others = grouped<Of<"again" | "fail">>((writes) => store.begin((tx) => ended(tx, writes, clock)).then(() => done(writes)));
+  const usual = grouped<Usual>((writes) => usually((callStore ?? store).sql, writes, clock).then(() => done(writes)), CALL_WRITERS);
+  const long = grouped<Usual>((writes) => usually(store.sql, writes, clock).then(() => done(writes)), OTHERS_IN_FLIGHT);
+  const held = grouped<Of<"open">>((writes) => store.begin((tx) => holding(tx, writes, clock)), OTHERS_IN_FLIGHT);
+  const others = grouped<Of<"again" | "fail">>((writes) => store.begin((tx) => ended(tx, writes, clock)).then(() => done(writes)), OTHERS_IN_FLIGHT);
+  const whole = (write: Usual): Promise<void> => ((bodyOf(write)?.length ?? 0) > LONG_CHARS ? long(write) : usual(write));
   return (write) => {
-    if (write.kind === "open") return write.hold === undefined ? usual(write) : held(write);
-    return write.kind === "answer" ? usual(write) : others(write);
+    if (write.kind === "open") return write.hold === undefined ? whole(write) : held(write);
+    return write.kind === "answer" ? whole(write) : others(write);
   };
 }
 
+const bodyOf = (write: Usual): string | null => (write.kind === "open" ? write.job.body : write.answer.body);
+
 /** Runs items that arrive close together as one transaction. What Postgres refuses fails alone: its group is run again one by one. */
-function grouped<T>(run: (items: readonly T[]) => Promise<readonly Outcome[]>): (item: T) => Promise<void> {
+function grouped<T>(run: (items: readonly T[]) => Promise<readonly Outcome[]>, maxInFlight: number): (item: T) => Promise<void> {
   const flush = async (items: readonly T[]): Promise<readonly Outcome[]> => {
     try {
       return await run(items);
@@ -85,7 +95,7 @@ function grouped<T>(run: (items: readonly T[]) => Promise<readonly Outcome[]>): 
       );
     return outcomes;
   };
-  const join = groupCommit(flush, { maxItems: GROUP_ITEMS, maxInFlight: CALL_WRITERS });
+  const join = groupCommit(flush, { maxItems: GROUP_ITEMS, maxInFlight });
   return async (item) => {
     const outcome = await join(item);
     if (outcome !== null) throw outcome.error;
@@ -107,7 +117,7 @@ async function holding(tx: Sql, writes: readonly Of<"open">[], clock: Clock): Pr
   return refused.map((error) => (error === null ? null : { error }));
 }
 
-async function usually(sql: Sql, writes: readonly Of<"open" | "answer">[], clock: Clock): Promise<void> {
+async function usually(sql: Sql, writes: readonly Usual[], clock: Clock): Promise<void> {
   const opened = writes.filter((write) => write.kind === "open");
   const answered = writes.filter((write) => write.kind === "answer").map((write) => write.answer);
   await writeCalls(sql, { opened, answered }, { nowMs: clock.job(), realMs: clock.real() });
