@@ -25,11 +25,14 @@ export type Embed = (texts: readonly string[], signal?: AbortSignal) => Promise<
 /** A sentence encoder in a thread of its own. */
 export interface Embedder {
   readonly embed: Embed;
-  /** Ends the thread; calls still waiting fail. May be called twice. */
+  /** Ends the thread after the run in progress; calls still waiting fail. May be called twice. */
   stop(): Promise<void>;
   /** Resolves after `stop`; rejects when the thread died by itself, after which every call fails. */
   readonly closed: Promise<void>;
 }
+
+/** A run takes a fifth of a second; a thread that has not ended by then is ended. */
+const STOP_MS = 5_000;
 
 interface Waiting {
   readonly resolve: (result: Embedded) => void;
@@ -103,7 +106,13 @@ export async function createEmbedder(options: {
   };
   const stop = async (): Promise<void> => {
     stopping = true;
-    await thread.terminate();
+    if (ended) return;
+    const exited = once(thread, "exit");
+    // Ended from outside in the middle of a run, ONNX Runtime takes the process with it: the thread ends itself between two.
+    thread.postMessage({ kind: "stop" } satisfies ToThread);
+    const late = setTimeout(() => void thread.terminate(), STOP_MS);
+    await exited;
+    clearTimeout(late);
   };
   return { embed, stop, closed };
 }

@@ -20,10 +20,11 @@ export interface ThreadSettings {
   readonly threads: number;
 }
 
-/** Mail to the thread. Texts are already cut to the part that the tokenizer reads. */
+/** Mail to the thread. Texts are already cut to the part that the tokenizer reads; `stop` ends it after the run in progress. */
 export type ToThread =
   | { readonly kind: "embed"; readonly id: number; readonly texts: readonly string[] }
-  | { readonly kind: "cancel"; readonly id: number };
+  | { readonly kind: "cancel"; readonly id: number }
+  | { readonly kind: "stop" };
 
 /** Mail from the thread. `vectors` holds one row of 512 for each text; `tokens` the tokens computed for it, 0 where it had none. */
 export type FromThread =
@@ -96,6 +97,7 @@ function normalizeRows(rows: Float32Array): void {
 const { session, tokenize } = await openSession();
 const waiting = new Map<number, readonly string[]>();
 let working = false;
+let stopping = false;
 
 async function embed(id: number, texts: readonly string[]): Promise<void> {
   const tokenIds = texts.map((text) => tokenize(text, TEXT_WINDOWS_MAX * WINDOW_TOKENS));
@@ -118,9 +120,16 @@ async function work(): Promise<void> {
     waiting.delete(id);
   }
   working = false;
+  if (stopping) port?.close();
 }
 
 port.on("message", (mail: ToThread) => {
+  if (mail.kind === "stop") {
+    stopping = true;
+    waiting.clear();
+    if (!working) port.close();
+    return;
+  }
   if (mail.kind === "cancel") {
     waiting.delete(mail.id);
     return;
