@@ -30,7 +30,7 @@ export interface SettleDeps {
   readonly routes: RouteDesk;
 }
 
-/** Attempts settled at a time. Larger chunks are cheaper by a little, and callers wait beside them: one of five hundred took a core for a tenth of a second. */
+/** Attempts settled at a time. Larger chunks are cheaper by a little, but each takes a core for as long, while callers wait beside it. */
 const CHUNK = 200;
 /** Answers held in memory at a time: one of embeddings may have tens of megabytes. */
 const CHUNK_BYTES = 16 * 1024 * 1024;

@@ -224,7 +224,7 @@ function sayable(said: Said): Said {
   return said;
 }
 
-/** A provider's whole answer. Made past the context, whose headers take a call as long to write as its body does. */
+/** A provider's whole answer. Made past the context, which would set its headers one by one on another object, only to be read again. */
 function whole(
   c: Context<AppEnv>,
   answer: { readonly statusCode: number; readonly body: string; readonly retryAfterMs: number | null },

@@ -27,7 +27,7 @@ export function createLogger(service: string, level = "info"): Logger {
 
 type Event = Record<string, unknown>;
 
-/** The event, or a copy of it without what must not be written. Pino's own redaction copies every event first: a twenty-fifth of what a call costs. */
+/** The event, or a copy of it without what must not be written. Pino's own redaction copies every event first, which shows in what a call costs. */
 function withoutSecrets(event: Event, levels: number): Event {
   let clean: Event | null = null;
   for (const [name, value] of Object.entries(event)) {

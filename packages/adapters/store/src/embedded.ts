@@ -127,8 +127,8 @@ async function startServer(binaries: Binaries, launch: Launch, dir: string, port
   const settings = [
     ...["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100", "timezone=UTC", "log_timezone=UTC"],
     // A row that changes anywhere in a large table takes its whole page into the log once a checkpoint: seldom, and not compressed, which takes
-    // a tenth of a millisecond a page from whoever waits. A fresh segment of the log is not filled with zeros first: sixteen megabytes, once a
-    // second under load until old ones are used again, for which every caller waited fifty milliseconds.
+    // a tenth of a millisecond a page from whoever waits. A fresh segment of the log is not filled with zeros first: sixteen megabytes, for
+    // which every caller waits, again and again until old ones are used again.
     ...[`shared_buffers=${sharedBuffersMb()}MB`, "wal_compression=off", "wal_init_zero=off", "max_wal_size=8GB", "checkpoint_timeout=15min"],
     ...(durable ? [] : ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]),
   ];

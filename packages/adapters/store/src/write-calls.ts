@@ -105,13 +105,16 @@ const names = <R>(columns: readonly Column<R>[]): string => columns.map(([name])
 const rowsOf = (parameter: string): string =>
   `select string_to_array(line, E'\\x1f', E'\\x05') as f from unnest(string_to_array(${parameter}::text, E'\\x1e')) as line`;
 
+/** The field of a row that holds its attempt's state. */
+const BORN_AS = JOB.length + 1 + ATTEMPT.findIndex(([name]) => name === "state");
+
 /** $1 rows of jobs with their attempts, $2 rows of answers, $3 job time, $4 machine time. */
 const WRITE = `
   with opened as materialized (${rowsOf("$1")}),
   jobs as (insert into job (${names(JOB)}) select ${fields(JOB, 1)} from opened on conflict do nothing),
   attempts as (
     insert into attempt (${names(ATTEMPT)}, answered_real_ms)
-    select ${fields(ATTEMPT, JOB.length + 1)}, case when f[${JOB.length + 8}] = 'answered' then $4::float8 end from opened returning id, state),
+    select ${fields(ATTEMPT, JOB.length + 1)}, case when f[${BORN_AS}] = 'answered' then $4::float8 end from opened returning id, state),
   told as materialized (${rowsOf("$2")}),
   taken as (
     update attempt a set state = 'answered', status_code = f[2]::int, answer = f[3], request_id = f[4], error_code = f[5],

@@ -34,8 +34,6 @@ const SETTLE_PACE = { soonMs: 20, apartMs: 1000 };
 export function createInteractive(deps: InteractiveDeps): Interactive {
   const { clock, rng } = deps.time;
   const bell = debouncedBell(() => deps.queue.ring("settle", [{ dispatchId: null }]), SETTLE_PACE);
-  // Counted, not kept in a set: the old tables of a set point to its newer ones, and one that grew old kept every later call's answer from
-  // the young generation's collector.
   let running = 0;
   const onIdle: (() => void)[] = [];
   const ended = (): void => {

@@ -73,9 +73,7 @@ type Unsaved = Exclude<LaneAnswer, { kind: "answered" }>;
 
 /** Commits what the provider said: an answer that is paid for, or the refusal that is the caller's answer. */
 async function save(house: CallHouse, course: Course, answer: Saved): Promise<void> {
-  const { attemptId, statusCode, requestId } = answer;
-  // Postgres takes no NUL in a text, and only a body that is no JSON can have one.
-  const body = answer.body.replaceAll("\0", "");
+  const { attemptId, statusCode, requestId, body } = answer;
   const errorCode = answer.kind === "refused" ? answer.code : null;
   await house.write({ kind: "answer", answer: { attemptId, statusCode, body, requestId, errorCode } });
   house.settleSoon();

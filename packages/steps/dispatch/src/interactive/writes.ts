@@ -42,7 +42,7 @@ type Usual = Of<"open" | "answer">;
 
 /** At most this many calls share a commit; beyond it the statements grow faster than the commits shrink. */
 const GROUP_ITEMS = 256;
-/** One group forms while the other is written: two at a time are half as large, and cost a tenth more for each call in them. */
+/** One group forms while the other is written: two at a time are half as large each, and dearer for every call in them. */
 export const CALL_WRITERS = 1;
 /** Of what seldom happens or may wait for a budget's lock, two groups may be under way. */
 const OTHERS_IN_FLIGHT = 2;
