@@ -7,11 +7,13 @@ import { openRouteDesk, openStore, readClock } from "@slowboat/store";
 import { createDeliverer } from "@slowboat/webhook";
 import { createAdmin } from "./admin.ts";
 import { readConfig, readMarket } from "./config.ts";
-import { releaseChunk, type SettleDeps, settleChunk } from "./settle.ts";
+import { releaseChunk, type SettleDeps, settleChunk, settleLogged } from "./settle.ts";
 
 const config = readConfig();
 const logger = createLogger("results-service", config.SLOWBOAT_LOG_LEVEL);
-const store = openStore(config.DATABASE_URL, { max: 6, name: "results-service", onLost: crash(logger) });
+const store = openStore(config.DATABASE_URL, { max: 5, name: "results-service", onLost: crash(logger) });
+/** One connection for what settlement writes: each server process behind one warms its own caches. */
+const settleStore = openStore(config.DATABASE_URL, { max: 1, name: "results-settle", onLost: crash(logger) });
 const clockRow = await readClock(store.sql);
 if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
 const clock = supervisedClock(clockRow);
@@ -22,9 +24,9 @@ const queue = await createQueue({
   onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
 });
 /** How far the ledger lags behind answers under load; a look that finds nothing costs a tenth of a millisecond. */
-const SETTLE_SWEEP_MS = 100;
+const SETTLE_SWEEP_MS = 300;
 const deps: SettleDeps = {
-  store,
+  store: settleStore,
   queue,
   book: readMarket(config.SLOWBOAT_PROVIDERS).book,
   clock,
@@ -37,7 +39,10 @@ const deliverer = createDeliverer({ store, clock, rng, logger, secret: config.SL
 
 /** A chunk that was not full leaves what came meanwhile to the next look: many small ones cost twice what a large one does. */
 const drain = async (signal: AbortSignal): Promise<void> => {
-  while (!signal.aborted && (await settleChunk(deps)).more);
+  for (let more = true; more && !signal.aborted; ) {
+    const [logged, chunk] = [await settleLogged(deps), await settleChunk(deps)];
+    more = logged.more || chunk.more;
+  }
 };
 const release = async (signal: AbortSignal): Promise<void> => {
   while (!signal.aborted && (await releaseChunk(deps)) > 0);
@@ -74,6 +79,7 @@ const connections: Service = {
   stop: async () => {
     await deliverer.close();
     await queue.close();
+    await settleStore.close();
     await store.close();
   },
 };

@@ -3,13 +3,15 @@ import { newId, type Rng } from "@slowboat/kernel";
 import { postSettlements, type SettlementRow } from "@slowboat/ledger";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
-import { type Declined, drawnPairs, judgeFirst, outcomeOf, recordOutcomes, type SettlementFacts } from "@slowboat/results";
+import { type Declined, drawnPairs, judgeFirst, outcomeOf, recordLogged, recordOutcomes, type SettlementFacts } from "@slowboat/results";
 import type { Clock, Logger } from "@slowboat/runtime";
 import {
   type AnsweredRow,
   announceEvents,
   claimAnswered,
+  claimLogged,
   escalateJobs,
+  fileOldest,
   insertPairs,
   type NewEvent,
   type RouteDesk,
@@ -31,9 +33,12 @@ export interface SettleDeps {
 }
 
 /** Attempts settled at a time. Larger chunks are cheaper by a little, but each takes a core for as long, while callers wait beside it. */
-const CHUNK = 200;
+const CHUNK = 400;
 /** Answers held in memory at a time: one of embeddings may have tens of megabytes. */
 const CHUNK_BYTES = 16 * 1024 * 1024;
+
+/** Intents and answers taken out of the call log at a time: two a call. */
+const LOG_ITEMS = 2 * CHUNK;
 
 /** What a chunk did: how many attempts it took, and whether it left some because it was full. */
 export interface Settled {
@@ -78,6 +83,32 @@ export async function settleChunk(deps: SettleDeps): Promise<Settled> {
   if (waiting) await deps.queue.ring("plan", [{}]);
   if (events > 0) await deps.queue.ring("deliver", [{}]);
   return settled;
+}
+
+/**
+ * Calls that are logged become jobs and attempts, in one transaction with the settlement of those that are answered already: a call that was opened
+ * and answered since the last look is written once, as it ended. Stopped halfway it leaves them in the log. Where one of them cannot be settled, all are
+ * filed for `settleChunk`, so that it holds up no other call.
+ */
+export async function settleLogged(deps: SettleDeps): Promise<Settled> {
+  try {
+    return await settleWhole(deps);
+  } catch (err) {
+    deps.logger.error({ err }, "log-not-settled");
+    return { attempts: await deps.store.begin((tx) => fileOldest(tx)), more: false };
+  }
+}
+
+async function settleWhole({ store, clock, book, logger }: SettleDeps): Promise<Settled> {
+  const nowMs = clock.job();
+  return await store.begin(async (tx) => {
+    const { whole, filed, more } = await claimLogged(tx, { items: LOG_ITEMS, maxBytes: CHUNK_BYTES });
+    const calls = whole.map((call) => ({ call, facts: outcomeOf(call.row, book) }));
+    const facts = await recordLogged(tx, calls, nowMs);
+    await postSettlements(tx, facts.flatMap(toSettlementRow(book)), nowMs);
+    report(logger, facts);
+    return { attempts: whole.length + filed, more };
+  });
 }
 
 /** Gives back what budgets hold for work that ended without a settlement; returns how much it looked at. */

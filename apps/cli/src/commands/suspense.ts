@@ -1,7 +1,7 @@
 import { formatUsd, nano, parseUsd } from "@slowboat/kernel";
 import { type Clearing, clearSuspense, type Reconciliation, reconcile } from "@slowboat/ledger";
 import { jobClock } from "@slowboat/runtime";
-import { listSuspense, listTenants, readClock, readSuspended, type Store, type SuspendedAttempt } from "@slowboat/store";
+import { fileCallLog, listSuspense, listTenants, readClock, readSuspended, type Store, type SuspendedAttempt } from "@slowboat/store";
 import type { Config } from "../config.ts";
 import { Ended, EXIT, type ExitCode } from "../exit.ts";
 import { data, say } from "../terminal.ts";
@@ -113,6 +113,8 @@ export async function reconcileBill(config: Config, flags: ReconcileFlags, path:
   if (window.toMs <= window.fromMs) throw new Ended(EXIT.usage, "--to must be after --from.");
   const bill = await readBill(path);
   return await withStore(config, flags, async (store) => {
+    // A call that is only logged so far is an attempt of this installation, too.
+    await fileCallLog(store);
     const found = await reconcile(store.sql, bill, window);
     const cleared = flags.apply ? await applyBill(store, found, `${path.split("/").at(-1) ?? path}, ${flags.from} to ${flags.to}`) : 0;
     if (flags.json) await data(JSON.stringify(summary(found, cleared)));

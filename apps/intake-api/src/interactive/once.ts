@@ -2,7 +2,7 @@ import type { Endpoint } from "@slowboat/contract";
 import type { InteractiveReply } from "@slowboat/dispatch";
 import { FAULTS, type FaultCode, fault, LIMITS } from "@slowboat/kernel";
 import { keepLease, LEASE_MS } from "@slowboat/runtime";
-import { type CallClaim, claimCall, finishCall, readCallOutcome, releaseCall, renewCall } from "@slowboat/store";
+import { type CallClaim, claimCall, fileCallLog, finishCall, readCallOutcome, releaseCall, renewCall } from "@slowboat/store";
 import { asAsked } from "@slowboat/translate";
 import type { AppDeps } from "../http/env.ts";
 import type { Keyed } from "../http/idempotency.ts";
@@ -95,7 +95,13 @@ async function endOrPause(flight: Promise<unknown> | undefined, signal: AbortSig
 
 /** What the call came to, once more. */
 async function again(deps: Pick<AppDeps, "store">, call: OnceCall, jobId: string): Promise<InteractiveReply> {
-  const outcome = await readCallOutcome(deps.store.sql, { tenantId: call.tenantId, jobId });
+  const read = async () => await readCallOutcome(deps.store.sql, { tenantId: call.tenantId, jobId });
+  let outcome = await read();
+  // What has just been answered may only be logged.
+  if (!outcome?.answer) {
+    await fileCallLog(deps.store);
+    outcome = await read();
+  }
   if (call.stream) {
     if (outcome?.state === "placed" && outcome.statusCode === null) throw fault("idempotency-in-flight");
     throw fault("wrong-state", { message: `A stream is not given twice. GET /v1/jobs/${jobId} has what it came to.` });

@@ -5,13 +5,13 @@ import {
   countReuse,
   countVerdicts,
   evictEntries,
+  findJob,
   insertFeedback,
   type ListedEntry,
   listEntries,
   listFamilies,
   lockFamily,
   readGiven,
-  readJob,
   type Sql,
   saveFamily,
   sayOfPair,
@@ -110,7 +110,7 @@ export const cacheRoutes: Mount = (app, deps) => {
   app.post("/v1/jobs/:id/feedback", async (c) => {
     const { tenantId } = c.var.caller;
     const id = c.req.param("id");
-    const job = isId("job", id) ? await readJob(store.sql, { tenantId, id }) : null;
+    const job = isId("job", id) ? await findJob(store, { tenantId, id }) : null;
     if (job === null) throw fault("not-found", { message: `No job found with id '${id.slice(0, 64)}'.` });
     const said = readFeedback((await readJsonBody(c, FEEDBACK_BYTES)).value);
     const nowMs = clock.job();

@@ -2,7 +2,7 @@ import { readJobRequest } from "@slowboat/contract";
 import { asksAlias, holdOf, type IntakeTerms, nativeJob, promiseAsk, refuseHopeless, rememberLongOutputs, restsOnBatches } from "@slowboat/intake";
 import { type JobState, jobMay } from "@slowboat/job";
 import { fault, isId, LIMITS } from "@slowboat/kernel";
-import { listAttempts, listDelays, listJobs, readJob, readJobReceipt, readResult, type ShownJob } from "@slowboat/store";
+import { fileCallLog, findJob, listAttempts, listDelays, listJobs, readJobReceipt, readResult, type ShownJob } from "@slowboat/store";
 import type { Context } from "hono";
 import type { AppDeps, AppEnv, Mount } from "../http/env.ts";
 import { EMULATED_LABEL } from "../http/env.ts";
@@ -74,6 +74,8 @@ export const nativeRoutes: Mount = (app, deps) => {
     });
     if (batchId !== undefined && !isId("batch", batchId) && !isId("messageBatch", batchId))
       throw fault("not-found", { param: "batch_id", message: "No such batch." });
+    // No call belongs to a batch.
+    if (batchId === undefined) await fileCallLog(deps.store);
     const rows = await listJobs(deps.store.sql, {
       tenantId: c.var.caller.tenantId,
       limit,
@@ -112,7 +114,7 @@ function requestOf(envelope: Readonly<Record<string, unknown>>): Readonly<Record
 }
 
 async function found(deps: AppDeps, c: Context<AppEnv>, id: string): Promise<ShownJob> {
-  const row = isId("job", id) ? await readJob(deps.store.sql, { tenantId: c.var.caller.tenantId, id }) : null;
+  const row = isId("job", id) ? await findJob(deps.store, { tenantId: c.var.caller.tenantId, id }) : null;
   if (row === null) throw fault("not-found", { message: `No job found with id '${id.slice(0, 64)}'.` });
   return row;
 }

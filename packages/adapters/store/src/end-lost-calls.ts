@@ -5,14 +5,15 @@ import { endJobs } from "./end-jobs.ts";
 /**
  * Ends interactive calls that were being sent before `sentBeforeMs` (job time) and never heard of again: their process died. They
  * may have been served and charged, so the attempt stays in suspense; the caller hung up with the process, so the job failed.
- * Returns how many there were.
+ * Returns how many there were; none while the call log holds anything from before `loggedBeforeMs`, since it may be their answers.
  */
 export async function endLostCalls(
   tx: Sql,
-  input: { readonly sentBeforeMs: number; readonly nowMs: number; readonly limit: number },
+  input: { readonly sentBeforeMs: number; readonly loggedBeforeMs: number; readonly nowMs: number; readonly limit: number },
 ): Promise<number> {
   const lost = await tx<{ id: string }[]>`
     select id from attempt where open_call_ms < ${input.sentBeforeMs}::float8
+      and coalesce((select at_ms from call_log order by call_log.id limit 1) >= ${input.loggedBeforeMs}::float8, true)
     order by open_call_ms limit ${input.limit} for update skip locked`;
   const ended = await endAttempts(
     tx,

@@ -24,6 +24,8 @@ export {
   listBudgets,
   saveBudget,
 } from "./budgets.ts";
+export type { OpenedCall } from "./call-lines.ts";
+export { claimLogged, fileCallLog, fileOldest, logCalls } from "./call-log.ts";
 export { cancelBatch } from "./cancel-batch.ts";
 export { type AnsweredRow, claimAnswered } from "./claim-answered.ts";
 export { claimDue, type DueJob, explainClaim } from "./claim-due.ts";
@@ -79,6 +81,7 @@ export {
 } from "./errands.ts";
 export { extendHolds } from "./extend-holds.ts";
 export { insertFeedback, type NewFeedback } from "./feedback.ts";
+export { fileCalls, fileSettled, type SettledCall, type WholeCall } from "./file-calls.ts";
 export { deleteFile, type FileRow, forgettableFiles, insertFile, listFiles, markBlobGone, readFileRow } from "./files.ts";
 export {
   type BatchLine,
@@ -93,6 +96,7 @@ export {
   type WrittenLines,
   withoutLiveJobs,
 } from "./finalise-batch.ts";
+export { findJob } from "./find-job.ts";
 export { forgetEmulatedReuse } from "./forget-emulated.ts";
 export { hintDispatch } from "./hint-dispatch.ts";
 export { claimIdempotency, dropIdempotency, findIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";

@@ -178,7 +178,7 @@ test.each<[string, () => Promise<unknown>]>([
   ],
   ["hinting at a batch's end", () => hintDispatch(sql, { lane: "openai", providerRef: "batch_x", nowMs: NOW })],
   ["cancelling batches that nobody waits for", () => cancelOrphanedBatches(sql, NOW)],
-  ["ending lost calls", () => begin((tx) => endLostCalls(tx, { sentBeforeMs: NOW, nowMs: NOW, limit: 20 }))],
+  ["ending lost calls", () => begin((tx) => endLostCalls(tx, { sentBeforeMs: NOW, loggedBeforeMs: NOW, nowMs: NOW, limit: 20 }))],
   ["forgetting idempotency keys", () => sweepIdempotency(sql, NOW - 19_000)],
   ["finding blobs to forget", () => forgettableFiles(sql, { nowMs: NOW + DAY_MS - 19_000, limit: 20 })],
   ["forgetting single jobs", () => forgetSingles(sql, bite)],

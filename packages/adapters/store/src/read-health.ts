@@ -6,7 +6,7 @@ export interface StoreHealth {
   readonly migrations: number;
   readonly liveKeys: number;
   readonly liveJobs: number;
-  /** Answers saved and not yet settled. */
+  /** Answers saved and not yet settled, and what is only logged of calls. */
   readonly unsettled: number;
   /** Attempts in suspense: perhaps billed, never heard of. */
   readonly unknown: number;
@@ -17,10 +17,13 @@ export interface StoreHealth {
   readonly maxConnections: number;
 }
 
-/** Lines by their batches, single jobs by an index of their own. */
+/** Intents and answers that are not filed yet. */
+const logged = (tx: Sql) => tx`(select coalesce(sum(items), 0)::int from call_log)`;
+
+/** Lines by their batches, single jobs by an index of their own, and calls that are only logged. */
 const countLive = (tx: Sql) => tx`
   (select count(*)::int from job where batch_id is not null and state in ('accepted', 'placed'))
-    + (select count(*)::int from job where batch_id is null and state in ('accepted', 'placed'))`;
+    + (select count(*)::int from job where batch_id is null and state in ('accepted', 'placed')) + ${logged(tx)}`;
 
 /** Reads the counts; scans the whole ledger once. Across tenants, so only for the operator of the installation. */
 export async function readHealth(tx: Sql): Promise<StoreHealth> {
@@ -29,7 +32,7 @@ export async function readHealth(tx: Sql): Promise<StoreHealth> {
       (select count(*)::int from schema_migration) as migrations,
       (select count(*)::int from api_key where revoked_at_ms is null) as "liveKeys",
       (${countLive(tx)}) as "liveJobs",
-      (select count(*)::int from unsettled) as unsettled,
+      (select count(*)::int from unsettled) + ${logged(tx)} as unsettled,
       (select count(*)::int from attempt where suspended_tenant is not null) as unknown,
       (select count(*)::int from (select txn_id from ledger_entry group by txn_id having sum(amount_nano) <> 0) x) as unbalanced,
       (select count(*)::int from ledger_txn) as "ledgerTxns",

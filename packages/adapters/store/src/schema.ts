@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { boolean, doublePrecision, integer, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
+import { bigint, boolean, doublePrecision, integer, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
 import { bytea, instant, nano } from "./columns.ts";
 
 /**
@@ -266,6 +266,15 @@ export const attempt = pgTable("attempt", {
   openCallMs: instant("open_call_ms").generatedAlwaysAs(sql`case when state = 'sending' and dispatch_id is null then sent_at_ms end`),
   model: text("model"),
   endpoint: text("endpoint"),
+});
+
+export const callLog = pgTable("call_log", {
+  id: bigint("id", { mode: "bigint" }).primaryKey(),
+  opened: text("opened"),
+  answered: text("answered"),
+  items: integer("items").notNull(),
+  atMs: instant("at_ms").notNull(),
+  atRealMs: instant("at_real_ms").notNull(),
 });
 
 export const unsettled = pgTable("unsettled", {

@@ -10,6 +10,7 @@ async function unfinished(store: Store): Promise<{ readonly what: string; readon
     union all select 'batch ' || state, count(*)::int from batch where state not in ('completed', 'failed', 'cancelled') group by 1
     union all select 'webhook ' || state, count(*)::int from webhook_event where state = 'pending' group by 1
     union all select 'attempt ' || lane || ' ' || state, count(*)::int from attempt where state in ('intent', 'sending', 'placed', 'answered') group by 1
+    union all select 'logged calls', count(*)::int from call_log having count(*) > 0
     union all select 'dispatch ' || lane || ' ' || state, count(*)::int from dispatch
       where state in ('queued', 'running', 'submitted') and provider_status is distinct from 'lost' group by 1`;
 }

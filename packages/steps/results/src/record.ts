@@ -4,15 +4,24 @@ import { mayKeep } from "@slowboat/reuse";
 import {
   type EndedJob,
   endJobs,
+  fileSettled,
   keepReusable,
   type NewResult,
   noteAnswered,
   type ReuseEntry,
   recordResults,
+  type SettledCall,
   type Sql,
   settleAttempts,
+  type WholeCall,
 } from "@slowboat/store";
 import type { SettlementFacts } from "./outcome.ts";
+
+/** A call out of the log with what it comes to. */
+export interface LoggedCall {
+  readonly call: WholeCall;
+  readonly facts: SettlementFacts;
+}
 
 /** An answer is not given again in its last minutes, so that none is taken away between the hit and its settlement. */
 const REUSE_MARGIN_MS = 600_000;
@@ -23,6 +32,41 @@ const REUSE_MARGIN_MS = 600_000;
  */
 export async function recordOutcomes(tx: Sql, facts: readonly SettlementFacts[], nowMs: number): Promise<{ id: string; batchId: string | null }[]> {
   const ends = facts.filter((fact) => fact.kind === "settle");
+  await keepAnswers(tx, ends, nowMs);
+  const ended: EndedJob[] = ends.map(({ row, ok }) => ({ jobId: row.jobId, state: ok ? "completed" : "failed", error: null }));
+  const done = await endJobs(tx, ended, nowMs);
+  await settleAttempts(
+    tx,
+    facts.map(({ row, usage, tier }) => ({
+      attemptId: row.attemptId,
+      usage: usage === null ? null : JSON.stringify(usage),
+      tier,
+      keep: !row.forgotten,
+    })),
+    nowMs,
+  );
+  return done;
+}
+
+/**
+ * Files calls that were logged from their beginning to their answer as they ended, and what became of their answers. Returns the facts of those
+ * that are filed now; the others had a job already, and are settled like any other attempt.
+ */
+export async function recordLogged(tx: Sql, calls: readonly LoggedCall[], nowMs: number): Promise<SettlementFacts[]> {
+  const ended: SettledCall[] = calls.map(({ call, facts: { ok, usage, tier } }) => ({
+    call,
+    state: ok ? "completed" : "failed",
+    usage: usage === null ? null : JSON.stringify(usage),
+    tier,
+  }));
+  const filed = await fileSettled(tx, ended, nowMs);
+  const ends = calls.map(({ facts }) => facts).filter(({ row }) => filed.has(row.jobId));
+  await keepAnswers(tx, ends, nowMs);
+  return ends;
+}
+
+/** The results of jobs that end, and what is kept of their answers for others. */
+async function keepAnswers(tx: Sql, ends: readonly SettlementFacts[], nowMs: number): Promise<void> {
   const results: NewResult[] = ends.map(({ row }) => ({
     jobId: row.jobId,
     tenantId: row.tenantId,
@@ -54,17 +98,4 @@ export async function recordOutcomes(tx: Sql, facts: readonly SettlementFacts[],
     tx,
     ends.flatMap(({ row }) => (row.semantic === true ? [row.jobId] : [])),
   );
-  const ended: EndedJob[] = ends.map(({ row, ok }) => ({ jobId: row.jobId, state: ok ? "completed" : "failed", error: null }));
-  const done = await endJobs(tx, ended, nowMs);
-  await settleAttempts(
-    tx,
-    facts.map(({ row, usage, tier }) => ({
-      attemptId: row.attemptId,
-      usage: usage === null ? null : JSON.stringify(usage),
-      tier,
-      keep: !row.forgotten,
-    })),
-    nowMs,
-  );
-  return done;
 }

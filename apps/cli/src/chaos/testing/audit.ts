@@ -21,6 +21,7 @@ export async function unfinished(at: Installation): Promise<string[]> {
     union all select 'batch ' || state, count(*)::int from batch where state not in ('completed', 'failed', 'cancelled') group by 1
     union all select 'webhook ' || state, count(*)::int from webhook_event where state = 'pending' group by 1
     union all select 'attempt ' || lane || ' ' || state, count(*)::int from attempt where state in ('intent', 'sending', 'placed', 'answered') group by 1
+    union all select 'logged calls', count(*)::int from call_log having count(*) > 0
     union all select 'dispatch ' || lane || ' ' || state, count(*)::int from dispatch where state in ('queued', 'running', 'submitted') group by 1`;
   return rows.map(({ what, n }) => `${n} ${what}`);
 }

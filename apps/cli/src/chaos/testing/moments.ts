@@ -9,7 +9,7 @@ const PATIENCE_MS = 4000;
 const BUSY: Record<Exclude<Part, "intake-api">, (at: Installation) => Promise<readonly unknown[]>> = {
   scheduler: ({ store }) => store.sql`select 1 from attempt where state = 'sending' and lane <> 'pool' limit 1`,
   "gpu-worker": ({ store }) => store.sql`select 1 from attempt where state = 'sending' and lane = 'pool' limit 1`,
-  "results-service": ({ store }) => store.sql`select 1 from attempt where state = 'answered' limit 1`,
+  "results-service": ({ store }) => store.sql`(select 1 from attempt where state = 'answered' limit 1) union all (select 1 from call_log limit 1)`,
   emulator: ({ store }) => store.sql`select 1 from attempt where state = 'sending' and lane <> 'pool' limit 1`,
   postgres: ({ store }) => store.sql`select 1 from attempt where state = 'sending' limit 1`,
 };

@@ -45,7 +45,7 @@ export interface TestApi {
 const SECRET = "5".repeat(64);
 
 export async function startApi(
-  options: { readonly emulator?: EmulatorOptions; readonly lanes?: Partial<LaneSettings>; readonly clock?: Clock } = {},
+  options: { readonly emulator?: EmulatorOptions; readonly lanes?: Partial<LaneSettings>; readonly clock?: Clock; readonly logged?: boolean } = {},
 ): Promise<TestApi> {
   const database = await testDatabase();
   const { store } = database;
@@ -66,7 +66,16 @@ export async function startApi(
   const lanes = createLanes(settings);
   const book = loadPriceBook(STANDARD_PRICES);
   const semantic = openSemantic({ store, clock, rng, logger, modelDir: join(folder, "models"), memoryBytes: 16 * 1024 * 1024 });
-  const interactive = createInteractive({ store, queue, lanes, book, time: { clock, rng }, logger, semantic: semanticCalls(semantic) });
+  const interactive = createInteractive({
+    store,
+    ...(options.logged ? { callStore: store } : {}),
+    queue,
+    lanes,
+    book,
+    time: { clock, rng },
+    logger,
+    semantic: semanticCalls(semantic),
+  });
   const desk = openDesk({ store, queue, clock });
   const limiter = keyLimiter(postgresAllowances(store), () => clock.real());
   const verify = keyVerifier({ sql: store.sql, secret: SECRET, clock });

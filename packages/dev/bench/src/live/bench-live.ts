@@ -101,7 +101,7 @@ async function drain(ground: Ground, patienceMs: number, say: (text: string) => 
   for (let look = 0; ; look++) {
     const [row] = await ground.store.sql<{ live: number; open: number }[]>`
       select (select count(*)::int from job where state in ('accepted', 'placed')) as live,
-        (select count(*)::int from attempt where state in ('intent', 'sending', 'placed', 'answered')) as open`;
+        (select count(*)::int from attempt where state in ('intent', 'sending', 'placed', 'answered')) + (select count(*)::int from call_log) as open`;
     if (row !== undefined && row.live === 0 && row.open === 0) return 0;
     if (performance.now() > untilMs) return row?.live ?? 0;
     if (look % 20 === 19) say(`${row?.live ?? 0} jobs left`);

@@ -12,7 +12,7 @@ export async function untilSettled(ground: Ground, total: number): Promise<numbe
   const started = performance.now();
   for (;;) {
     const [open] = await ground.store.sql<{ open: number }[]>`
-      select count(*)::int as open from attempt where state in ('sending', 'answered')`;
+      select (select count(*)::int from attempt where state in ('sending', 'answered')) + (select count(*)::int from call_log) as open`;
     if (open?.open === 0) break;
     if (performance.now() - started > PATIENCE_MS) throw new Error(`${open?.open} calls were not settled in time`);
     await pause(POLL_MS);

@@ -11,7 +11,7 @@ const BODY_BYTES = 1024;
 
 /**
  * Sends calls through our gateway while the upstream holds every answer back, and lets each go only after another connection to Postgres has
- * seen its attempt as `sending`. Returns how many were witnessed; throws when the upstream heard of a call whose intent was not committed.
+ * seen its intent in the call log, or its attempt as `sending`. Returns how many were witnessed; throws when the upstream heard of a call whose intent was not committed.
  */
 export async function witnessIntents(
   ground: Ground,
@@ -24,7 +24,8 @@ export async function witnessIntents(
   let seen = 0;
   let failure: Error | null = null;
   const look = async (name: string): Promise<void> => {
-    const [row] = await store.sql<{ state: string }[]>`select state from attempt where id = ${name}`;
+    const [row] = await store.sql<{ state: string }[]>`
+      select state from attempt where id = ${name} union all select 'sending' from call_log where position(${name} in opened) > 0 limit 1`;
     if (row?.state === "sending") seen++;
     else failure ??= new Error(`the upstream heard of ${name} whose attempt was ${row?.state ?? "not"} committed`);
   };

@@ -26,7 +26,7 @@ export interface Interactive {
 
 /**
  * A ring of the settle bell costs Postgres many times what a settlement does, and a larger chunk settles cheaper. So a lone call's is settled at
- * once, and under load it is the sweep of the results service, ten times a second, that keeps up.
+ * once, and under load it is the sweep of the results service that keeps up.
  */
 const SETTLE_PACE = { soonMs: 20, apartMs: 1000 };
 

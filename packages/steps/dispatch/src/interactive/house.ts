@@ -5,7 +5,7 @@ import type { TriedLane } from "@slowboat/plan";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
 import type { Clock, Logger } from "@slowboat/runtime";
-import type { NewAttempt, NewJob, Store } from "@slowboat/store";
+import type { NewAttempt, NewJob, OpenedCall, Store } from "@slowboat/store";
 import type { PromptTraffic } from "../prompt-cache/traffic.ts";
 import type { LaneBoard } from "./lane-board.ts";
 import type { InteractiveRequest } from "./request.ts";
@@ -15,7 +15,7 @@ import type { Write } from "./writes.ts";
 /** What an interactive call stands on. */
 export interface InteractiveDeps {
   readonly store: Store;
-  /** `CALL_WRITERS` connections for what every call writes and nothing else waits behind; without it, `store`. */
+  /** `CALL_WRITERS` connections for what every call writes and nothing else waits behind, into the call log; without it calls are filed at once. */
   readonly callStore?: Store;
   readonly queue: Queue;
   readonly lanes: ReadonlyMap<LaneId, Lane>;
@@ -42,6 +42,8 @@ export interface CallHouse extends InteractiveDeps {
 export interface Course {
   readonly request: InteractiveRequest;
   readonly job: NewJob;
+  /** The call as it was opened. */
+  readonly first: OpenedCall;
   readonly tried: TriedLane[];
   attempt: NewAttempt;
   decision: Decision;

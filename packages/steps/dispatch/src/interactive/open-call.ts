@@ -34,9 +34,10 @@ export async function openCall(house: CallHouse, request: InteractiveRequest): P
   const lane = laneOf(house, decision.lane);
   const attempt = attemptOf(job, decision, 1, { account: lane.account, emulated: lane.emulated, sourceAttemptId: null }, nowMs, rng);
   const hold = request.budgeted ? holdFor(house, request, job) : undefined;
-  await house.write({ kind: "open", job: { ...job, lane: lane.id, attemptId: attempt.id }, attempt, hold });
+  const first = { job: { ...job, lane: lane.id, attemptId: attempt.id }, attempt };
+  await house.write({ kind: "open", ...first, hold });
   logAsked(house, kept, job.id, false);
-  return { course: { request, job, tried: [], attempt, decision } };
+  return { course: { request, job, first, tried: [], attempt, decision } };
 }
 
 /** What budgets must hold for a call. */

@@ -75,7 +75,7 @@ type Unsaved = Exclude<LaneAnswer, { kind: "answered" }>;
 async function save(house: CallHouse, course: Course, answer: Saved): Promise<void> {
   const { attemptId, statusCode, requestId, body } = answer;
   const errorCode = answer.kind === "refused" ? answer.code : null;
-  await house.write({ kind: "answer", answer: { attemptId, statusCode, body, requestId, errorCode } });
+  await house.write({ kind: "answer", first: course.first, answer: { attemptId, statusCode, body, requestId, errorCode } });
   house.settleSoon();
   const { lane, model } = course.decision;
   house.logger.info({ jobId: course.job.id, attemptId, lane, model, statusCode }, "call-answered");
@@ -86,6 +86,7 @@ async function fail(house: CallHouse, course: Course, lane: CallLane, answer: Un
   const { job, attempt } = course;
   await house.write({
     kind: "fail",
+    first: course.first,
     ended: { ...endedAs(answer, {}), attemptId: attempt.id },
     job: { jobId: job.id, state: "failed", error: JSON.stringify(endingOf(answer, house.time.clock.scale).error) },
   });
@@ -109,6 +110,7 @@ async function openNext(
   const following = attemptOf(job, next.decision, attempt.seq + 1, place, clock.job(), rng);
   await house.write({
     kind: "again",
+    first: course.first,
     ended: { ...endedAs(answer, {}), attemptId: attempt.id },
     attempt: following,
     placed: { jobId: job.id, lane: onto.id, attemptId: following.id, nextDecisionAtMs: null },

@@ -5,9 +5,12 @@ import {
   type EndedJob,
   endAttempts,
   endJobs,
+  fileCalls,
   insertAttempts,
+  logCalls,
   type NewAttempt,
   type NewJob,
+  type OpenedCall,
   type PlacedJob,
   placeJobs,
   type Reservation,
@@ -24,6 +27,8 @@ import {
  * - `again`: the refused attempt ends, the next one begins
  * - `answer`: the provider's raw answer
  * - `fail`: the attempt ended without an answer that the caller could have, and the job with it
+ *
+ * `first` is the call as it was opened: it may only be logged so far.
  */
 export type Write =
   | {
@@ -32,9 +37,9 @@ export type Write =
       readonly attempt: NewAttempt;
       readonly hold?: Pick<Reservation, "amountNano" | "note"> | undefined;
     }
-  | { readonly kind: "again"; readonly ended: EndedAttempt; readonly attempt: NewAttempt; readonly placed: PlacedJob }
-  | { readonly kind: "answer"; readonly answer: SavedAnswer }
-  | { readonly kind: "fail"; readonly ended: EndedAttempt; readonly job: EndedJob };
+  | { readonly kind: "again"; readonly first: OpenedCall; readonly ended: EndedAttempt; readonly attempt: NewAttempt; readonly placed: PlacedJob }
+  | { readonly kind: "answer"; readonly first: OpenedCall; readonly answer: SavedAnswer }
+  | { readonly kind: "fail"; readonly first: OpenedCall; readonly ended: EndedAttempt; readonly job: EndedJob };
 
 type Of<K extends Write["kind"]> = Extract<Write, { readonly kind: K }>;
 /** What every call has. */
@@ -42,14 +47,16 @@ type Usual = Of<"open" | "answer">;
 
 /** At most this many calls share a commit; beyond it the statements grow faster than the commits shrink. */
 const GROUP_ITEMS = 256;
+/** What is logged together is read together: as many of the longest bodies are as much as is settled at a time. */
+const LOGGED_ITEMS = 64;
 /** One group forms while the other is written: two at a time are half as large each, and dearer for every call in them. */
 export const CALL_WRITERS = 1;
 /** Of what seldom happens or may wait for a budget's lock, two groups may be under way. */
 const OTHERS_IN_FLIGHT = 2;
 /** A longer body or answer goes apart, so that nobody waits for its way to the disk who comes after it. */
-const LONG_CHARS = 1024 * 1024;
+const LONG_CHARS = 128 * 1024;
 
-/** Where calls are written; `callStore`, where there is one, for what every call writes. */
+/** Where calls are written; `callStore`, where there is one, logs what every call writes, for the results service to file. */
 interface Stores {
   readonly store: Store;
   readonly callStore?: Store;
@@ -60,25 +67,39 @@ type Outcome = null | { readonly error: unknown };
 
 /**
  * Commits writes of concurrent calls together; resolves when the caller's own write is durable, and throws `budget-exceeded` for a call that does not fit. Intents and answers, which
- * every call has, share one statement; what seldom happens, or some budget counts, has a transaction of its own.
+ * every call has, share one row of the call log; what seldom happens, or some budget counts, has a transaction of its own.
  */
 export function interactiveWrites({ store, callStore }: Stores, clock: Clock): (write: Write) => Promise<void> {
   const done = (writes: readonly unknown[]): Outcome[] => writes.map(() => null);
-  const usual = grouped<Usual>((writes) => usually((callStore ?? store).sql, writes, clock).then(() => done(writes)), CALL_WRITERS);
-  const long = grouped<Usual>((writes) => usually(store.sql, writes, clock).then(() => done(writes)), OTHERS_IN_FLIGHT);
+  const logs = callStore !== undefined;
+  const direct = grouped<Usual>((writes) => store.begin((tx) => beside(tx, writes, logs, clock)).then(() => done(writes)), OTHERS_IN_FLIGHT);
+  const usual =
+    callStore === undefined
+      ? direct
+      : grouped<Usual>((writes) => logCalls(callStore.sql, halves(writes), at(clock)).then(() => done(writes)), CALL_WRITERS, LOGGED_ITEMS);
   const held = grouped<Of<"open">>((writes) => store.begin((tx) => holding(tx, writes, clock)), OTHERS_IN_FLIGHT);
   const others = grouped<Of<"again" | "fail">>((writes) => store.begin((tx) => ended(tx, writes, clock)).then(() => done(writes)), OTHERS_IN_FLIGHT);
-  const whole = (write: Usual): Promise<void> => ((bodyOf(write)?.length ?? 0) > LONG_CHARS ? long(write) : usual(write));
+  const commit = (write: Usual): Promise<void> => (isShort(write) ? usual(write) : direct(write));
   return (write) => {
-    if (write.kind === "open") return write.hold === undefined ? whole(write) : held(write);
-    return write.kind === "answer" ? whole(write) : others(write);
+    if (write.kind === "open") return write.hold === undefined ? commit(write) : held(write);
+    return write.kind === "answer" ? commit(write) : others(write);
   };
 }
 
-const bodyOf = (write: Usual): string | null => (write.kind === "open" ? write.job.body : write.answer.body);
+/** What nobody minds waiting behind; a reuse hit, which is answered as it is opened, is written at once. */
+function isShort(write: Usual): boolean {
+  if (write.kind === "answer") return write.answer.body.length <= LONG_CHARS;
+  return write.attempt.state === "sending" && (write.job.body?.length ?? 0) <= LONG_CHARS;
+}
+
+const at = (clock: Clock): { readonly nowMs: number; readonly realMs: number } => ({ nowMs: clock.job(), realMs: clock.real() });
 
 /** Runs items that arrive close together as one transaction. What Postgres refuses fails alone: its group is run again one by one. */
-function grouped<T>(run: (items: readonly T[]) => Promise<readonly Outcome[]>, maxInFlight: number): (item: T) => Promise<void> {
+function grouped<T>(
+  run: (items: readonly T[]) => Promise<readonly Outcome[]>,
+  maxInFlight: number,
+  maxItems = GROUP_ITEMS,
+): (item: T) => Promise<void> {
   const flush = async (items: readonly T[]): Promise<readonly Outcome[]> => {
     try {
       return await run(items);
@@ -95,16 +116,26 @@ function grouped<T>(run: (items: readonly T[]) => Promise<readonly Outcome[]>, m
       );
     return outcomes;
   };
-  const join = groupCommit(flush, { maxItems: GROUP_ITEMS, maxInFlight });
+  const join = groupCommit(flush, { maxItems, maxInFlight });
   return async (item) => {
     const outcome = await join(item);
     if (outcome !== null) throw outcome.error;
   };
 }
 
+/** Writes calls as rows. Where calls are logged, an answer may come before its call was filed. */
+async function beside(tx: Sql, writes: readonly Usual[], logs: boolean, clock: Clock): Promise<void> {
+  const answers = logs ? writes.filter((write) => write.kind === "answer") : [];
+  await fileCalls(
+    tx,
+    answers.map((write) => write.first),
+  );
+  await writeCalls(tx, halves(writes), at(clock));
+}
+
 /** Opens the calls that fit into their budgets. */
 async function holding(tx: Sql, writes: readonly Of<"open">[], clock: Clock): Promise<Outcome[]> {
-  const at = { nowMs: clock.job(), realMs: clock.real() };
+  const now = at(clock);
   const rows = writes.map(({ job, hold }) => ({
     subjectId: job.id,
     tenantId: job.tenantId,
@@ -112,21 +143,24 @@ async function holding(tx: Sql, writes: readonly Of<"open">[], clock: Clock): Pr
     amountNano: hold?.amountNano ?? null,
     note: hold?.note,
   }));
-  const refused = await reserveBudgets(tx, rows, at);
-  await writeCalls(tx, { opened: writes.filter((_, index) => refused[index] === null), answered: [] }, at);
+  const refused = await reserveBudgets(tx, rows, now);
+  await writeCalls(tx, { opened: writes.filter((_, index) => refused[index] === null), answered: [] }, now);
   return refused.map((error) => (error === null ? null : { error }));
 }
 
-async function usually(sql: Sql, writes: readonly Usual[], clock: Clock): Promise<void> {
+function halves(writes: readonly Usual[]): { opened: Of<"open">[]; answered: SavedAnswer[] } {
   const opened = writes.filter((write) => write.kind === "open");
-  const answered = writes.filter((write) => write.kind === "answer").map((write) => write.answer);
-  await writeCalls(sql, { opened, answered }, { nowMs: clock.job(), realMs: clock.real() });
+  return { opened, answered: writes.filter((write) => write.kind === "answer").map((write) => write.answer) };
 }
 
 async function ended(tx: Sql, writes: readonly Of<"again" | "fail">[], clock: Clock): Promise<void> {
   const agains = writes.filter((write) => write.kind === "again");
   const fails = writes.filter((write) => write.kind === "fail");
   const nowMs = clock.job();
+  await fileCalls(
+    tx,
+    writes.map((write) => write.first),
+  );
   await endAttempts(
     tx,
     writes.map((write) => write.ended),

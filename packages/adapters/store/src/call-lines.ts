@@ -1,0 +1,170 @@
+import type { NewAttempt } from "./insert-attempts.ts";
+import type { NewJob } from "./insert-jobs.ts";
+import type { SavedAnswer } from "./save-answers.ts";
+
+/** A call as it is opened: its job with the first attempt. */
+export interface OpenedCall {
+  readonly job: NewJob;
+  readonly attempt: NewAttempt;
+}
+
+type Field = string | number | bigint | boolean | null | undefined;
+
+/** A column, its type, and what a row has in it. */
+type Column<R> = readonly [name: string, type: string, of: (row: R) => Field];
+
+export const JOB: readonly Column<NewJob>[] = [
+  ["id", "text", (job) => job.id],
+  ["tenant_id", "text", (job) => job.tenantId],
+  ["key_id", "text", (job) => job.keyId],
+  ["surface", "text", (job) => job.surface],
+  ["batch_id", "text", (job) => job.batchId],
+  ["line_no", "int", (job) => job.lineNo],
+  ["custom_id", "text", (job) => job.customId],
+  ["endpoint", "text", (job) => job.endpoint],
+  ["provider", "text", (job) => job.provider],
+  ["model", "text", (job) => job.model],
+  ["baseline_model", "text", (job) => job.baselineModel],
+  ["state", "text", (job) => job.state],
+  ["body", "text", (job) => job.body],
+  ["body_blob_key", "text", (job) => job.bodyBlobKey],
+  ["body_offset", "float8", (job) => job.bodyOffset],
+  ["body_bytes", "int", (job) => job.bodyBytes],
+  ["input_tokens_est", "int", (job) => job.inputTokensEst],
+  ["output_tokens_est", "int", (job) => job.outputTokensEst],
+  ["deadline_at_ms", "float8", (job) => job.deadlineAtMs],
+  ["lanes_allow", "lanes", (job) => job.lanesAllow?.join(",")],
+  ["lanes_deny", "lanes", (job) => job.lanesDeny?.join(",")],
+  ["max_cost_nano", "int8", (job) => job.maxCostNano],
+  ["callback_url", "text", (job) => job.callbackUrl],
+  ["metadata", "text", (job) => job.metadata],
+  ["reuse_key", "hex", (job) => (job.reuseKey === null ? null : Buffer.from(job.reuseKey).toString("hex"))],
+  ["next_decision_at_ms", "float8", (job) => job.nextDecisionAtMs],
+  ["accepted_at_ms", "float8", (job) => job.acceptedAtMs],
+  ["lane", "text", (job) => job.lane],
+  ["attempt_id", "text", (job) => job.attemptId],
+  ["attempts", "int", (job) => job.attempts ?? 0],
+  ["error", "text", (job) => job.error],
+  ["ended_at_ms", "float8", (job) => job.endedAtMs],
+  ["fallbacks", "text", (job) => job.fallbacks],
+  ["semantic", "boolean", (job) => job.semantic],
+  ["route", "text", (job) => job.route],
+];
+
+export const ATTEMPT: readonly Column<NewAttempt>[] = [
+  ["id", "text", (attempt) => attempt.id],
+  ["job_id", "text", (attempt) => attempt.jobId],
+  ["tenant_id", "text", (attempt) => attempt.tenantId],
+  ["seq", "int", (attempt) => attempt.seq],
+  ["lane", "text", (attempt) => attempt.lane],
+  ["account", "text", (attempt) => attempt.account],
+  ["dispatch_id", "text", (attempt) => attempt.dispatchId],
+  ["state", "text", (attempt) => attempt.state],
+  ["role", "text", (attempt) => attempt.role],
+  ["decision", "text", (attempt) => attempt.decision],
+  ["estimate_nano", "int8", (attempt) => attempt.estimateNano],
+  ["prices_version", "text", (attempt) => attempt.pricesVersion],
+  ["emulated", "boolean", (attempt) => attempt.emulated],
+  ["source_attempt_id", "text", (attempt) => attempt.sourceAttemptId],
+  ["model", "text", (attempt) => attempt.model],
+  ["endpoint", "text", (attempt) => attempt.endpoint],
+  ["created_at_ms", "float8", (attempt) => attempt.createdAtMs],
+  ["sent_at_ms", "float8", (attempt) => (attempt.state === "sending" ? attempt.createdAtMs : null)],
+  ["answered_at_ms", "float8", (attempt) => (attempt.state === "answered" ? attempt.createdAtMs : null)],
+];
+
+export const ANSWER: readonly Column<SavedAnswer>[] = [
+  ["id", "text", (answer) => answer.attemptId],
+  ["status_code", "int", (answer) => answer.statusCode],
+  ["body", "text", (answer) => answer.body],
+  ["request_id", "text", (answer) => answer.requestId],
+  ["error_code", "text", (answer) => answer.errorCode],
+];
+
+/** Between rows, between fields, and for a field without a value: characters that no JSON text has, and that are taken out of every other. */
+const ROW = "\x1e";
+const FIELD = "\x1f";
+const NOTHING = "\x05";
+
+/** A column, and what it takes its value from in SQL. */
+export interface Placed {
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** Columns of one table as they come out of a row's fields, of which the first is the `first`th. */
+export function placed<R>(columns: readonly Column<R>[], first: number): Placed[] {
+  return columns.map(([name, type], index) => ({ name, sql: fieldSql(type, first + index) }));
+}
+
+function fieldSql(type: string, at: number): string {
+  const field = `f[${at}]`;
+  if (type === "lanes") return `string_to_array(${field}, ',')`;
+  return type === "hex" ? `decode(${field}, 'hex')` : type === "text" ? field : `${field}::${type}`;
+}
+
+export const names = (columns: readonly Placed[]): string => columns.map(({ name }) => name).join(", ");
+export const values = (columns: readonly Placed[]): string => columns.map(({ sql }) => sql).join(", ");
+
+/** The rows of a parameter. Unnested they pass for ten, so that each finds its attempt by its key; those of a set-returning function pass for a thousand. */
+export const rowsOf = (parameter: string): string =>
+  `select string_to_array(line, E'\\x1f', E'\\x05') as f from unnest(string_to_array(${parameter}::text, E'\\x1e')) as line`;
+
+/** Where a column stands among the fields of an opened call, from 1. */
+export const fieldOfJob = (name: string): number => position(JOB, name);
+export const fieldOfAttempt = (name: string): number => JOB.length + position(ATTEMPT, name);
+
+function position<R>(columns: readonly Column<R>[], wanted: string): number {
+  const index = columns.findIndex(([name]) => name === wanted);
+  if (index < 0) throw new Error(`no column ${wanted} travels with a call`);
+  return index + 1;
+}
+
+/** How many fields an opened call and an answer have. */
+export const OPENED_FIELDS = JOB.length + ATTEMPT.length;
+export const ANSWER_FIELDS = ANSWER.length;
+
+export const openedLine = ({ job, attempt }: OpenedCall): string => `${joined(JOB, job)}${FIELD}${joined(ATTEMPT, attempt)}`;
+export const answerLine = (answer: SavedAnswer): string => joined(ANSWER, answer);
+
+/** Lines as one parameter; `null` for none. */
+export const asParameter = (lines: readonly string[]): string | null => (lines.length === 0 ? null : lines.join(ROW));
+
+/** A line with more fields at its end. */
+export function longer(line: string, ...more: readonly Field[]): string {
+  let whole = line;
+  for (const value of more) whole += FIELD + told(value);
+  return whole;
+}
+
+export const joinedLines = (...lines: readonly string[]): string => lines.join(FIELD);
+
+/** The lines of a parameter, and the fields of a line; `null` for a field without a value. */
+export const linesOf = (parameter: string | null): string[] => (parameter === null ? [] : parameter.split(ROW));
+export const firstFieldOf = (line: string): string => line.slice(0, line.indexOf(FIELD));
+export const fieldsOf = (line: string): (string | null)[] => line.split(FIELD).map((field) => (field === NOTHING ? null : field));
+
+function joined<R>(columns: readonly Column<R>[], row: R): string {
+  let line = "";
+  let between = "";
+  for (const [name, type, of] of columns) {
+    const value = of(row);
+    // What Postgres would refuse later is refused now, while it is one call's alone.
+    if (type === "int" && typeof value === "number" && (value | 0) !== value)
+      throw new Error(`${name} has to be a whole number of 32 bits, not ${value}`);
+    line += between + told(value);
+    between = FIELD;
+  }
+  return line;
+}
+
+function told(value: Field): string {
+  if (value === null || value === undefined) return NOTHING;
+  return typeof value === "string" ? plain(value) : String(value);
+}
+
+/** What would end a field or a row, and NUL, which no text of Postgres has. */
+const UNSTORABLE = new RegExp(`[\0${ROW}${FIELD}${NOTHING}]`, "g");
+
+/** Only what is no JSON can have such a character, a proxy's page or a strange model's name: it is written without. */
+const plain = (text: string): string => (text.search(UNSTORABLE) < 0 ? text : text.replaceAll(UNSTORABLE, ""));

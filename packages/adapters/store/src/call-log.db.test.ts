@@ -1,0 +1,226 @@
+import { seedTenant, type TestDatabase, testDatabase, testJob } from "@slowboat/testkit";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import {
+  claimAnswered,
+  claimLogged,
+  fileCallLog,
+  fileCalls,
+  fileSettled,
+  findJob,
+  logCalls,
+  type NewAttempt,
+  type NewJob,
+  type OpenedCall,
+  type Sql,
+  writeCalls,
+} from "./index.ts";
+
+let database: TestDatabase;
+let tenantId: string;
+beforeEach(async () => {
+  database = await testDatabase();
+  ({ tenantId } = await seedTenant(database.store));
+});
+afterEach(() => database.drop());
+
+const at = { nowMs: 2000, realMs: 3000 };
+const MOST = { items: 1000, maxBytes: 1_000_000 };
+const call = (id: string, job: Partial<NewJob> = {}, attempt: Partial<NewAttempt> = {}): OpenedCall => ({
+  job: testJob({
+    id: `job_${id}`,
+    tenantId,
+    keyId: "key",
+    surface: "openai",
+    state: "placed",
+    body: '{"n":12345678901234567890,"t":"\\u0000 \\ud83d 🛶 \\"x\\\\"}',
+    bodyBytes: 9,
+    outputTokensEst: 2,
+    acceptedAtMs: 1000,
+    lane: "openai",
+    attemptId: `att_${id}`,
+    attempts: 1,
+    ...job,
+  }),
+  attempt: {
+    id: `att_${id}`,
+    jobId: `job_${id}`,
+    tenantId,
+    seq: 1,
+    lane: "openai",
+    account: "a",
+    dispatchId: null,
+    state: "sending",
+    sourceAttemptId: null,
+    role: "try",
+    decision: '{"why":"\\"quoted\\""}',
+    estimateNano: null,
+    pricesVersion: "v",
+    emulated: false,
+    createdAtMs: 1000,
+    ...attempt,
+  },
+});
+const answer = (id: string, body = '{"a":"\\u0000 \\ud83d 🛶"}', errorCode: string | null = null) => ({
+  attemptId: `att_${id}`,
+  statusCode: 200,
+  body,
+  requestId: `req_${id}`,
+  errorCode,
+});
+const FULL: Partial<NewJob> = {
+  deadlineAtMs: 1_795_619_046_707,
+  lanesAllow: ["openai", "pool"],
+  lanesDeny: ["openai-flex"],
+  maxCostNano: 9_007_199_254_740_993n,
+  metadata: '{"k":"v"}',
+  reuseKey: Uint8Array.from({ length: 32 }, (_, i) => 255 - i),
+  fallbacks: "[]",
+  semantic: true,
+};
+const rows = async (table: "job" | "attempt" | "unsettled" | "call_log"): Promise<Record<string, unknown>[]> =>
+  (await database.store.sql`select * from ${database.store.sql(table)} order by 1`).map((row) => ({ ...row }));
+const open = (...opened: OpenedCall[]) => logCalls(database.store.sql, { opened, answered: [] }, at);
+const tell = (...answered: ReturnType<typeof answer>[]) => logCalls(database.store.sql, { opened: [], answered }, at);
+const claim = <T>(work: (tx: Sql, claimed: Awaited<ReturnType<typeof claimLogged>>) => Promise<T>, most = MOST): Promise<T> =>
+  database.store.begin(async (tx) => await work(tx, await claimLogged(tx, most)));
+
+describe("the call log", () => {
+  test("filed, it leaves the very rows that calls leave which are written at once, and nothing of itself", async () => {
+    const calls = [call("1"), call("2", FULL, { estimateNano: 9_007_199_254_740_993n, emulated: true, model: "m", endpoint: "/v1/messages" })];
+    await writeCalls(database.store.sql, { opened: calls, answered: [] }, at);
+    await writeCalls(database.store.sql, { opened: [], answered: [answer("2", undefined, "code")] }, at);
+    const wanted = [await rows("job"), await rows("attempt"), await rows("unsettled")];
+    await database.store.sql`truncate job, attempt, unsettled`;
+    await open(...calls);
+    expect(await rows("job")).toEqual([]);
+    await tell(answer("2", undefined, "code"));
+    await fileCallLog(database.store);
+    expect([await rows("job"), await rows("attempt"), await rows("unsettled")]).toEqual(wanted);
+    expect(await rows("call_log")).toEqual([]);
+    await Promise.all([fileCallLog(database.store), fileCallLog(database.store), fileCallLog(database.store)]);
+    expect([await rows("job"), await rows("attempt"), await rows("unsettled")]).toEqual(wanted);
+  });
+
+  test("a call that was opened and answered comes back as its settlement reads it, and is filed as it ended", async () => {
+    const one = call("1", FULL, { estimateNano: 7n, emulated: true });
+    await writeCalls(database.store.sql, { opened: [one], answered: [] }, at);
+    await writeCalls(database.store.sql, { opened: [], answered: [answer("1")] }, at);
+    const [read] = await database.store.begin(async (tx) => (await claimAnswered(tx, { limit: 9, maxBytes: 1e6 })).rows);
+    const [job] = await rows("job");
+    const [attempt] = await rows("attempt");
+    await database.store.sql`truncate job, attempt, unsettled`;
+    await open(one);
+    await tell(answer("1"));
+    await claim(async (tx, { whole, filed, more }) => {
+      expect([whole.length, filed, more]).toEqual([1, 0, false]);
+      expect({ ...whole[0]?.row, reuseKey: null }).toEqual({ ...read, reuseKey: null });
+      expect(Buffer.from(whole[0]?.row.reuseKey ?? [])).toEqual(Buffer.from(FULL.reuseKey ?? []));
+      const ended = whole.map((found) => ({ call: found, state: "completed" as const, usage: '{"u":1}', tier: "standard" }));
+      expect([...(await fileSettled(tx, ended, 5000))]).toEqual(["job_1"]);
+    });
+    expect(await rows("job")).toEqual([{ ...job, state: "completed", ended_at_ms: 5000, version: 2 }]);
+    const settled = { state: "settled", usage: '{"u":1}', tier: "standard", settled_at_ms: 5000, open_call_ms: null };
+    expect(await rows("attempt")).toEqual([{ ...attempt, ...settled }]);
+    expect([await rows("unsettled"), await rows("call_log")]).toEqual([[], []]);
+  });
+
+  test("what is only half there is filed at once: an open call waits for its answer, an answer finds its call", async () => {
+    await open(call("1"));
+    await claim(async (_tx, { whole, filed }) => expect([whole.length, filed]).toEqual([0, 1]));
+    expect(await rows("attempt")).toMatchObject([{ state: "sending", sent_at_ms: 1000 }]);
+    await tell(answer("1", "first"));
+    await tell(answer("1", "second"));
+    await claim(async (_tx, { whole, filed }) => expect([whole.length, filed]).toEqual([0, 1]));
+    expect(await rows("attempt")).toMatchObject([{ state: "answered", answer: "first", answered_at_ms: 2000, answered_real_ms: 3000 }]);
+    expect(await rows("unsettled")).toEqual([{ attempt_id: "att_1", bytes: 5 }]);
+  });
+
+  test.each([
+    ["is routed", { route: "{}" }],
+    ["has somebody to tell", { callbackUrl: "https://example.test/" }],
+    ["is an errand", { surface: "errand" }],
+  ] as const)("a call that %s is settled beside its job", async (_what, more) => {
+    await open(call("1", more));
+    await tell(answer("1"));
+    await claim(async (_tx, { whole, filed }) => expect([whole.length, filed]).toEqual([0, 1]));
+    expect(await rows("unsettled")).toHaveLength(1);
+  });
+
+  test("so is one of a tenant with a budget", async () => {
+    await database.store.sql`update tenant set budgeted = true where id = ${tenantId}`;
+    await open(call("1"));
+    await tell(answer("1"));
+    await claim(async (_tx, { whole, filed }) => expect([whole.length, filed]).toEqual([0, 1]));
+    expect(await rows("unsettled")).toHaveLength(1);
+  });
+
+  test("a call that had changed before it was filed is not filed twice, and keeps what it was changed to", async () => {
+    const one = call("1");
+    await open(one);
+    await fileCalls(database.store.sql, [one]);
+    await database.store.sql`update attempt set state = 'void' where id = 'att_1'`;
+    await tell(answer("1"));
+    await claim(async (tx, { whole }) => {
+      expect(whole).toHaveLength(1);
+      const ended = whole.map((found) => ({ call: found, state: "completed" as const, usage: null, tier: null }));
+      expect((await fileSettled(tx, ended, 5000)).size).toBe(0);
+    });
+    expect(await rows("job")).toMatchObject([{ state: "placed", version: 1 }]);
+    expect(await rows("attempt")).toMatchObject([{ state: "void", answer: null }]);
+  });
+
+  test("one process files at a time; a reader waits for it and then sees all of it", async () => {
+    await open(call("1"));
+    const claimed = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    const filing = claim(async (_tx, { filed }) => {
+      claimed.resolve();
+      await go.promise;
+      return filed;
+    });
+    await claimed.promise;
+    await open(call("2"));
+    expect(await claim(async (_tx, { filed, more }) => [filed, more])).toEqual([0, false]);
+    const found = findJob(database.store, { tenantId, id: "job_2" });
+    go.resolve();
+    expect(await filing).toBe(1);
+    expect(await found).toMatchObject({ id: "job_2", state: "placed" });
+    expect(await findJob(database.store, { tenantId: "tenant_other", id: "job_2" })).toBeNull();
+  });
+
+  test("a filing that stops halfway leaves the log as it was", async () => {
+    await open(call("1"));
+    await expect(claim(() => Promise.reject(new Error("the power went")))).rejects.toThrow("the power went");
+    expect([await rows("job"), (await rows("call_log")).length]).toEqual([[], 1]);
+  });
+
+  test("takes as many as there is room for, oldest first, and says that there are more", async () => {
+    for (const id of ["1", "2", "3"]) await open(call(id));
+    const take = (most: typeof MOST) => claim(async (_tx, { filed, more }) => [filed, more], most);
+    expect(await take({ items: 1, maxBytes: 1e6 })).toEqual([1, true]);
+    expect(await rows("job")).toMatchObject([{ id: "job_1" }]);
+    expect(await take({ items: 5, maxBytes: 1 })).toEqual([1, true]);
+    expect(await take(MOST)).toEqual([1, false]);
+  });
+
+  test("what Postgres would refuse when it is filed is refused while it is one call's alone", async () => {
+    await expect(open(call("1", { outputTokensEst: 2 ** 31 }))).rejects.toThrow("output_tokens_est has to be a whole number of 32 bits");
+    await expect(open(call("1", { bodyBytes: 1.5 }))).rejects.toThrow("body_bytes");
+    expect(await rows("call_log")).toEqual([]);
+  });
+
+  test("what stands between fields and rows on the way stays out of them, whoever wrote it", async () => {
+    const hostile = "m\x1fothers\x1ejob_9\x1f\x05\x00";
+    await open(call("1", { model: hostile, metadata: "\x05" }));
+    await tell(answer("1", `<html>${hostile}`));
+    await claim(async (tx, { whole }) => {
+      expect(whole[0]?.row).toMatchObject({ model: "mothersjob_9", metadata: "", answer: "<html>mothersjob_9", tenantId });
+      await fileSettled(
+        tx,
+        whole.map((found) => ({ call: found, state: "failed" as const, usage: null, tier: null })),
+        5000,
+      );
+    });
+    expect(await rows("job")).toMatchObject([{ model: "mothersjob_9", metadata: "", state: "failed", tenant_id: tenantId }]);
+  });
+});
