@@ -23,7 +23,7 @@ const queue = await createQueue({
   ...(config.REDIS_URL ? { backend: "redis", url: config.REDIS_URL } : { backend: "postgres", url: config.DATABASE_URL, max: 5 }),
   onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
 });
-/** How far the ledger lags behind answers under load; a look that finds nothing costs a tenth of a millisecond. */
+/** How far the ledger lags behind answers under load. */
 const SETTLE_SWEEP_MS = 300;
 const deps: SettleDeps = {
   store: settleStore,
@@ -40,8 +40,13 @@ const deliverer = createDeliverer({ store, clock, rng, logger, secret: config.SL
 /** A chunk that was not full leaves what came meanwhile to the next look: many small ones cost twice what a large one does. */
 const drain = async (signal: AbortSignal): Promise<void> => {
   for (let more = true; more && !signal.aborted; ) {
-    const [logged, chunk] = [await settleLogged(deps), await settleChunk(deps)];
-    more = logged.more || chunk.more;
+    more = false;
+    try {
+      more = (await settleLogged(deps)).more;
+    } finally {
+      // Whatever is wrong with the log: what is filed is settled.
+      more = (await settleChunk(deps)).more || more;
+    }
   }
 };
 const release = async (signal: AbortSignal): Promise<void> => {

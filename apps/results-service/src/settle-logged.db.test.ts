@@ -135,7 +135,7 @@ test("settled from several sides at once, and with a settlement that fails at fi
   const calls = await log();
   const broken = { ...deps, book: undefined as never };
   // What cannot be settled is filed all the same, and waits.
-  expect((await settleLogged(broken)).attempts).toBe(20);
+  expect((await settleLogged(broken)).attempts).toBe(70);
   const filed = await everything();
   expect([filed["job"]?.length, filed["unsettled"]?.length, filed["ledger_txn"]?.length, filed["call_log"]?.length]).toEqual([40, 30, 0, 0]);
   calls.push(...(await log()));

@@ -36,9 +36,8 @@ export interface SettleDeps {
 const CHUNK = 400;
 /** Answers held in memory at a time: one of embeddings may have tens of megabytes. */
 const CHUNK_BYTES = 16 * 1024 * 1024;
-
-/** Intents and answers taken out of the call log at a time: two a call. */
-const LOG_ITEMS = 2 * CHUNK;
+/** What is taken out of the call log at a time: an intent and an answer a call. */
+const LOG_CHUNK = { items: 2 * CHUNK, maxBytes: CHUNK_BYTES };
 
 /** What a chunk did: how many attempts it took, and whether it left some because it was full. */
 export interface Settled {
@@ -95,14 +94,15 @@ export async function settleLogged(deps: SettleDeps): Promise<Settled> {
     return await settleWhole(deps);
   } catch (err) {
     deps.logger.error({ err }, "log-not-settled");
-    return { attempts: await deps.store.begin((tx) => fileOldest(tx)), more: false };
+    const { filed, more } = await deps.store.begin((tx) => fileOldest(tx, LOG_CHUNK));
+    return { attempts: filed, more };
   }
 }
 
 async function settleWhole({ store, clock, book, logger }: SettleDeps): Promise<Settled> {
   const nowMs = clock.job();
   return await store.begin(async (tx) => {
-    const { whole, filed, more } = await claimLogged(tx, { items: LOG_ITEMS, maxBytes: CHUNK_BYTES });
+    const { whole, filed, more } = await claimLogged(tx, LOG_CHUNK);
     const calls = whole.map((call) => ({ call, facts: outcomeOf(call.row, book) }));
     const facts = await recordLogged(tx, calls, nowMs);
     await postSettlements(tx, facts.flatMap(toSettlementRow(book)), nowMs);

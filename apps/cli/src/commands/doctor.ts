@@ -72,8 +72,8 @@ async function storeChecks(config: Config, flags: GlobalFlags): Promise<Check[]>
         ),
         check(
           "settlement",
-          health.unsettled === 0 ? true : "warn",
-          `${health.unsettled} answers wait, ${health.liveJobs} jobs run`,
+          health.unsettled + health.logged === 0 ? true : "warn",
+          `${health.unsettled} answers wait, ${health.logged} writes of calls are to be filed, ${health.liveJobs} jobs run`,
           "More than a moment: is the results-service running?",
         ),
         check(

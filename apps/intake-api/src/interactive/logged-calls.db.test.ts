@@ -1,3 +1,4 @@
+import { fileCallLog } from "@slowboat/store";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startApi, type TestApi } from "./testing/start-api.ts";
 
@@ -30,6 +31,15 @@ test("a call is in the log when its answer is given, and whoever asks for its jo
   const job = await get(`/v1/jobs/${jobId}`);
   expect(job.json).toMatchObject({ id: jobId, state: "placed", attempts: [{ state: "answered", status_code: 200 }] });
   expect(await logged()).toBe(0);
+});
+
+test("an answer that is logged after its call was filed shows at once", async () => {
+  const { jobId } = await ask();
+  const [row] = await api.store.sql<{ answered: string }[]>`
+    with gone as (delete from call_log where answered is not null returning answered) select answered from gone`;
+  await fileCallLog(api.store);
+  await api.store.sql`insert into call_log (answered, items, at_ms, at_real_ms) values (${row?.answered ?? ""}, 1, 1, 1)`;
+  expect((await get(`/v1/jobs/${jobId}`)).json).toMatchObject({ state: "placed", attempts: [{ state: "answered", status_code: 200 }] });
 });
 
 test("the list of jobs has what was answered a moment ago", async () => {

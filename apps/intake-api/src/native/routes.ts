@@ -74,8 +74,8 @@ export const nativeRoutes: Mount = (app, deps) => {
     });
     if (batchId !== undefined && !isId("batch", batchId) && !isId("messageBatch", batchId))
       throw fault("not-found", { param: "batch_id", message: "No such batch." });
-    // No call belongs to a batch.
-    if (batchId === undefined) await fileCallLog(deps.store);
+    // What was called a moment ago is on the first page, and belongs to no batch.
+    if (batchId === undefined && !c.req.query("after")) await fileCallLog(deps.store);
     const rows = await listJobs(deps.store.sql, {
       tenantId: c.var.caller.tenantId,
       limit,

@@ -1,3 +1,4 @@
+import { fault } from "@slowboat/kernel";
 import { answerLine, asParameter, fieldOfAttempt, fieldOfJob, fieldsOf, firstFieldOf, linesOf, longer, openedLine } from "./call-lines.ts";
 import type { AnsweredRow } from "./claim-answered.ts";
 import type { Sql, Store } from "./connect.ts";
@@ -37,11 +38,11 @@ interface Logged {
  */
 export async function claimLogged(
   tx: Sql,
-  input: { readonly items: number; readonly maxBytes: number },
+  most: LogChunk,
 ): Promise<{ readonly whole: readonly WholeCall[]; readonly filed: number; readonly more: boolean }> {
   const waiting = await tx<Waiting[]>`
-    select ${size(tx)} from call_log where (select pg_try_advisory_xact_lock(${LOCK}::int)) order by call_log.id limit ${input.items}`;
-  const ids = fitting(waiting, input);
+    select ${size(tx)} from call_log where (select pg_try_advisory_xact_lock(${LOCK}::int)) order by call_log.id limit ${most.items}`;
+  const ids = fitting(waiting, most);
   if (ids.length === 0) return { whole: [], filed: 0, more: false };
   const { whole, opened, answered } = paired(await take(tx, ids));
   const apart = await judgedByJob(tx, whole);
@@ -50,12 +51,21 @@ export async function claimLogged(
   return {
     whole: apart.plain,
     filed: opened.length + answered.length + apart.lines.length,
-    more: ids.length < waiting.length || waiting.length === input.items,
+    more: isMore(waiting, ids, most),
   };
 }
 
 /** What is filed at a time where nothing is settled beside it. */
-const CHUNK = { items: 400, maxBytes: 16 * 1024 * 1024 };
+const CHUNK: LogChunk = { items: 400, maxBytes: 16 * 1024 * 1024 };
+/** A reader files no more than this many chunks, seconds of work; a longer log is the results service's. */
+const READERS_CHUNKS = 200;
+const RETRY_MS = 5_000;
+
+/** How much of the log is taken at a time: until it holds so many intents and answers, or so many bytes. */
+export interface LogChunk {
+  readonly items: number;
+  readonly maxBytes: number;
+}
 
 /** The filing that is under way for a process's readers, and the one that begins after it for those who came meanwhile. */
 interface Readers {
@@ -93,21 +103,26 @@ async function fileAll(store: Store): Promise<void> {
   // The log is empty most of the time.
   const [last] = await store.sql<{ id: string }[]>`select id::text from call_log order by call_log.id desc limit 1`;
   if (last === undefined) return;
-  while ((await store.begin((tx) => fileOldest(tx, last.id))) > 0);
+  for (let chunks = 0; chunks < READERS_CHUNKS; chunks++) {
+    const { filed, more } = await store.begin((tx) => fileOldest(tx, CHUNK, last.id));
+    if (filed === 0 || !more) return;
+  }
+  throw fault("overloaded", { message: "Many calls are still to be filed; try again shortly.", retryAfterMs: RETRY_MS });
 }
 
-/** Files the oldest rows of the log, up to `id` where there is one, as the rows that they are; returns how many it took. */
-export async function fileOldest(tx: Sql, id: string | null = null): Promise<number> {
+/** Files the oldest rows of the log, up to `id` where there is one, as the rows that they are. */
+export async function fileOldest(tx: Sql, most: LogChunk, id: string | null = null): Promise<{ readonly filed: number; readonly more: boolean }> {
   await tx`select pg_advisory_xact_lock(${LOCK}::int)`;
   const waiting = await tx<Waiting[]>`
-    select ${size(tx)} from call_log ${id === null ? tx`` : tx`where id <= ${id}::int8`} order by call_log.id limit ${CHUNK.items}`;
-  const logged = await take(tx, fitting(waiting, CHUNK));
+    select ${size(tx)} from call_log ${id === null ? tx`` : tx`where id <= ${id}::int8`} order by call_log.id limit ${most.items}`;
+  const ids = fitting(waiting, most);
+  const logged = await take(tx, ids);
   await fileOpened(
     tx,
     logged.flatMap((row) => linesOf(row.opened)),
   );
   await fileAnswers(tx, logged.flatMap(answersOf));
-  return logged.length;
+  return { filed: waiting.slice(0, ids.length).reduce((sum, { items }) => sum + items, 0), more: isMore(waiting, ids, most) };
 }
 
 interface Waiting {
@@ -124,8 +139,11 @@ async function take(tx: Sql, ids: readonly string[]): Promise<readonly Logged[]>
     select opened, answered, at_ms as "atMs", at_real_ms as "atRealMs" from taken order by id`;
 }
 
+const isMore = (waiting: readonly Waiting[], taken: readonly string[], most: LogChunk): boolean =>
+  taken.length < waiting.length || waiting.length === most.items;
+
 /** The rows before which there is room for more; the first always is. */
-function fitting(rows: readonly Waiting[], most: { readonly items: number; readonly maxBytes: number }): string[] {
+function fitting(rows: readonly Waiting[], most: LogChunk): string[] {
   let [items, bytes] = [0, 0];
   return rows.flatMap((row) => {
     const fits = items < most.items && bytes < most.maxBytes;

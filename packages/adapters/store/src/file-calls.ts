@@ -30,7 +30,7 @@ const JOBS = placed(JOB, 1);
 const ATTEMPTS = placed(ATTEMPT, JOB.length + 1);
 const JOB_ID = `f[${fieldOfJob("id")}]`;
 
-/** In the order of their ids, as everybody does who writes the same: one may wait for another, and never both. */
+/** In the order of their ids, as everybody files: one may wait for another, and never both. Nobody else files a call whose answer is logged (`FILE_SETTLED`): it is over. */
 const FILE_OPENED = `
   with opened as materialized (${rowsOf("$1")}),
   jobs as (insert into job (${names(JOBS)}) select ${values(JOBS)} from opened order by ${JOB_ID} on conflict do nothing)

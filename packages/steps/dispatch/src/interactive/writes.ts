@@ -47,7 +47,7 @@ type Usual = Of<"open" | "answer">;
 
 /** At most this many calls share a commit; beyond it the statements grow faster than the commits shrink. */
 const GROUP_ITEMS = 256;
-/** What is logged together is read together: as many of the longest bodies are as much as is settled at a time. */
+/** What is logged together is read together. */
 const LOGGED_ITEMS = 64;
 /** One group forms while the other is written: two at a time are half as large each, and dearer for every call in them. */
 export const CALL_WRITERS = 1;
@@ -71,15 +71,18 @@ type Outcome = null | { readonly error: unknown };
  */
 export function interactiveWrites({ store, callStore }: Stores, clock: Clock): (write: Write) => Promise<void> {
   const done = (writes: readonly unknown[]): Outcome[] => writes.map(() => null);
-  const logs = callStore !== undefined;
-  const direct = grouped<Usual>((writes) => store.begin((tx) => beside(tx, writes, logs, clock)).then(() => done(writes)), OTHERS_IN_FLIGHT);
+  const direct = grouped<Usual>((writes) => writeCalls(store.sql, halves(writes), at(clock)).then(() => done(writes)), OTHERS_IN_FLIGHT);
+  const long = grouped<Of<"answer">>((writes) => store.begin((tx) => beside(tx, writes, clock)).then(() => done(writes)), OTHERS_IN_FLIGHT);
   const usual =
     callStore === undefined
       ? direct
       : grouped<Usual>((writes) => logCalls(callStore.sql, halves(writes), at(clock)).then(() => done(writes)), CALL_WRITERS, LOGGED_ITEMS);
   const held = grouped<Of<"open">>((writes) => store.begin((tx) => holding(tx, writes, clock)), OTHERS_IN_FLIGHT);
   const others = grouped<Of<"again" | "fail">>((writes) => store.begin((tx) => ended(tx, writes, clock)).then(() => done(writes)), OTHERS_IN_FLIGHT);
-  const commit = (write: Usual): Promise<void> => (isShort(write) ? usual(write) : direct(write));
+  const commit = (write: Usual): Promise<void> => {
+    if (isShort(write)) return usual(write);
+    return write.kind === "answer" && callStore !== undefined ? long(write) : direct(write);
+  };
   return (write) => {
     if (write.kind === "open") return write.hold === undefined ? commit(write) : held(write);
     return write.kind === "answer" ? commit(write) : others(write);
@@ -123,12 +126,11 @@ function grouped<T>(
   };
 }
 
-/** Writes calls as rows. Where calls are logged, an answer may come before its call was filed. */
-async function beside(tx: Sql, writes: readonly Usual[], logs: boolean, clock: Clock): Promise<void> {
-  const answers = logs ? writes.filter((write) => write.kind === "answer") : [];
+/** Writes answers beside the log: each may have come before its call was filed, which waits here for whoever is filing it. */
+async function beside(tx: Sql, writes: readonly Of<"answer">[], clock: Clock): Promise<void> {
   await fileCalls(
     tx,
-    answers.map((write) => write.first),
+    writes.map((write) => write.first),
   );
   await writeCalls(tx, halves(writes), at(clock));
 }
