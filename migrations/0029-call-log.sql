@@ -1,5 +1,5 @@
 -- What an interactive call commits while somebody waits for it: a row for all that was committed together, gone as soon as its calls are filed as
--- jobs and attempts. Its text is as long as its calls and is read once: not compressed, and not kept in the row.
+-- jobs and attempts. Its text is as long as its calls and is read once: not compressed.
 create table call_log (
   id bigint generated always as identity primary key,
   opened text,

@@ -13,7 +13,7 @@ type Field = string | number | bigint | boolean | null | undefined;
 /** A column, its type, and what a row has in it. */
 type Column<R> = readonly [name: string, type: string, of: (row: R) => Field];
 
-export const JOB: readonly Column<NewJob>[] = [
+const JOB: readonly Column<NewJob>[] = [
   ["id", "text", (job) => job.id],
   ["tenant_id", "text", (job) => job.tenantId],
   ["key_id", "text", (job) => job.keyId],
@@ -51,7 +51,7 @@ export const JOB: readonly Column<NewJob>[] = [
   ["route", "text", (job) => job.route],
 ];
 
-export const ATTEMPT: readonly Column<NewAttempt>[] = [
+const ATTEMPT: readonly Column<NewAttempt>[] = [
   ["id", "text", (attempt) => attempt.id],
   ["job_id", "text", (attempt) => attempt.jobId],
   ["tenant_id", "text", (attempt) => attempt.tenantId],
@@ -73,7 +73,7 @@ export const ATTEMPT: readonly Column<NewAttempt>[] = [
   ["answered_at_ms", "float8", (attempt) => (attempt.state === "answered" ? attempt.createdAtMs : null)],
 ];
 
-export const ANSWER: readonly Column<SavedAnswer>[] = [
+const ANSWER: readonly Column<SavedAnswer>[] = [
   ["id", "text", (answer) => answer.attemptId],
   ["status_code", "int", (answer) => answer.statusCode],
   ["body", "text", (answer) => answer.body],
@@ -93,7 +93,7 @@ export interface Placed {
 }
 
 /** Columns of one table as they come out of a row's fields, of which the first is the `first`th. */
-export function placed<R>(columns: readonly Column<R>[], first: number): Placed[] {
+function placed<R>(columns: readonly Column<R>[], first: number): Placed[] {
   return columns.map(([name, type], index) => ({ name, sql: fieldSql(type, first + index) }));
 }
 
@@ -101,6 +101,19 @@ function fieldSql(type: string, at: number): string {
   const field = `f[${at}]`;
   if (type === "lanes") return `string_to_array(${field}, ',')`;
   return type === "hex" ? `decode(${field}, 'hex')` : type === "text" ? field : `${field}::${type}`;
+}
+
+/** The columns of an opened call's job and attempt, and what an answer's fields are whose first is the `first`th. */
+export const JOBS = placed(JOB, 1);
+export const ATTEMPTS = placed(ATTEMPT, JOB.length + 1);
+export const answerFields = (first: number): string[] => placed(ANSWER, first).map(({ sql }) => sql);
+
+/** Puts the answers of `told` on their attempts, for an `unsettled` row each; one that has its answer keeps it. */
+export function takeAnswers(atMs: string, atRealMs: string): string {
+  const [id, statusCode, body, requestId, errorCode] = answerFields(1);
+  return `update attempt a set state = 'answered', status_code = ${statusCode}, answer = ${body}, request_id = ${requestId}, error_code = ${errorCode},
+      answered_at_ms = ${atMs}, answered_real_ms = ${atRealMs}
+    from told where a.id = ${id} and a.state in ('sending', 'placed', 'unknown') returning a.id, octet_length(a.answer) as bytes`;
 }
 
 export const names = (columns: readonly Placed[]): string => columns.map(({ name }) => name).join(", ");

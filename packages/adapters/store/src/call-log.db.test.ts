@@ -1,4 +1,4 @@
-import { seedTenant, type TestDatabase, testDatabase, testJob } from "@slowboat/testkit";
+import { seedTenant, type TestDatabase, testDatabase } from "@slowboat/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   claimAnswered,
@@ -14,6 +14,7 @@ import {
   type Sql,
   writeCalls,
 } from "./index.ts";
+import { callAnswer as answer, callAttempt, callJob } from "./testing/calls.ts";
 
 let database: TestDatabase;
 let tenantId: string;
@@ -25,47 +26,9 @@ afterEach(() => database.drop());
 
 const at = { nowMs: 2000, realMs: 3000 };
 const MOST = { items: 1000, maxBytes: 1_000_000 };
-const call = (id: string, job: Partial<NewJob> = {}, attempt: Partial<NewAttempt> = {}): OpenedCall => ({
-  job: testJob({
-    id: `job_${id}`,
-    tenantId,
-    keyId: "key",
-    surface: "openai",
-    state: "placed",
-    body: '{"n":12345678901234567890,"t":"\\u0000 \\ud83d 🛶 \\"x\\\\"}',
-    bodyBytes: 9,
-    outputTokensEst: 2,
-    acceptedAtMs: 1000,
-    lane: "openai",
-    attemptId: `att_${id}`,
-    attempts: 1,
-    ...job,
-  }),
-  attempt: {
-    id: `att_${id}`,
-    jobId: `job_${id}`,
-    tenantId,
-    seq: 1,
-    lane: "openai",
-    account: "a",
-    dispatchId: null,
-    state: "sending",
-    sourceAttemptId: null,
-    role: "try",
-    decision: '{"why":"\\"quoted\\""}',
-    estimateNano: null,
-    pricesVersion: "v",
-    emulated: false,
-    createdAtMs: 1000,
-    ...attempt,
-  },
-});
-const answer = (id: string, body = '{"a":"\\u0000 \\ud83d 🛶"}', errorCode: string | null = null) => ({
-  attemptId: `att_${id}`,
-  statusCode: 200,
-  body,
-  requestId: `req_${id}`,
-  errorCode,
+const call = (id: string, job?: Partial<NewJob>, attempt?: Partial<NewAttempt>): OpenedCall => ({
+  job: callJob(tenantId, id, job),
+  attempt: callAttempt(tenantId, id, attempt),
 });
 const FULL: Partial<NewJob> = {
   deadlineAtMs: 1_795_619_046_707,

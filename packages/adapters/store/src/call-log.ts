@@ -4,6 +4,7 @@ import type { AnsweredRow } from "./claim-answered.ts";
 import type { Sql, Store } from "./connect.ts";
 import { ERRAND_SURFACE } from "./errands.ts";
 import { fileAnswers, fileOpened, type WholeCall } from "./file-calls.ts";
+import { fitting, type Most } from "./fitting.ts";
 import type { CallWrites } from "./write-calls.ts";
 
 /**
@@ -38,11 +39,11 @@ interface Logged {
  */
 export async function claimLogged(
   tx: Sql,
-  most: LogChunk,
+  most: Most,
 ): Promise<{ readonly whole: readonly WholeCall[]; readonly filed: number; readonly more: boolean }> {
   const waiting = await tx<Waiting[]>`
     select ${size(tx)} from call_log where (select pg_try_advisory_xact_lock(${LOCK}::int)) order by call_log.id limit ${most.items}`;
-  const ids = fitting(waiting, most);
+  const ids = fitting(waiting, most).map((row) => row.id);
   if (ids.length === 0) return { whole: [], filed: 0, more: false };
   const { whole, opened, answered } = paired(await take(tx, ids));
   const apart = await judgedByJob(tx, whole);
@@ -56,16 +57,10 @@ export async function claimLogged(
 }
 
 /** What is filed at a time where nothing is settled beside it. */
-const CHUNK: LogChunk = { items: 400, maxBytes: 16 * 1024 * 1024 };
+const CHUNK: Most = { items: 400, maxBytes: 16 * 1024 * 1024 };
 /** A reader files no more than this many chunks, seconds of work; a longer log is the results service's. */
 const READERS_CHUNKS = 200;
 const RETRY_MS = 5_000;
-
-/** How much of the log is taken at a time: until it holds so many intents and answers, or so many bytes. */
-export interface LogChunk {
-  readonly items: number;
-  readonly maxBytes: number;
-}
 
 /** The filing that is under way for a process's readers, and the one that begins after it for those who came meanwhile. */
 interface Readers {
@@ -111,11 +106,11 @@ async function fileAll(store: Store): Promise<void> {
 }
 
 /** Files the oldest rows of the log, up to `id` where there is one, as the rows that they are. */
-export async function fileOldest(tx: Sql, most: LogChunk, id: string | null = null): Promise<{ readonly filed: number; readonly more: boolean }> {
+export async function fileOldest(tx: Sql, most: Most, id: string | null = null): Promise<{ readonly filed: number; readonly more: boolean }> {
   await tx`select pg_advisory_xact_lock(${LOCK}::int)`;
   const waiting = await tx<Waiting[]>`
     select ${size(tx)} from call_log ${id === null ? tx`` : tx`where id <= ${id}::int8`} order by call_log.id limit ${most.items}`;
-  const ids = fitting(waiting, most);
+  const ids = fitting(waiting, most).map((row) => row.id);
   const logged = await take(tx, ids);
   await fileOpened(
     tx,
@@ -139,19 +134,8 @@ async function take(tx: Sql, ids: readonly string[]): Promise<readonly Logged[]>
     select opened, answered, at_ms as "atMs", at_real_ms as "atRealMs" from taken order by id`;
 }
 
-const isMore = (waiting: readonly Waiting[], taken: readonly string[], most: LogChunk): boolean =>
+const isMore = (waiting: readonly Waiting[], taken: readonly string[], most: Most): boolean =>
   taken.length < waiting.length || waiting.length === most.items;
-
-/** The rows before which there is room for more; the first always is. */
-function fitting(rows: readonly Waiting[], most: LogChunk): string[] {
-  let [items, bytes] = [0, 0];
-  return rows.flatMap((row) => {
-    const fits = items < most.items && bytes < most.maxBytes;
-    items += row.items;
-    bytes += row.bytes;
-    return fits ? [row.id] : [];
-  });
-}
 
 /** Answers with the time of their commit. */
 const answersOf = ({ answered, atMs, atRealMs }: Logged): string[] => linesOf(answered).map((line) => longer(line, atMs, atRealMs));

@@ -1,5 +1,6 @@
 import { BATCH_TERMINAL } from "@slowboat/job";
 import type { Sql } from "./connect.ts";
+import { fitting } from "./fitting.ts";
 
 /** An answered attempt with what its settlement needs of its job. */
 export interface AnsweredRow {
@@ -60,7 +61,7 @@ export async function claimAnswered(
 ): Promise<{ readonly rows: AnsweredRow[]; readonly more: boolean }> {
   const waiting = await tx<{ id: string; bytes: number }[]>`
     select attempt_id as id, bytes from unsettled order by attempt_id limit ${input.limit} for update skip locked`;
-  const ids = fitting(waiting, input.maxBytes).map((row) => row.id);
+  const ids = fitting(waiting, { items: input.limit, maxBytes: input.maxBytes }).map((row) => row.id);
   if (ids.length === 0) return { rows: [], more: false };
   await tx`
     select from batch where id in (
@@ -81,14 +82,4 @@ export async function claimAnswered(
     where a.id = any(${ids}::text[]) and a.state = 'answered'
     order by a.answered_real_ms, a.id for update of j`;
   return { rows, more: rows.length > 0 && (waiting.length === input.limit || ids.length < waiting.length) };
-}
-
-/** The rows whose answers before them fit; the first always does. */
-function fitting<T extends { readonly bytes: number }>(rows: readonly T[], maxBytes: number): T[] {
-  let before = 0;
-  return rows.filter(({ bytes }) => {
-    const fits = before < maxBytes;
-    before += bytes;
-    return fits;
-  });
 }

@@ -1,18 +1,18 @@
 import {
-  ANSWER,
   ANSWER_FIELDS,
-  ATTEMPT,
+  ATTEMPTS,
+  answerFields,
   asParameter,
   fieldOfJob,
-  JOB,
+  JOBS,
   joinedLines,
   longer,
   names,
   OPENED_FIELDS,
   type OpenedCall,
   openedLine,
-  placed,
   rowsOf,
+  takeAnswers,
   values,
 } from "./call-lines.ts";
 import type { AnsweredRow } from "./claim-answered.ts";
@@ -26,8 +26,6 @@ export interface WholeCall {
   readonly answer: string;
 }
 
-const JOBS = placed(JOB, 1);
-const ATTEMPTS = placed(ATTEMPT, JOB.length + 1);
 const JOB_ID = `f[${fieldOfJob("id")}]`;
 
 /** In the order of their ids, as everybody files: one may wait for another, and never both. Nobody else files a call whose answer is logged (`FILE_SETTLED`): it is over. */
@@ -46,8 +44,7 @@ export async function fileCalls(tx: Sql, calls: readonly OpenedCall[]): Promise<
   await fileOpened(tx, calls.map(openedLine));
 }
 
-const answerFields = (first: number): string[] => placed(ANSWER, first).map(({ sql }) => sql);
-const [ID, STATUS_CODE, BODY, REQUEST_ID, ERROR_CODE] = answerFields(1);
+/** The time of an answer's commit, behind its fields. */
 const whenAnswered = (first: number): { readonly job: string; readonly real: string } => ({
   job: `f[${first + ANSWER_FIELDS}]::float8`,
   real: `f[${first + ANSWER_FIELDS + 1}]::float8`,
@@ -55,10 +52,7 @@ const whenAnswered = (first: number): { readonly job: string; readonly real: str
 
 const FILE_ANSWERS = `
   with told as materialized (${rowsOf("$1")}),
-  taken as (
-    update attempt a set state = 'answered', status_code = ${STATUS_CODE}, answer = ${BODY}, request_id = ${REQUEST_ID}, error_code = ${ERROR_CODE},
-      answered_at_ms = ${whenAnswered(1).job}, answered_real_ms = ${whenAnswered(1).real}
-    from told where a.id = ${ID} and a.state in ('sending', 'placed', 'unknown') returning a.id, octet_length(a.answer) as bytes)
+  taken as (${takeAnswers(whenAnswered(1).job, whenAnswered(1).real)})
   insert into unsettled (attempt_id, bytes) select id, bytes from taken`;
 
 export async function fileAnswers(tx: Sql, lines: readonly string[]): Promise<void> {

@@ -1,6 +1,7 @@
-import { seedTenant, type TestDatabase, testDatabase, testJob } from "@slowboat/testkit";
+import { seedTenant, type TestDatabase, testDatabase } from "@slowboat/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { insertAttempts, insertJobs, type NewAttempt, type NewJob, openStore, saveAnswers, writeCalls } from "./index.ts";
+import { callAnswer as answer, callAttempt, callJob } from "./testing/calls.ts";
 
 let database: TestDatabase;
 let tenantId: string;
@@ -11,47 +12,8 @@ beforeEach(async () => {
 afterEach(() => database.drop());
 
 const at = { nowMs: 2000, realMs: 3000 };
-const job = (id: string, more: Partial<NewJob> = {}): NewJob =>
-  testJob({
-    id: `job_${id}`,
-    tenantId,
-    keyId: "key",
-    surface: "openai",
-    state: "placed",
-    body: '{"n":12345678901234567890,"t":"\\u0000 \\ud83d 🛶 \\"x\\\\"}',
-    bodyBytes: 9,
-    outputTokensEst: 2,
-    acceptedAtMs: 1000,
-    lane: "openai",
-    attemptId: `att_${id}`,
-    attempts: 1,
-    ...more,
-  });
-const attempt = (id: string, more: Partial<NewAttempt> = {}): NewAttempt => ({
-  id: `att_${id}`,
-  jobId: `job_${id}`,
-  tenantId,
-  seq: 1,
-  lane: "openai",
-  account: "a",
-  dispatchId: null,
-  state: "sending",
-  sourceAttemptId: null,
-  role: "try",
-  decision: '{"why":"\\"quoted\\""}',
-  estimateNano: null,
-  pricesVersion: "v",
-  emulated: false,
-  createdAtMs: 1000,
-  ...more,
-});
-const answer = (id: string, body = '{"a":"\\u0000 \\ud83d 🛶"}', errorCode: string | null = null) => ({
-  attemptId: `att_${id}`,
-  statusCode: 200,
-  body,
-  requestId: `req_${id}`,
-  errorCode,
-});
+const job = (id: string, more?: Partial<NewJob>): NewJob => callJob(tenantId, id, more);
+const attempt = (id: string, more?: Partial<NewAttempt>): NewAttempt => callAttempt(tenantId, id, more);
 const rows = async (table: "job" | "attempt" | "unsettled"): Promise<unknown[]> => [
   ...(await database.store.sql`select * from ${database.store.sql(table)} order by 1`),
 ];

@@ -1,15 +1,14 @@
 import {
-  ANSWER,
-  ATTEMPT,
+  ATTEMPTS,
   answerLine,
   asParameter,
   fieldOfAttempt,
-  JOB,
+  JOBS,
   names,
   type OpenedCall,
   openedLine,
-  placed,
   rowsOf,
+  takeAnswers,
   values,
 } from "./call-lines.ts";
 import type { Sql } from "./connect.ts";
@@ -23,10 +22,6 @@ export interface CallWrites {
   readonly answered: readonly SavedAnswer[];
 }
 
-const JOBS = placed(JOB, 1);
-const ATTEMPTS = placed(ATTEMPT, JOB.length + 1);
-const [ID, STATUS_CODE, BODY, REQUEST_ID, ERROR_CODE] = placed(ANSWER, 1).map(({ sql }) => sql);
-
 /** $1 rows of jobs with their attempts, $2 rows of answers, $3 job time, $4 machine time. */
 const WRITE = `
   with opened as materialized (${rowsOf("$1")}),
@@ -35,10 +30,7 @@ const WRITE = `
     insert into attempt (${names(ATTEMPTS)}, answered_real_ms)
     select ${values(ATTEMPTS)}, case when f[${fieldOfAttempt("state")}] = 'answered' then $4::float8 end from opened returning id, state),
   told as materialized (${rowsOf("$2")}),
-  taken as (
-    update attempt a set state = 'answered', status_code = ${STATUS_CODE}, answer = ${BODY}, request_id = ${REQUEST_ID}, error_code = ${ERROR_CODE},
-      answered_at_ms = $3::float8, answered_real_ms = $4::float8
-    from told where a.id = ${ID} and a.state in ('sending', 'placed', 'unknown') returning a.id, octet_length(a.answer) as bytes)
+  taken as (${takeAnswers("$3::float8", "$4::float8")})
   insert into unsettled (attempt_id, bytes) select id, bytes from taken union all select id, 0 from attempts where state = 'answered'`;
 
 /**
