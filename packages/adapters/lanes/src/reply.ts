@@ -1,6 +1,6 @@
 import { pipeline, type Readable, type Transform } from "node:stream";
 import { constants, createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
-import type { Dispatcher } from "undici";
+import type { RawReply } from "./posted.ts";
 
 /** Headers as a reply is asked for them; fetch's `Headers` are such. */
 export interface ReplyHeaders extends Iterable<[string, string]> {
@@ -29,21 +29,30 @@ const DECODERS: Readonly<Record<string, () => Transform>> = {
   br: () => createBrotliDecompress(BROTLI_SOON),
 };
 
-/** The reply to a request of undici's. */
-export function replyOf({ statusCode, headers, body }: Dispatcher.ResponseData): Reply {
-  const get = (name: string): string | null => {
-    const value = headers[name];
+/**
+ * A reply's headers. A generator written as a closure would have a hidden class of its own for every reply, which lives until the next full collection
+ * and keeps with it all that the closure can reach.
+ */
+class RawHeaders implements ReplyHeaders {
+  readonly #raw: RawReply["headers"];
+  constructor(raw: RawReply["headers"]) {
+    this.#raw = raw;
+  }
+  get(name: string): string | null {
+    const value = this.#raw[name];
     return value === undefined ? null : Array.isArray(value) ? value.join(", ") : value;
-  };
-  const encoding = get("content-encoding")?.toLowerCase() ?? "";
+  }
+  *[Symbol.iterator](): Generator<[string, string], void, undefined> {
+    for (const name of Object.keys(this.#raw)) yield [name, this.get(name) ?? ""];
+  }
+}
+
+/** The reply as the lanes read it: decoded. */
+export function replyOf({ status, headers: raw, body }: RawReply): Reply {
+  const headers = new RawHeaders(raw);
+  const encoding = headers.get("content-encoding")?.toLowerCase() ?? "";
   const decoder = Object.hasOwn(DECODERS, encoding) ? DECODERS[encoding] : undefined;
-  const of: ReplyHeaders = {
-    get,
-    *[Symbol.iterator]() {
-      for (const name of Object.keys(headers)) yield [name, get(name) ?? ""];
-    },
-  };
-  if (decoder === undefined) return { status: statusCode, headers: of, body, text: () => body.text() };
+  if (decoder === undefined) return { status, headers, body, text: () => body.text() };
   // A broken connection breaks the decoder too, whose reader then hears of it.
   const decoded: Readable = pipeline(body, decoder(), () => undefined);
   const text = async (): Promise<string> => {
@@ -51,7 +60,7 @@ export function replyOf({ statusCode, headers, body }: Dispatcher.ResponseData):
     for await (const part of textOf({ body: decoded })) all += part;
     return all;
   };
-  return { status: statusCode, headers: of, body: decoded, text };
+  return { status, headers, body: decoded, text };
 }
 
 /** The whole body as text; throws when it is longer than `maxChars` or breaks off. */

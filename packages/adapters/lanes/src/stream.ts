@@ -60,15 +60,19 @@ export async function openStream(attemptId: string, response: Reply, assembler: 
     await source.return?.(undefined);
     return settle(null);
   }
-  const events = async function* (): AsyncGenerator<string> {
-    try {
-      yield first.raw;
-      for (let event = await next(); event !== null; event = await next()) yield event.raw;
-    } finally {
-      if (!settled) void drain();
-    }
+  const left = (): void => {
+    if (!settled) void drain();
   };
-  return { kind: "stream", events: events(), final, limits: limitHeadersOf(response.headers) };
+  return { kind: "stream", events: following(first, next, left), final, limits: limitHeadersOf(response.headers) };
+}
+
+/** A stream's events as its consumer reads them; `left` is told when no more are read. No closure: each would have a hidden class of its own. */
+async function* following(first: SseEvent, next: () => Promise<SseEvent | null>, left: () => void): AsyncGenerator<string> {
+  try {
+    for (let event: SseEvent | null = first; event !== null; event = await next()) yield event.raw;
+  } finally {
+    left();
+  }
 }
 
 function endOf(attemptId: string, assembler: Assembler, requestId: string | null, bound: Limit, failure: unknown): LaneAnswer {

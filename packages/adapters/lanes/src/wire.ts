@@ -1,5 +1,6 @@
 import { Agent, DecoratorHandler, type Dispatcher, fetch as undiciFetch } from "undici";
 import { BOUNDS } from "./bounds.ts";
+import { posted } from "./posted.ts";
 import { type Reply, type ReplyHeaders, readText, replyOf } from "./reply.ts";
 
 /** What the provider said instead of an answer, kept raw: the SDKs would parse it and lose digits. */
@@ -41,42 +42,6 @@ export const createAgent = (): Agent =>
     allowH2: false,
   });
 
-/** Options of a dispatch that say whom to tell when the request is written. */
-interface Watched {
-  readonly onSent?: () => void;
-}
-
-/** The agent whose dispatches tell, composed once for each agent. */
-const watchedAgents = new WeakMap<Agent, Dispatcher>();
-function watchedAgent(agent: Agent): Dispatcher {
-  const known = watchedAgents.get(agent);
-  if (known) return known;
-  const made = agent.compose((dispatch) => (options, handler) => {
-    const { onSent } = options as Watched;
-    return dispatch(options, onSent ? new SentHandler(handler, onSent) : handler);
-  });
-  watchedAgents.set(agent, made);
-  return made;
-}
-
-/** Sends a request. The driver hears of an abort only once the request has a socket; the caller hears of it at once. */
-function requested(
-  agent: Dispatcher,
-  options: Dispatcher.RequestOptions & Watched & { readonly signal: AbortSignal },
-): Promise<Dispatcher.ResponseData> {
-  const { signal } = options;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    agent.request(options, (error, data) => {
-      signal.removeEventListener("abort", onAbort);
-      if (error) reject(error);
-      else resolve(data);
-    });
-  });
-}
-
 class SentHandler extends DecoratorHandler {
   readonly #onSent: () => void;
   constructor(handler: Dispatcher.DispatchHandler, onSent: () => void) {
@@ -104,8 +69,8 @@ export function openWire(agent: Agent, onHead: (reply: Reply) => void = () => {}
     wire.refusal = { status: reply.status, headers: reply.headers, text };
     return text;
   };
-  async function post(target: Target, init: Parameters<Wire["post"]>[1]): Promise<Reply> {
-    const reply = replyOf(await requested(watchedAgent(agent), { ...target, method: "POST", ...init, onSent }));
+  async function post(target: Target, { headers, body, signal }: Parameters<Wire["post"]>[1]): Promise<Reply> {
+    const reply = replyOf(await posted(agent, { ...target, method: "POST", headers, body }, { signal, onSent }));
     onHead(reply);
     if (isOk(reply)) return reply;
     await refuse(reply);

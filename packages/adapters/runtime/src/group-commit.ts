@@ -26,19 +26,21 @@ export function groupCommit<I, O>(
       const group = waiting.slice(0, options.maxItems);
       waiting = waiting.slice(options.maxItems);
       inFlight++;
-      run(group.map((w) => w.item))
-        .then(
-          (results) => {
-            for (const [index, entry] of group.entries()) entry.resolve(results[index] as O);
-          },
-          (error: unknown) => {
-            for (const entry of group) entry.reject(error);
-          },
-        )
-        .finally(() => {
-          inFlight--;
-          pump();
-        });
+      // Not `finally`: what it makes keeps a group's objects, and with them all calls in it, until a full collection.
+      const over = (): void => {
+        inFlight--;
+        pump();
+      };
+      run(group.map((w) => w.item)).then(
+        (results) => {
+          for (const [index, entry] of group.entries()) entry.resolve(results[index] as O);
+          over();
+        },
+        (error: unknown) => {
+          for (const entry of group) entry.reject(error);
+          over();
+        },
+      );
     }
   };
   return (item) =>

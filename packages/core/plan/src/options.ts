@@ -25,13 +25,24 @@ export interface ChainPlace {
   readonly refused: string | null;
 }
 
-interface Context {
+/** What one judgement rests on. A literal with a getter would have a hidden class of its own at every decision. */
+class Context {
   readonly job: PlanJob;
   readonly chain: ChainPlace;
   readonly snapshot: Snapshot;
   readonly nowMs: number;
+  #rescue: Rescue | null | undefined;
+  constructor(job: PlanJob, chain: ChainPlace, snapshot: Snapshot, nowMs: number) {
+    this.job = job;
+    this.chain = chain;
+    this.snapshot = snapshot;
+    this.nowMs = nowMs;
+  }
   /** Looked for when it is first asked for: what is urgent has none behind it. */
-  readonly rescue: Rescue | null;
+  get rescue(): Rescue | null {
+    if (this.#rescue === undefined) this.#rescue = rescueFor(this, this.nowMs);
+    return this.#rescue;
+  }
 }
 
 type Judging = Pick<Context, "job" | "chain" | "snapshot">;
@@ -80,17 +91,7 @@ function servable(job: PlanJob, snapshot: Snapshot, lane: LaneId): { model: stri
 
 /** Every lane that could serve the job with its own model, judged; lanes that cannot serve it at all are left out. */
 export function options(job: PlanJob, chain: ChainPlace, snapshot: Snapshot, nowMs: number): Option[] {
-  let rescue: Rescue | null | undefined;
-  const context: Context = {
-    job,
-    chain,
-    snapshot,
-    nowMs,
-    get rescue() {
-      if (rescue === undefined) rescue = rescueFor(context, nowMs);
-      return rescue;
-    },
-  };
+  const context = new Context(job, chain, snapshot, nowMs);
   const judged: Option[] = [];
   for (const bare of snapshot.lanes) {
     const served = bare.id === "cache" ? null : servable(job, snapshot, bare.id);

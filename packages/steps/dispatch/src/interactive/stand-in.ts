@@ -45,9 +45,10 @@ export function eventsAsAsked(course: Course, stream: LaneStream, nowMs: number)
   const asked = course.request.endpoint;
   if (wire === null || !isTranslatable(wire) || !isTranslatable(asked)) return { events: stream.events, whole: () => true };
   const translator = createStreamTranslator(wire, asked, contextOf(course, nowMs));
-  const translated = async function* (): AsyncGenerator<string> {
-    for await (const event of stream.events) yield* translator.push(event);
-    yield* translator.end();
-  };
-  return { events: translated(), whole: () => translator.outcome === "whole" };
+  return { events: translated(stream.events, translator), whole: () => translator.outcome === "whole" };
+}
+
+async function* translated(events: AsyncIterable<string>, translator: ReturnType<typeof createStreamTranslator>): AsyncGenerator<string> {
+  for await (const event of events) yield* translator.push(event);
+  yield* translator.end();
 }
