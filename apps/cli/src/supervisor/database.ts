@@ -18,7 +18,7 @@ export async function keepDatabase(options: {
   if (options.given !== undefined) return { url: options.given, embedded: false, pid: () => null, stop: async () => undefined };
   let running: EmbeddedPostgres = await startEmbeddedPostgres({ dir: options.dir });
   let stopping = false;
-  const { url, port } = running;
+  const { socketUrl: url, port } = running;
   const watch = async (): Promise<void> => {
     while (!stopping) {
       const { code } = await running.exited;

@@ -19,14 +19,14 @@ export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ 
   const earlier = key === null ? null : await earlierBatch(deps, c, key, fingerprint);
   if (earlier !== null) return { row: earlier, replayed: true };
   // What is wrong with a header is said before the body is read.
-  const { semanticCache } = c.var.caller;
+  const { semanticCache } = c.get("caller");
   batchTerms(headers, { metadata: null }, { nowMs: deps.clock.job(), callbackAllow: [], lanes: deps.house.lanes, book: deps.book, semanticCache });
   await deps.limiter.admit(c, { tokens: 0, call: false });
   return await createMessageBatch(deps, {
-    tenantId: c.var.caller.tenantId,
-    keyId: c.var.caller.keyId,
+    tenantId: c.get("caller").tenantId,
+    keyId: c.get("caller").keyId,
     chunks: bodyChunks(c.req.raw),
-    holds: (bytes) => c.var.body.set(bytes),
+    holds: (bytes) => c.get("body").set(bytes),
     terms: (rest, nowMs) => bodyTerms(deps, { headers, semanticCache }, rest, nowMs),
     idempotency: key === null ? null : { key, fingerprint },
   });
@@ -36,7 +36,7 @@ const tooLarge = (): Error => fault("body-too-large", { message: `A message batc
 
 /** The batch that this key has made: looked for before anything is judged, since its deadline may have passed by now. */
 async function earlierBatch(deps: AppDeps, c: Context<AppEnv>, key: string, fingerprint: (sha256: string) => string): Promise<BatchRow | null> {
-  const { tenantId } = c.var.caller;
+  const { tenantId } = c.get("caller");
   const sinceMs = deps.clock.job() - LIMITS.idempotencyTtlMs;
   const owner = await findIdempotency(deps.store.sql, { tenantId, route: MESSAGE_BATCH_ROUTE, key, sinceMs });
   if (owner === null) return null;

@@ -35,7 +35,7 @@ export const anthropicRoutes: Mount = (app: App, deps: AppDeps): void => {
     if (after !== undefined && before !== undefined)
       throw fault("invalid-request", { param: "before_id", message: "before_id: give either after_id or before_id" });
     const rows = await listBatches(deps.store.sql, {
-      tenantId: c.var.caller.tenantId,
+      tenantId: c.get("caller").tenantId,
       surfaces: ["anthropic"],
       limit,
       ...(after === undefined ? {} : { after }),
@@ -87,7 +87,7 @@ export const anthropicRoutes: Mount = (app: App, deps: AppDeps): void => {
 
 async function found(deps: AppDeps, c: Context<AppEnv>): Promise<BatchRow> {
   const id = c.req.param("id") ?? "";
-  const row = isId("messageBatch", id) ? await readBatch(deps.store.sql, { tenantId: c.var.caller.tenantId, id, surfaces: ["anthropic"] }) : null;
+  const row = isId("messageBatch", id) ? await readBatch(deps.store.sql, { tenantId: c.get("caller").tenantId, id, surfaces: ["anthropic"] }) : null;
   if (row === null) throw fault("not-found", { message: `Message Batch ${id.slice(0, 64)} not found.` });
   return row;
 }
@@ -100,7 +100,7 @@ const NO_COUNTS: MessageBatchCounts = { processing: 0, succeeded: 0, errored: 0,
 async function shownAll(deps: AppDeps, c: Context<AppEnv>, rows: readonly BatchRow[]): Promise<Record<string, unknown>[]> {
   const ended = rows.filter((row) => processingStatus(row.state) === "ended").map((row) => row.id);
   const counts =
-    ended.length === 0 ? new Map<string, never>() : await countBatchJobs(deps.store.sql, { tenantId: c.var.caller.tenantId, ids: ended });
+    ended.length === 0 ? new Map<string, never>() : await countBatchJobs(deps.store.sql, { tenantId: c.get("caller").tenantId, ids: ended });
   return rows.map((row) => {
     const lines = counts.get(row.id);
     return messageBatchObject(row, lines === undefined ? NO_COUNTS : countsOf(row, lines), {
@@ -126,7 +126,7 @@ function countsOf(row: BatchRow, lines: BatchCounts): MessageBatchCounts {
 /** Results are kept for the tenant's retention, counted from the batch's end; `null` while they are. */
 function archivedAtMs(deps: AppDeps, c: Context<AppEnv>, row: BatchRow): number | null {
   if (row.endedAtMs === null || row.forgottenAtMs !== null) return row.forgottenAtMs;
-  const atMs = row.endedAtMs + retentionMs(c.var.caller.retentionDays);
+  const atMs = row.endedAtMs + retentionMs(c.get("caller").retentionDays);
   return atMs <= deps.clock.job() ? atMs : null;
 }
 

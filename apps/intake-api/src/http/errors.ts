@@ -64,7 +64,7 @@ const UNREAD: readonly FaultCode[] = ["body-too-large", "body-timeout", "unsuppo
 /** Turns whatever a route threw into the error shape of the API whose path was called; what is no fault is a bug, logged once and told as 500. */
 export function errorReply(thrown: unknown, c: Context<AppEnv>, logger: AppDeps["logger"]): Response {
   const err = isFault(thrown) ? thrown : fault("internal", { cause: thrown });
-  const requestId = c.var.requestId ?? "";
+  const requestId = c.get("requestId") ?? "";
   if (err.code === "overloaded") logger.warn({ requestId, path: c.req.path }, "body-refused");
   else if (err.status >= 500) logger.error({ err: thrown, requestId, path: c.req.path, inside: err.detail.inside }, "request-failed");
   for (const [name, value] of Object.entries(retryHeaders(err.detail.retryAfterMs ?? null))) c.header(name, value);

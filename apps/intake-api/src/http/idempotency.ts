@@ -50,7 +50,7 @@ export function idempotencyOf(c: Context<AppEnv>, body: string): Keyed | null {
 export async function earlierId(deps: AppDeps, c: Context<AppEnv>, route: string, keyed: Keyed | null): Promise<string | null> {
   if (keyed === null) return null;
   const owner = await findIdempotency(deps.store.sql, {
-    tenantId: c.var.caller.tenantId,
+    tenantId: c.get("caller").tenantId,
     route,
     key: keyed.key,
     sinceMs: deps.clock.job() - LIMITS.idempotencyTtlMs,

@@ -48,9 +48,9 @@ export function keyLimiter(book: AllowanceBook, realMs: () => number): KeyLimite
   };
   return {
     admit: async (c, { tokens, call }) => {
-      const { keyId, limits } = c.var.caller;
+      const { keyId, limits } = c.get("caller");
       if (limits.requestsPerMinute === null && limits.tokensPerMinute === null && (limits.concurrency === null || !call)) return;
-      const ask: KeyAsk = { id: c.var.requestId, keyId, limits, tokens, call };
+      const ask: KeyAsk = { id: c.get("requestId"), keyId, limits, tokens, call };
       const { granted, standing } = await take(ask);
       if (granted && call && limits.concurrency !== null) {
         open.add(ask.id);

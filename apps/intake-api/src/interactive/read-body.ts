@@ -28,8 +28,8 @@ export async function readJsonBody(c: Context<AppEnv>, maxBytes: number = LIMITS
   const { incoming } = c.env;
   const announced = Number(incoming.headers["content-length"] ?? 0);
   if (announced > maxBytes) throw tooLarge(maxBytes);
-  c.var.body.set(announced);
-  return jsonBody(await wholeBody(incoming, { maxBytes, announced, share: c.var.body, idleMs: IDLE_MS }));
+  c.get("body").set(announced);
+  return jsonBody(await wholeBody(incoming, { maxBytes, announced, share: c.get("body"), idleMs: IDLE_MS }));
 }
 
 /** How a body is read: its bound, what it announced, its share of the budget, and the longest silence in it. */

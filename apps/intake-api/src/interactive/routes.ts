@@ -44,7 +44,7 @@ export const interactiveRoutes =
       const model = chooseModel(deps.book, {
         name: body.value["model"],
         endpoint: "/v1/messages",
-        allowUnpriced: c.var.caller.allowUnpriced,
+        allowUnpriced: c.get("caller").allowUnpriced,
         param: "model",
       });
       const counted = await interactive.count({ model: model.model, body: body.text, headers });
@@ -87,7 +87,7 @@ async function answered(
   const limit = outputLimit(endpoint, body.value);
   const estimate = estimateTokens(endpoint, Buffer.byteLength(body.text), limit);
   await deps.limiter.admit(c, { tokens: estimate.inputTokens + estimate.outputTokens, call: true });
-  const { tenantId, keyId, allowUnpriced, budgeted, fallbacks: defaults, semanticCache, models } = c.var.caller;
+  const { tenantId, keyId, allowUnpriced, budgeted, fallbacks: defaults, semanticCache, models } = c.get("caller");
   const { signal, headers: sent } = c.req.raw;
   const stream = body.value["stream"] === true;
   // Judged only where it is run: the same call again gets its answer although its deadline has passed since.
@@ -132,7 +132,7 @@ async function answered(
   const print = (): string => callPrint({ keyId, endpoint, headers: sent, body: body.text });
   const taken = isClientRetry(sent) ? await calls.left.take(print()) : null;
   const keyed = idempotencyOf(c, body.text);
-  const call = keyed && { ...keyed, tenantId, route: `POST ${endpoint}`, requestId: c.var.requestId, stream, signal };
+  const call = keyed && { ...keyed, tenantId, route: `POST ${endpoint}`, requestId: c.get("requestId"), stream, signal };
   const once = async (): Promise<InteractiveReply> => {
     if (call === null) return await run();
     const { reply, replayed } = await calls.once(call, run);
@@ -147,7 +147,7 @@ async function answered(
   tellWho(c, said, reply);
   if (reply.kind === "failed") throw reply.fault;
   if (reply.kind === "answer") return whole(c, reply, said);
-  const requestId = c.var.requestId;
+  const requestId = c.get("requestId");
   const onError = (thrown: unknown): void => {
     const inside = isFault(thrown) ? thrown.detail.inside : undefined;
     deps.logger.error({ err: thrown, requestId, jobId: reply.jobId, inside }, "stream-broken");

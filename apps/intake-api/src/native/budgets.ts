@@ -10,7 +10,7 @@ const BODY_BYTES = 64 * 1024;
 /** Budgets of the caller's tenant: every key sees those that count its work, an admin key sees and sets all. */
 export const budgetRoutes: Mount = (app, deps) => {
   app.get("/v1/budgets", async (c) => {
-    const { tenantId, projectId, admin } = c.var.caller;
+    const { tenantId, projectId, admin } = c.get("caller");
     const rows = await listBudgets(deps.store.sql, { tenantId, nowMs: deps.clock.job(), ...(admin ? {} : { projectId }) });
     return c.json({ object: "list", data: rows.map(budgetObject), has_more: false });
   });

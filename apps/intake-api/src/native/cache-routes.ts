@@ -49,7 +49,7 @@ export const cacheRoutes: Mount = (app, deps) => {
     const limit = pageLimit(c, 20, LIMITS.listPage);
     const of = selection(c);
     const rows = await listEntries(store.sql, {
-      tenantId: c.var.caller.tenantId,
+      tenantId: c.get("caller").tenantId,
       limit: limit + 1,
       nowMs: clock.job(),
       ...of,
@@ -76,7 +76,7 @@ export const cacheRoutes: Mount = (app, deps) => {
   });
 
   app.get("/v1/cache/report", async (c) => {
-    const { tenantId } = c.var.caller;
+    const { tenantId } = c.get("caller");
     const days = daysOf(c);
     const nowMs = clock.job();
     const [counts, verdicts, families] = await Promise.all([
@@ -108,7 +108,7 @@ export const cacheRoutes: Mount = (app, deps) => {
   });
 
   app.post("/v1/jobs/:id/feedback", async (c) => {
-    const { tenantId } = c.var.caller;
+    const { tenantId } = c.get("caller");
     const id = c.req.param("id");
     const job = isId("job", id) ? await findJob(store, { tenantId, id }) : null;
     if (job === null) throw fault("not-found", { message: `No job found with id '${id.slice(0, 64)}'.` });
@@ -147,7 +147,7 @@ async function evict(
   c: Context<AppEnv>,
   of: { readonly id?: string; readonly jobId?: string; readonly namespace?: string },
 ): Promise<number> {
-  const { tenantId, keyId } = c.var.caller;
+  const { tenantId, keyId } = c.get("caller");
   const evicted = await deps.store.begin((tx) => evictEntries(tx, { tenantId, ...of, why: `evicted by ${keyId}`, nowMs: deps.clock.job() }));
   deps.logger.info({ tenantId, evicted, ...of }, "cache-evicted");
   return evicted;

@@ -77,7 +77,7 @@ export const nativeRoutes: Mount = (app, deps) => {
     // What was called a moment ago is on the first page, and belongs to no batch.
     if (batchId === undefined && !c.req.query("after")) await fileCallLog(deps.store);
     const rows = await listJobs(deps.store.sql, {
-      tenantId: c.var.caller.tenantId,
+      tenantId: c.get("caller").tenantId,
       limit,
       ...pageAfter(c, ["job"]),
       ...(states ? { states } : {}),
@@ -114,7 +114,7 @@ function requestOf(envelope: Readonly<Record<string, unknown>>): Readonly<Record
 }
 
 async function found(deps: AppDeps, c: Context<AppEnv>, id: string): Promise<ShownJob> {
-  const row = isId("job", id) ? await findJob(deps.store, { tenantId: c.var.caller.tenantId, id }) : null;
+  const row = isId("job", id) ? await findJob(deps.store, { tenantId: c.get("caller").tenantId, id }) : null;
   if (row === null) throw fault("not-found", { message: `No job found with id '${id.slice(0, 64)}'.` });
   return row;
 }

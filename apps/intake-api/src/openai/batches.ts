@@ -21,7 +21,7 @@ export const batchRoutes: Mount = (app, deps) => {
 
   app.get("/v1/batches", async (c) => {
     const limit = pageLimit(c, 20, LIMITS.listPage);
-    const rows = await listBatches(deps.store.sql, { tenantId: c.var.caller.tenantId, surfaces: SURFACES, limit, ...pageAfter(c, ["batch"]) });
+    const rows = await listBatches(deps.store.sql, { tenantId: c.get("caller").tenantId, surfaces: SURFACES, limit, ...pageAfter(c, ["batch"]) });
     const shown = new Map((await show(rows.slice(0, limit))).map((object) => [object["id"], object]));
     return c.json(pageObject(rows, limit, (row) => shown.get(row.id)));
   });
@@ -44,7 +44,7 @@ export const batchRoutes: Mount = (app, deps) => {
 };
 
 async function found(deps: AppDeps, c: Context<AppEnv>, id: string): Promise<BatchRow> {
-  const row = isId("batch", id) ? await readBatch(deps.store.sql, { tenantId: c.var.caller.tenantId, id, surfaces: SURFACES }) : null;
+  const row = isId("batch", id) ? await readBatch(deps.store.sql, { tenantId: c.get("caller").tenantId, id, surfaces: SURFACES }) : null;
   if (row === null) throw fault("not-found", { message: `No batch found with id '${id.slice(0, 64)}'.` });
   return row;
 }

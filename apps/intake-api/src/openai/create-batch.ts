@@ -28,7 +28,7 @@ interface Wanted {
  */
 export async function createBatch(deps: AppDeps, c: Context<AppEnv>): Promise<{ readonly batch: BatchRow; readonly replayed: boolean }> {
   const { store, clock, rng, queue } = deps;
-  const { tenantId, keyId, semanticCache } = c.var.caller;
+  const { tenantId, keyId, semanticCache } = c.get("caller");
   const body = await readJsonBody(c, CREATE_BYTES);
   const idempotency = idempotencyOf(c, body.text);
   const earlier = await earlierId(deps, c, ROUTE, idempotency);

@@ -36,7 +36,7 @@ export const fileRoutes: Mount = (app, deps) => {
     if (purpose !== undefined && !/^[a-z_-]{1,32}$/.test(purpose))
       throw fault("invalid-request", { param: "purpose", message: "'purpose' is not the name of a purpose." });
     const rows = await listFiles(deps.store.sql, {
-      tenantId: c.var.caller.tenantId,
+      tenantId: c.get("caller").tenantId,
       nowMs: deps.clock.job(),
       limit,
       order,
@@ -74,7 +74,7 @@ export const fileRoutes: Mount = (app, deps) => {
 const notFound = (id: string): Error => fault("not-found", { param: "id", message: `No such File object: ${id.slice(0, 64)}` });
 
 async function found(deps: AppDeps, c: Context<AppEnv>, id: string): Promise<FileRow> {
-  const row = isId("file", id) ? await readFileRow(deps.store.sql, { tenantId: c.var.caller.tenantId, id, nowMs: deps.clock.job() }) : null;
+  const row = isId("file", id) ? await readFileRow(deps.store.sql, { tenantId: c.get("caller").tenantId, id, nowMs: deps.clock.job() }) : null;
   if (row === null) throw notFound(id);
   return row;
 }

@@ -39,7 +39,7 @@ export async function takeUpload(deps: AppDeps, c: Context<AppEnv>): Promise<{ r
     const purpose = readPurpose(form.get("purpose"), stored.filename);
     const row: FileRow = {
       id,
-      tenantId: c.var.caller.tenantId,
+      tenantId: c.get("caller").tenantId,
       purpose,
       ...stored,
       blobKey,

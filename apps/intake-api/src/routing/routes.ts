@@ -17,13 +17,13 @@ const ALIASES_MAX = 100;
 /** A tenant's routed aliases: set, listed, taken away. */
 export const routingRoutes: Mount = (app, deps) => {
   app.get("/v1/routes", async (c) => {
-    const { tenantId } = c.var.caller;
+    const { tenantId } = c.get("caller");
     const [rows, open] = await Promise.all([listRoutes(deps.store.sql, tenantId), countOpenPairs(deps.store.sql, tenantId)]);
     return c.json({ object: "list", data: rows.map((row) => routeObject(row, open.get(row.alias) ?? 0)) });
   });
 
   app.put("/v1/routes/:alias", async (c) => {
-    const { tenantId, models } = c.var.caller;
+    const { tenantId, models } = c.get("caller");
     const alias = aliasOfPath(c);
     const wish = readRoute({ book: deps.book, rule: storedModelRule(models) }, (await readJsonBody(c)).value);
     const known = await listRoutes(deps.store.sql, tenantId);
@@ -35,7 +35,7 @@ export const routingRoutes: Mount = (app, deps) => {
   });
 
   app.delete("/v1/routes/:alias", async (c) => {
-    const { tenantId } = c.var.caller;
+    const { tenantId } = c.get("caller");
     const alias = aliasOfPath(c);
     if (!(await deps.store.begin((tx) => deleteRoute(tx, { tenantId, alias }))))
       throw fault("not-found", { message: `There is no alias '${alias}'.` });

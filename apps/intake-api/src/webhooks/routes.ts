@@ -28,8 +28,8 @@ export function openaiWebhooks(secret: string): Mount {
       const { incoming } = c.env;
       const announced = Number(incoming.headers["content-length"] ?? 0);
       if (announced > BODY_BYTES) throw fault("body-too-large", { message: `The request body may have at most ${BODY_BYTES} bytes.` });
-      c.var.body.set(announced);
-      const body = await wholeBody(incoming, { maxBytes: BODY_BYTES, announced, share: c.var.body, idleMs: IDLE_MS });
+      c.get("body").set(announced);
+      const body = await wholeBody(incoming, { maxBytes: BODY_BYTES, announced, share: c.get("body"), idleMs: IDLE_MS });
       const id = c.req.header("webhook-id");
       checkSignature(
         key,

@@ -32,13 +32,15 @@ export interface StoreOptions {
 }
 
 /**
- * Opens a pool. int8 arrives as bigint (money only), float8 as number (instants), text as it is. Statements that run
+ * Opens a pool; `url` may name a socket file (`?host=/folder`). int8 arrives as bigint (money only), float8 as number (instants), text as it is. Statements that run
  * longer than `statementTimeoutMs` fail, so that a lost connection cannot hang a loop. An array parameter of booleans or bigints
  * is taken by the driver for a single value: pass it as text and cast it (`${flags.map(String)}::text[]::boolean[]`).
  */
 export function openStore(url: string, options: StoreOptions = {}): Store {
   let told = options.onLost === undefined;
-  const sql = postgres(url, {
+  const at = addressOf(url);
+  const sql = postgres(at.url, {
+    ...(at.path === null ? {} : { path: at.path }),
     max: options.max ?? 6,
     types: { bigint: postgres.BigInt },
     onnotice: () => undefined,
@@ -71,6 +73,15 @@ export function openStore(url: string, options: StoreOptions = {}): Store {
       return sql.end({ timeout: 5 });
     },
   };
+}
+
+/** A `host` in the URL's query that is a folder speaks of the socket file in it, as libpq has it; the driver wants its path apart. */
+function addressOf(url: string): { readonly url: string; readonly path: string | null } {
+  const parsed = URL.canParse(url) ? new URL(url) : null;
+  const folder = parsed?.searchParams.get("host");
+  if (parsed === null || !folder?.startsWith("/")) return { url, path: null };
+  parsed.searchParams.delete("host");
+  return { url: parsed.href, path: `${folder}/.s.PGSQL.${parsed.port || "5432"}` };
 }
 
 // drizzle sets parsers on `client.options`, which postgres.js leaves off the transaction's handle.

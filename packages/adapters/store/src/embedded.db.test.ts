@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until, watchLeaks } from "@slowboat/testkit";
 import postgres from "postgres";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "./index.ts";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { type EmbeddedPostgres, openStore, type Sql, startEmbeddedPostgres } from "./index.ts";
 
 let dir: string;
 let leaks: ReturnType<typeof watchLeaks>;
@@ -43,6 +43,10 @@ const kill = async (child: ChildProcess): Promise<void> => {
   const gone = new Promise((resolve) => child.once("close", resolve));
   child.kill("SIGKILL");
   await gone;
+};
+const near = async <T>(url: string, work: (sql: Sql) => Promise<T>): Promise<T> => {
+  const store = openStore(url, { max: 1 });
+  return await work(store.sql).finally(() => store.close());
 };
 async function query<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
   const sql = postgres(url, { max: 1, onnotice: () => undefined });
@@ -81,6 +85,26 @@ test("rows are there after a stop and a start, and a stop may come twice", async
   await Promise.all([first.stop(), first.stop()]);
   const second = await start();
   expect(await query(second.url, (sql) => sql`select n from kept`)).toMatchObject([{ n: 1 }]);
+});
+
+test("the same database is reached by the socket file in its folder, and no other way without the password", async () => {
+  const server = await start();
+  expect(server.socketUrl).toContain(`127.0.0.1:${server.port}/slowboat?host=`);
+  const address = (sql: Sql): Promise<unknown> => sql`select inet_server_addr() as address, current_database() as name`.then((rows) => [...rows]);
+  expect(await near(server.socketUrl, address)).toEqual([{ address: null, name: "slowboat" }]);
+  expect(mode(join(dir, `.s.PGSQL.${server.port}`))).toBe("700");
+  const wrong = new URL(server.socketUrl);
+  wrong.password = "wrong";
+  await expect(near(wrong.href, address)).rejects.toThrow("password authentication failed");
+});
+
+test("where the socket's path would be too long, there is TCP alone", async () => {
+  const above = dir;
+  onTestFinished(() => rmSync(above, { recursive: true, force: true }));
+  dir = join(above, "x".repeat(90));
+  const server = await start();
+  expect(server.socketUrl).toBe(server.url);
+  expect(await query(server.url, (sql) => sql`select 1 as n`)).toMatchObject([{ n: 1 }]);
 });
 
 test("a stop does not wait for clients", async () => {

@@ -20,8 +20,10 @@ const START_MS = 60_000;
 
 /** A running server of our own. */
 export interface EmbeddedPostgres {
-  /** Of the database `slowboat`, with the password in it. */
+  /** Of the database `slowboat`, with the password in it; by TCP. */
   readonly url: string;
+  /** The same by the socket file in its folder, which saves a good part of every way there and back; `url` where there can be none. */
+  readonly socketUrl: string;
   readonly port: number;
   readonly pid: number;
   /** How it was kept from running as root. */
@@ -64,6 +66,8 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     const password = readFileSync(join(dir, "password"), "utf8").trim();
     const { child, port, log } = await startOnFreePort(binaries, launch, dir, options);
     const url = (database: string): string => `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`;
+    const sockets = socketFolder(dir);
+    const socketUrl = sockets === null ? url(DATABASE) : `${url(DATABASE)}?host=${encodeURIComponent(sockets)}`;
     const exited = new Promise<{ code: number | null; log: string }>((done) => {
       child.once("close", (code) => {
         giveBack();
@@ -77,7 +81,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
       await stop();
       throw error;
     }
-    return { url: url(DATABASE), port, pid: child.pid ?? 0, how: launch.how, exited, stop };
+    return { url: url(DATABASE), socketUrl, port, pid: child.pid ?? 0, how: launch.how, exited, stop };
   } catch (error) {
     giveBack();
     throw error;
@@ -124,8 +128,12 @@ async function startOnFreePort(binaries: Binaries, launch: Launch, dir: string, 
 }
 
 async function startServer(binaries: Binaries, launch: Launch, dir: string, port: number, durable: boolean): Promise<Started | "port-busy"> {
+  const sockets = socketFolder(dir);
   const settings = [
-    ...["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100", "timezone=UTC", "log_timezone=UTC"],
+    ...["listen_addresses=127.0.0.1", "max_connections=100", "timezone=UTC", "log_timezone=UTC"],
+    ...(sockets === null
+      ? ["unix_socket_directories="]
+      : [`unix_socket_directories="${sockets.replaceAll('"', '""')}"`, "unix_socket_permissions=0700"]),
     // A row that changes anywhere in a large table takes its whole page into the log once a checkpoint: seldom, and not compressed, which takes
     // a tenth of a millisecond a page from whoever waits. A fresh segment of the log is not filled with zeros first: sixteen megabytes, for
     // which every caller waits, again and again until old ones are used again.
@@ -153,6 +161,15 @@ async function startServer(binaries: Binaries, launch: Launch, dir: string, port
   });
 }
 
+/** A socket's path, its end and all, is at most this long on every system. */
+const SOCKET_PATH_BYTES = 103;
+
+/** Where the server's socket file lies: in its folder, which nobody else may enter. `null` where there are none, or the path would be too long. */
+function socketFolder(dir: string): string | null {
+  const fits = process.platform !== "win32" && Buffer.byteLength(join(dir, ".s.PGSQL.65535")) <= SOCKET_PATH_BYTES;
+  return fits ? dir : null;
+}
+
 /** A fifth of the memory there is, from Postgres' own 128 MB to 8 GB; taken as it is used. A container's bound counts where there is one. */
 const sharedBuffersMb = (): number => Math.round(Math.min(8192, Math.max(128, memoryBytes() / 5 / 1024 ** 2)));
 
@@ -178,10 +195,14 @@ function keepLog(child: ChildProcess, path: string): () => string {
   return () => kept;
 }
 
+/** The C library gives memory back to the system after every larger statement and takes it again page by page, unless it may keep this much. */
+const KEPT_BYTES = String(16 * 1024 * 1024);
+const KEEPING = { MALLOC_TRIM_THRESHOLD_: KEPT_BYTES, MALLOC_MMAP_THRESHOLD_: KEPT_BYTES };
+
 /** In a process group of its own: Ctrl-C in a terminal reaches us, who stop it last. Nothing of our environment goes along. */
 function run(launch: Launch, program: string, args: readonly string[]): ChildProcess {
   const [command = program, ...rest] = [...launch.prefix, program, ...args];
-  const env = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
+  const env = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC", ...KEEPING };
   return spawn(command, rest, { stdio: ["ignore", "ignore", "pipe"], detached: true, env });
 }
 

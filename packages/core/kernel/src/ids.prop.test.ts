@@ -43,3 +43,10 @@ test(`an id that was cut, lengthened or changed to another alphabet is no id (se
     { seed: SEED },
   );
 });
+
+test("an id says its time in twelve digits; the floor of an instant before all time is below every id", () => {
+  const nowMs = 2 ** 47 + 2 ** 31 + 7;
+  expect(newId("job", nowMs, seededRng(1)).slice(4, 16)).toBe(nowMs.toString(16));
+  expect(newId("job", 255, seededRng(1)).slice(4, 16)).toBe("0000000000ff");
+  for (const early of [-1, -86_400_000, Number.NEGATIVE_INFINITY]) expect(idFloor("job", early) <= newId("job", 0, seededRng(1))).toBe(true);
+});

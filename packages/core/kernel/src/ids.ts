@@ -21,7 +21,12 @@ export const ID_PREFIX = {
 
 export type IdKind = keyof typeof ID_PREFIX;
 
-const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
+/** Two digits for each byte: the engine writes numbers above 31 bits to another base digit by digit, and an interactive call takes four ids. */
+const BYTES = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const hex16 = (value: number): string => `${BYTES[(value >>> 8) & 0xff]}${BYTES[value & 0xff]}`;
+const hex32 = (value: number): string => `${hex16(value >>> 16)}${hex16(value)}`;
+/** 48 bits of milliseconds in twelve digits. */
+const hexTime = (nowMs: number): string => `${hex16(nowMs / 2 ** 32)}${hex32(nowMs % 2 ** 32)}`;
 
 /**
  * Makes a prefixed UUIDv7 (RFC 9562) in 32 hex digits without dashes: time-ordered by `nowMs`, 74 random bits from `rng`.
@@ -29,14 +34,13 @@ const hex = (value: number, digits: number): string => value.toString(16).padSta
  */
 export function newId(kind: IdKind, nowMs: number, rng: Rng): string {
   assert(Number.isSafeInteger(nowMs) && nowMs >= 0 && nowMs < 2 ** 48, `nowMs ${nowMs} is a 48-bit integer`);
-  const time = hex(Math.floor(nowMs), 12);
   const randA = 0x7000 | (rng.u32() & 0x0fff);
   const randB = 0x80000000 | (rng.u32() & 0x3fffffff);
-  return `${ID_PREFIX[kind]}${time}${hex(randA, 4)}${hex(randB >>> 0, 8)}${hex(rng.u32(), 8)}`;
+  return `${ID_PREFIX[kind]}${hexTime(nowMs)}${hex16(randA)}${hex32(randB)}${hex32(rng.u32())}`;
 }
 
-/** The least id of a kind that may be made at `nowMs`: every id made then or later is not below it. */
-export const idFloor = (kind: IdKind, nowMs: number): string => `${ID_PREFIX[kind]}${hex(Math.floor(nowMs), 12)}`;
+/** The least id of a kind that may be made at `nowMs`: every id made then or later is not below it. Before time began there were none. */
+export const idFloor = (kind: IdKind, nowMs: number): string => `${ID_PREFIX[kind]}${hexTime(Math.max(0, Math.floor(nowMs)))}`;
 
 /** True when `text` has the shape that `newId(kind)` makes; says nothing about whether the row exists. */
 export function isId(kind: IdKind, text: string): boolean {

@@ -110,7 +110,7 @@ function endpointOf(name: unknown): Endpoint | null {
 /** The headers go first, then a member of the body (or of the query), then a batch's metadata, its window and its tier. */
 async function commonTerms(deps: AppDeps, c: Context<AppEnv>, value: Members, nowMs: number, mixed: boolean): Promise<QuoteTerms> {
   const known = deps.house.lanes;
-  const asked = headerTerms(c.req.raw.headers, known, c.var.caller.semanticCache);
+  const asked = headerTerms(c.req.raw.headers, known, c.get("caller").semanticCache);
   const metadata = readMetadata(value["metadata"]);
   const word = (name: string): string | undefined => (metadata !== null && Object.hasOwn(metadata, name) ? metadata[name] : undefined);
   const lanes = (name: "allow" | "deny") => asked[name] ?? wordsOf(value[name], name, known) ?? laneWords(word(name), `metadata.${name}`, known);
@@ -125,7 +125,7 @@ async function commonTerms(deps: AppDeps, c: Context<AppEnv>, value: Members, no
         : tier === null
           ? null
           : nowMs + tier.windowMs;
-  const settings = storedSemantic(c.var.caller.semanticCache);
+  const settings = storedSemantic(c.get("caller").semanticCache);
   const admission = value["admission"] ?? word("admission");
   if (admission !== undefined && typeof admission !== "string")
     throw fault("invalid-request", { param: "admission", message: "'admission' must be guaranteed, likely or best_effort." });
@@ -138,7 +138,7 @@ async function commonTerms(deps: AppDeps, c: Context<AppEnv>, value: Members, no
     throw fault("invalid-request", { param: "model", message: "'model' must be the name of a model." });
   return {
     nowMs,
-    routes: await deps.routes.load(c.var.caller.tenantId),
+    routes: await deps.routes.load(c.get("caller").tenantId),
     asked,
     mixed: mixed || word("mixed_models") === "true",
     deadlineAtMs,
@@ -175,7 +175,7 @@ async function* heldLines(c: Context<AppEnv>): AsyncGenerator<Uint8Array> {
       throw fault("body-too-large", { message: `The lines may have at most ${LIMITS.batchFileBytes} bytes together.` });
     const last = chunk.lastIndexOf(NEWLINE);
     held = last < 0 ? Math.min(LIMITS.lineBytes, held + chunk.byteLength) : chunk.byteLength - last - 1;
-    c.var.body.set(held);
+    c.get("body").set(held);
     yield chunk;
   }
 }

@@ -7,14 +7,14 @@ import { readQuote } from "./read-quote.ts";
 export const quoteRoutes: Mount = (app, deps) => {
   app.post("/v1/quote", async (c) => {
     const { requests, terms } = await readQuote(deps, c);
-    const quoted = await createQuote(deps, c.var.caller, requests, {
+    const quoted = await createQuote(deps, c.get("caller"), requests, {
       nowMs: terms.nowMs,
       most: QUOTE_REQUESTS_MAX,
       signal: c.req.raw.signal,
     });
     const { lines, errors, total } = quoted;
     deps.logger.info(
-      { tenantId: c.var.caller.tenantId, requests: lines, errors: errors.length, expectedNano: total.expected.toString() },
+      { tenantId: c.get("caller").tenantId, requests: lines, errors: errors.length, expectedNano: total.expected.toString() },
       "work-quoted",
     );
     return c.json(quoteObject(quoted, { emulated: deps.house.emulated, asked: terms.admission }));

@@ -38,8 +38,8 @@ export const decideBench: Bench = async (options) => {
   const size = options.quick ? QUICK : FULL;
   options.say("starting Postgres");
   const ground = await prepareGround();
-  const store = openStore(ground.postgres.url, { max: 4, name: "slowboat-bench-decide", statementTimeoutMs: STATEMENT_MS });
-  const queue = await createQueue({ backend: "postgres", url: ground.postgres.url, max: 2 });
+  const store = openStore(ground.postgres.socketUrl, { max: 4, name: "slowboat-bench-decide", statementTimeoutMs: STATEMENT_MS });
+  const queue = await createQueue({ backend: "postgres", url: ground.postgres.socketUrl, max: 2 });
   try {
     const spec: PendingSpec = {
       rows: size.rows,

@@ -30,7 +30,7 @@ export async function measureSingle(
 ): Promise<SingleLoads> {
   const client = openClient(url, ground.key, CONNECTIONS);
   // Its own pool, of the API's size, so that neither waits for the other's connections.
-  const bare = openStore(ground.postgres.url, { max: 8, name: "slowboat-bench-bare" });
+  const bare = openStore(ground.postgres.socketUrl, { max: 8, name: "slowboat-bench-bare" });
   const accepted: string[] = [];
   const next = chatBodies(rng, BODY_BYTES);
   try {
@@ -45,7 +45,7 @@ export async function measureSingle(
     await closedLoop(CONNECTIONS, WARM_MS, submit);
     const crowd = await closedLoop(CONNECTIONS, times.crowdMs, submit);
     if (!bareLoad || !paced) throw new Error("the loop ran two kinds");
-    await checkCommitted(ground.postgres.url, accepted);
+    await checkCommitted(ground.postgres.socketUrl, accepted);
     return { bare: bareLoad, paced, crowd, accepted: accepted.length };
   } finally {
     await client.close();

@@ -18,7 +18,7 @@ export async function witnessIntents(
   upstream: Child,
   ours: { readonly url: string; readonly headers: Readonly<Record<string, string>> },
 ): Promise<number> {
-  const store = openStore(ground.postgres.url, { max: 2, name: "slowboat-bench-witness" });
+  const store = openStore(ground.postgres.socketUrl, { max: 2, name: "slowboat-bench-witness" });
   const pool = new Pool(ours.url, { connections: CONNECTIONS, pipelining: 1 });
   await upstream.ask({ witness: true });
   let seen = 0;

@@ -55,7 +55,7 @@ export async function startEmulator(
 export async function startApps(ground: Ground, options: AppsOptions): Promise<Apps> {
   const port = await freePort();
   const base = {
-    DATABASE_URL: ground.postgres.url,
+    DATABASE_URL: ground.postgres.socketUrl,
     ...(options.redisUrl === undefined ? {} : { REDIS_URL: options.redisUrl }),
     SLOWBOAT_DATA_DIR: ground.dir,
     SLOWBOAT_HOST: "127.0.0.1",

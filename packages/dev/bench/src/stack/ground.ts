@@ -29,7 +29,7 @@ export async function prepareGround(rng: Rng = systemRng(), scale = 1): Promise<
   const dir = mkdtempSync(join(tmpdir(), "slowboat-bench-"));
   mkdirSync(join(dir, "logs"));
   const postgres = await startEmbeddedPostgres({ dir: join(dir, "postgres"), port: 0 });
-  const store = openStore(postgres.url, { max: 3, name: "slowboat-bench" });
+  const store = openStore(postgres.socketUrl, { max: 3, name: "slowboat-bench" });
   const nowMs = Date.now();
   await migrate(store, nowMs);
   await writeClock(store.sql, { realAnchorMs: nowMs, jobAnchorMs: nowMs, scale, seenRealMs: nowMs });

@@ -42,7 +42,7 @@ export const throughputBench: Bench = async (options) => {
         profileDir: options.profileDir,
       });
       try {
-        const url = backend === "redis" && redis ? redis.url : ground.postgres.url;
+        const url = backend === "redis" && redis ? redis.url : ground.postgres.socketUrl;
         measured.push(await measure(options, backend, { bed: { ground, url: apps.url, lane: apps.scheduler, receiver }, url }));
       } finally {
         await apps.stop();

@@ -78,7 +78,7 @@ function checkWebhooks(bed: Bed, batches: readonly string[]): void {
 
 /** One completed job, one result and one balanced ledger transaction a line, seen over a connection of its own. */
 async function checkRows(ground: Ground, batches: readonly string[], jobs: number): Promise<void> {
-  const store = openStore(ground.postgres.url, { max: 1, name: "slowboat-bench-check" });
+  const store = openStore(ground.postgres.socketUrl, { max: 1, name: "slowboat-bench-check" });
   try {
     const [row] = await store.sql<{ jobs: number; completed: number; results: number; settled: number; txns: number; unbalanced: number }[]>`
       with mine as (select id, state from job where batch_id = any(${batches as string[]}::text[]))
