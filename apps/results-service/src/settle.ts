@@ -102,9 +102,9 @@ export async function settleLogged(deps: SettleDeps): Promise<Settled> {
 async function settleWhole({ store, clock, book, logger }: SettleDeps): Promise<Settled> {
   const nowMs = clock.job();
   return await store.begin(async (tx) => {
-    const { whole, filed, more } = await claimLogged(tx, LOG_CHUNK);
+    const { whole, logIds, filed, more } = await claimLogged(tx, LOG_CHUNK);
     const calls = whole.map((call) => ({ call, facts: outcomeOf(call.row, book) }));
-    const facts = await recordLogged(tx, calls, nowMs);
+    const facts = await recordLogged(tx, calls, { logIds, nowMs });
     await postSettlements(tx, facts.flatMap(toSettlementRow(book)), nowMs);
     report(logger, facts);
     return { attempts: whole.length + filed, more };

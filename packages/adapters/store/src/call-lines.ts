@@ -93,24 +93,23 @@ export interface Placed {
 }
 
 /** Columns of one table as they come out of a row's fields, of which the first is the `first`th. */
-function placed<R>(columns: readonly Column<R>[], first: number): Placed[] {
-  return columns.map(([name, type], index) => ({ name, sql: fieldSql(type, first + index) }));
+function placed<R>(columns: readonly Column<R>[], first: number, fields = "f"): Placed[] {
+  return columns.map(([name, type], index) => ({ name, sql: fieldSql(type, `${fields}[${first + index}]`) }));
 }
 
-function fieldSql(type: string, at: number): string {
-  const field = `f[${at}]`;
+function fieldSql(type: string, field: string): string {
   if (type === "lanes") return `string_to_array(${field}, ',')`;
   return type === "hex" ? `decode(${field}, 'hex')` : type === "text" ? field : `${field}::${type}`;
 }
 
-/** The columns of an opened call's job and attempt, and what an answer's fields are whose first is the `first`th. */
+/** The columns of an opened call's job and attempt, and of an answer. */
 export const JOBS = placed(JOB, 1);
 export const ATTEMPTS = placed(ATTEMPT, JOB.length + 1);
-export const answerFields = (first: number): string[] => placed(ANSWER, first).map(({ sql }) => sql);
+export const answerFields = (fields = "f"): string[] => placed(ANSWER, 1, fields).map(({ sql }) => sql);
 
 /** Puts the answers of `told` on their attempts, for an `unsettled` row each; one that has its answer keeps it. */
 export function takeAnswers(atMs: string, atRealMs: string): string {
-  const [id, statusCode, body, requestId, errorCode] = answerFields(1);
+  const [id, statusCode, body, requestId, errorCode] = answerFields();
   return `update attempt a set state = 'answered', status_code = ${statusCode}, answer = ${body}, request_id = ${requestId}, error_code = ${errorCode},
       answered_at_ms = ${atMs}, answered_real_ms = ${atRealMs}
     from told where a.id = ${id} and a.state in ('sending', 'placed', 'unknown') returning a.id, octet_length(a.answer) as bytes`;
@@ -120,8 +119,11 @@ export const names = (columns: readonly Placed[]): string => columns.map(({ name
 export const values = (columns: readonly Placed[]): string => columns.map(({ sql }) => sql).join(", ");
 
 /** The rows of a parameter. Unnested they pass for ten, so that each finds its attempt by its key; those of a set-returning function pass for a thousand. */
-export const rowsOf = (parameter: string): string =>
-  `select string_to_array(line, E'\\x1f', E'\\x05') as f from unnest(string_to_array(${parameter}::text, E'\\x1e')) as line`;
+export const rowsOf = (parameter: string): string => `select ${FIELDS_OF_LINE} as f from ${linesIn(`${parameter}::text`)}`;
+
+/** The lines of a text as rows, and the fields of a line. */
+export const linesIn = (text: string): string => `unnest(string_to_array(${text}, E'\\x1e')) as line`;
+export const FIELDS_OF_LINE = "string_to_array(line, E'\\x1f', E'\\x05')";
 
 /** Where a column stands among the fields of an opened call, from 1. */
 export const fieldOfJob = (name: string): number => position(JOB, name);
@@ -133,8 +135,7 @@ function position<R>(columns: readonly Column<R>[], wanted: string): number {
   return index + 1;
 }
 
-/** How many fields an opened call and an answer have. */
-export const OPENED_FIELDS = JOB.length + ATTEMPT.length;
+/** How many fields an answer has. */
 export const ANSWER_FIELDS = ANSWER.length;
 
 export const openedLine = ({ job, attempt }: OpenedCall): string => `${joined(JOB, job)}${FIELD}${joined(ATTEMPT, attempt)}`;
@@ -150,7 +151,8 @@ export function longer(line: string, ...more: readonly Field[]): string {
   return whole;
 }
 
-export const joinedLines = (...lines: readonly string[]): string => lines.join(FIELD);
+/** A line of its own. */
+export const lineOf = (...fields: readonly Field[]): string => fields.map(told).join(FIELD);
 
 /** The lines of a parameter, and the fields of a line; `null` for a field without a value. */
 export const linesOf = (parameter: string | null): string[] => (parameter === null ? [] : parameter.split(ROW));

@@ -45,7 +45,12 @@ const rows = async (table: "job" | "attempt" | "unsettled" | "call_log"): Promis
 const open = (...opened: OpenedCall[]) => logCalls(database.store.sql, { opened, answered: [] }, at);
 const tell = (...answered: ReturnType<typeof answer>[]) => logCalls(database.store.sql, { opened: [], answered }, at);
 const claim = <T>(work: (tx: Sql, claimed: Awaited<ReturnType<typeof claimLogged>>) => Promise<T>, most = MOST): Promise<T> =>
-  database.store.begin(async (tx) => await work(tx, await claimLogged(tx, most)));
+  database.store.begin(async (tx) => {
+    const claimed = await claimLogged(tx, most);
+    const done = await work(tx, claimed);
+    await fileSettled(tx, [], { logIds: claimed.logIds, nowMs: 0 });
+    return done;
+  });
 
 describe("the call log", () => {
   test("filed, it leaves the very rows that calls leave which are written at once, and nothing of itself", async () => {
@@ -74,12 +79,12 @@ describe("the call log", () => {
     await database.store.sql`truncate job, attempt, unsettled`;
     await open(one);
     await tell(answer("1"));
-    await claim(async (tx, { whole, filed, more }) => {
+    await claim(async (tx, { whole, filed, more, logIds }) => {
       expect([whole.length, filed, more]).toEqual([1, 0, false]);
       expect({ ...whole[0]?.row, reuseKey: null }).toEqual({ ...read, reuseKey: null });
       expect(Buffer.from(whole[0]?.row.reuseKey ?? [])).toEqual(Buffer.from(FULL.reuseKey ?? []));
       const ended = whole.map((found) => ({ call: found, state: "completed" as const, usage: '{"u":1}', tier: "standard" }));
-      expect([...(await fileSettled(tx, ended, 5000))]).toEqual(["job_1"]);
+      expect([...(await fileSettled(tx, ended, { logIds, nowMs: 5000 }))]).toEqual(["job_1"]);
     });
     expect(await rows("job")).toEqual([{ ...job, state: "completed", ended_at_ms: 5000, version: 2 }]);
     const settled = { state: "settled", usage: '{"u":1}', tier: "standard", settled_at_ms: 5000, open_call_ms: null };
@@ -123,13 +128,36 @@ describe("the call log", () => {
     await fileCalls(database.store.sql, [one]);
     await database.store.sql`update attempt set state = 'void' where id = 'att_1'`;
     await tell(answer("1"));
-    await claim(async (tx, { whole }) => {
+    await claim(async (tx, { whole, logIds }) => {
       expect(whole).toHaveLength(1);
       const ended = whole.map((found) => ({ call: found, state: "completed" as const, usage: null, tier: null }));
-      expect((await fileSettled(tx, ended, 5000)).size).toBe(0);
+      expect((await fileSettled(tx, ended, { logIds, nowMs: 5000 })).size).toBe(0);
     });
     expect(await rows("job")).toMatchObject([{ state: "placed", version: 1 }]);
     expect(await rows("attempt")).toMatchObject([{ state: "void", answer: null }]);
+  });
+
+  test("what was logged twice, since its commit was not heard of, is filed once", async () => {
+    const settle = async (): Promise<string[]> =>
+      await claim(async (tx, { whole, logIds }) => {
+        const ended = whole.map((found) => ({ call: found, state: "completed" as const, usage: null, tier: null }));
+        return [...(await fileSettled(tx, ended, { logIds, nowMs: 5000 }))];
+      });
+    await open(call("1"));
+    for (let twice = 0; twice < 2; twice++) await tell(answer("1"));
+    expect(await settle()).toEqual(["job_1"]);
+    for (let twice = 0; twice < 2; twice++) {
+      await open(call("2"));
+      await tell(answer("2"));
+    }
+    // It was open once more: the settlement finds it beside its job.
+    expect(await settle()).toEqual([]);
+    expect(await rows("job")).toMatchObject([
+      { id: "job_1", state: "completed" },
+      { id: "job_2", state: "placed" },
+    ]);
+    expect(await rows("attempt")).toMatchObject([{ state: "settled" }, { state: "answered" }]);
+    expect([(await rows("unsettled")).length, await rows("call_log")]).toEqual([1, []]);
   });
 
   test("one process files at a time; a reader waits for it and then sees all of it", async () => {
@@ -176,12 +204,12 @@ describe("the call log", () => {
     const hostile = "m\x1fothers\x1ejob_9\x1f\x05\x00";
     await open(call("1", { model: hostile, metadata: "\x05" }));
     await tell(answer("1", `<html>${hostile}`));
-    await claim(async (tx, { whole }) => {
+    await claim(async (tx, { whole, logIds }) => {
       expect(whole[0]?.row).toMatchObject({ model: "mothersjob_9", metadata: "", answer: "<html>mothersjob_9", tenantId });
       await fileSettled(
         tx,
         whole.map((found) => ({ call: found, state: "failed" as const, usage: null, tier: null })),
-        5000,
+        { logIds, nowMs: 5000 },
       );
     });
     expect(await rows("job")).toMatchObject([{ model: "mothersjob_9", metadata: "", state: "failed", tenant_id: tenantId }]);

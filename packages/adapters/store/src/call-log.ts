@@ -35,22 +35,24 @@ interface Logged {
 /**
  * Takes the oldest rows of the log, until they hold `items` intents and answers or `maxBytes`, and files what is not whole: open calls, answers of
  * calls that were filed before, and what settlement must judge with its job (routed calls, those of tenants with budgets). What is whole comes back
- * for `fileSettled`, in the same transaction. `more`: some rows were left. Takes nothing while another process files.
+ * for `fileSettled`, in the same transaction, which takes the rows (`logIds`) out of the log. `more`: some rows were left. Takes nothing while another
+ * process files.
  */
 export async function claimLogged(
   tx: Sql,
   most: Most,
-): Promise<{ readonly whole: readonly WholeCall[]; readonly filed: number; readonly more: boolean }> {
+): Promise<{ readonly whole: readonly WholeCall[]; readonly logIds: readonly string[]; readonly filed: number; readonly more: boolean }> {
   const waiting = await tx<Waiting[]>`
     select ${size(tx)} from call_log where (select pg_try_advisory_xact_lock(${LOCK}::int)) order by call_log.id limit ${most.items}`;
   const ids = fitting(waiting, most).map((row) => row.id);
-  if (ids.length === 0) return { whole: [], filed: 0, more: false };
-  const { whole, opened, answered } = paired(await take(tx, ids));
+  if (ids.length === 0) return { whole: [], logIds: [], filed: 0, more: false };
+  const { whole, opened, answered } = paired(await read(tx, ids));
   const apart = await judgedByJob(tx, whole);
   await fileOpened(tx, [...opened, ...apart.lines.map(({ opened: line }) => line)]);
   await fileAnswers(tx, [...answered, ...apart.lines.map(({ answer }) => answer)]);
   return {
     whole: apart.plain,
+    logIds: ids,
     filed: opened.length + answered.length + apart.lines.length,
     more: isMore(waiting, ids, most),
   };
@@ -127,6 +129,11 @@ interface Waiting {
 }
 
 const size = (tx: Sql) => tx`id::text, items, coalesce(octet_length(opened), 0) + coalesce(octet_length(answered), 0) as bytes`;
+
+async function read(tx: Sql, ids: readonly string[]): Promise<readonly Logged[]> {
+  return await tx<Logged[]>`
+    select opened, answered, at_ms as "atMs", at_real_ms as "atRealMs" from call_log where id = any(${ids as string[]}::int8[]) order by id`;
+}
 
 async function take(tx: Sql, ids: readonly string[]): Promise<readonly Logged[]> {
   return await tx<Logged[]>`
@@ -217,7 +224,7 @@ async function judgedByJob(
     const told = fieldsOf(answer);
     const beside = [AT.route, AT.batchId, AT.callbackUrl, AT.source].some((at) => fields[at] !== null) || fields[AT.surface] === ERRAND_SURFACE;
     if (tenant === undefined || tenant.budgeted || beside || fields[AT.body] === null) lines.push({ opened, answer });
-    else plain.push({ row: rowOf(fields, told, tenant), opened, answer });
+    else plain.push({ row: rowOf(fields, told, tenant), answer });
   }
   return { plain, lines };
 }

@@ -3,12 +3,13 @@ import {
   ATTEMPTS,
   answerFields,
   asParameter,
+  FIELDS_OF_LINE,
+  fieldOfAttempt,
   fieldOfJob,
   JOBS,
-  joinedLines,
-  longer,
+  lineOf,
+  linesIn,
   names,
-  OPENED_FIELDS,
   type OpenedCall,
   openedLine,
   rowsOf,
@@ -21,8 +22,7 @@ import type { Sql } from "./connect.ts";
 /** A call that was opened and answered before anybody filed it, with what its settlement needs. */
 export interface WholeCall {
   readonly row: AnsweredRow;
-  /** Its fields as they travel: the open call, and the answer with its time. */
-  readonly opened: string;
+  /** The answer's fields with its time, as they travel. */
   readonly answer: string;
 }
 
@@ -68,32 +68,41 @@ export interface SettledCall {
   readonly tier: string | null;
 }
 
-const TOLD = OPENED_FIELDS + 1;
-const [, TOLD_STATUS, TOLD_BODY, TOLD_REQUEST, TOLD_ERROR] = answerFields(TOLD);
-const TOLD_AT = whenAnswered(TOLD);
-const ENDED = TOLD + ANSWER_FIELDS + 2;
+const [ANSWERED, STATUS, BODY, REQUEST, ERROR] = answerFields("a");
 const but = (name: string, columns: typeof JOBS): typeof JOBS => columns.filter((column) => column.name !== name);
 const [ENDED_JOBS, SETTLED] = [but("ended_at_ms", but("state", JOBS)), but("answered_at_ms", but("state", ATTEMPTS))];
+const ATTEMPT_ID = `f[${fieldOfAttempt("id")}]`;
 
-/** $1 calls with answer, time of the answer, state, usage and tier; $2 job time. */
+/**
+ * $1 attempts with the state of their jobs, usage and tier; $2 rows of the log, where these calls are and which end with this; $3 job time. The calls'
+ * own text does not leave the server again. What was logged twice, since its commit was not heard of, is filed once.
+ */
 const FILE_SETTLED = `
-  with filed as materialized (${rowsOf("$1")}),
+  with outcomes as materialized (select ${FIELDS_OF_LINE} as o from ${linesIn("$1::text")}),
+  logged as materialized (delete from call_log where id = any($2::int8[]) returning *),
+  opens as materialized (select ${FIELDS_OF_LINE} as f from logged, ${linesIn("opened")}),
+  answers as materialized (select ${FIELDS_OF_LINE} as a, at_ms, at_real_ms from logged, ${linesIn("answered")}),
+  filed as materialized (select f, a, o, at_ms, at_real_ms from outcomes join opens on ${ATTEMPT_ID} = o[1] join answers on ${ANSWERED} = o[1]),
   jobs as (insert into job (${names(ENDED_JOBS)}, state, ended_at_ms, version)
-    select ${values(ENDED_JOBS)}, f[${ENDED}], $2::float8, 2 from filed order by ${JOB_ID} on conflict do nothing returning id),
+    select ${values(ENDED_JOBS)}, o[2], $3::float8, 2 from filed order by ${JOB_ID} on conflict do nothing returning id),
   attempts as (insert into attempt (${names(SETTLED)}, state, status_code, answer, request_id, error_code, answered_at_ms, answered_real_ms, usage, tier, settled_at_ms)
-    select ${values(SETTLED)}, 'settled', ${TOLD_STATUS}, ${TOLD_BODY}, ${TOLD_REQUEST}, ${TOLD_ERROR}, ${TOLD_AT.job}, ${TOLD_AT.real},
-      f[${ENDED + 1}], f[${ENDED + 2}], $2::float8
+    select ${values(SETTLED)}, 'settled', ${STATUS}, ${BODY}, ${REQUEST}, ${ERROR}, at_ms, at_real_ms, o[3], o[4], $3::float8
     from filed where ${JOB_ID} in (select id from jobs) order by ${JOB_ID} on conflict do nothing)
   select id from jobs`;
 
 /**
- * Files calls as they ended: the job at its end and the attempt settled, each written once. Returns the jobs that are filed now; of a call whose job
- * was there already, the answer alone is filed, and waits for its settlement like any other.
+ * Files calls as they ended, out of the rows of the log that hold them: the job at its end and the attempt settled, each written once. Returns the
+ * jobs that are filed now; of a call whose job was there already, the answer alone is filed, and waits for its settlement like any other. The rows are
+ * gone from the log then, with all that is in them.
  */
-export async function fileSettled(tx: Sql, ended: readonly SettledCall[], nowMs: number): Promise<ReadonlySet<string>> {
-  if (ended.length === 0) return new Set();
-  const lines = ended.map(({ call, state, usage, tier }) => longer(joinedLines(call.opened, call.answer), state, usage, tier));
-  const made = await tx.unsafe<{ id: string }[]>(FILE_SETTLED, [asParameter(lines), nowMs], { prepare: true });
+export async function fileSettled(
+  tx: Sql,
+  ended: readonly SettledCall[],
+  { logIds, nowMs }: { readonly logIds: readonly string[]; readonly nowMs: number },
+): Promise<ReadonlySet<string>> {
+  if (logIds.length === 0) return new Set();
+  const outcomes = ended.map(({ call, state, usage, tier }) => lineOf(call.row.attemptId, state, usage, tier));
+  const made = await tx.unsafe<{ id: string }[]>(FILE_SETTLED, [asParameter(outcomes), logIds as string[], nowMs], { prepare: true });
   const ids = new Set(made.map(({ id }) => id));
   await fileAnswers(
     tx,

@@ -49,17 +49,21 @@ export async function recordOutcomes(tx: Sql, facts: readonly SettlementFacts[],
 }
 
 /**
- * Files calls that were logged from their beginning to their answer as they ended, and what became of their answers. Returns the facts of those
+ * Files calls that were logged from their beginning to their answer as they ended, and what became of their answers; the rows of the log are done then. Returns the facts of those
  * that are filed now; the others had a job already, and are settled like any other attempt.
  */
-export async function recordLogged(tx: Sql, calls: readonly LoggedCall[], nowMs: number): Promise<SettlementFacts[]> {
+export async function recordLogged(
+  tx: Sql,
+  calls: readonly LoggedCall[],
+  { logIds, nowMs }: { readonly logIds: readonly string[]; readonly nowMs: number },
+): Promise<SettlementFacts[]> {
   const ended: SettledCall[] = calls.map(({ call, facts: { ok, usage, tier } }) => ({
     call,
     state: ok ? "completed" : "failed",
     usage: usage === null ? null : JSON.stringify(usage),
     tier,
   }));
-  const filed = await fileSettled(tx, ended, nowMs);
+  const filed = await fileSettled(tx, ended, { logIds, nowMs });
   const ends = calls.map(({ facts }) => facts).filter(({ row }) => filed.has(row.jobId));
   await keepAnswers(tx, ends, nowMs);
   return ends;
