@@ -13,7 +13,7 @@ const config = readConfig();
 const logger = createLogger("results-service", config.SLOWBOAT_LOG_LEVEL);
 const store = openStore(config.DATABASE_URL, { max: 5, name: "results-service", onLost: crash(logger) });
 /** One connection for what settlement writes: each server process behind one warms its own caches. */
-const settleStore = openStore(config.DATABASE_URL, { max: 1, name: "results-settle", onLost: crash(logger) });
+const settleStore = openStore(config.DATABASE_URL, { max: 1, workMemMb: 32, name: "results-settle", onLost: crash(logger) });
 const clockRow = await readClock(store.sql);
 if (!clockRow) throw new Error("the clock is not set: start Slowboat with `slowboat up`, which migrates the database and sets it");
 const clock = supervisedClock(clockRow);
@@ -24,7 +24,7 @@ const queue = await createQueue({
   onError: (err, name) => logger.warn({ err, queue: name }, "queue-troubled"),
 });
 /** How far the ledger lags behind answers under load. */
-const SETTLE_SWEEP_MS = 300;
+const SETTLE_SWEEP_MS = 500;
 const deps: SettleDeps = {
   store: settleStore,
   queue,

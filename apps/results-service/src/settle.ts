@@ -36,8 +36,8 @@ export interface SettleDeps {
 const CHUNK = 400;
 /** Answers held in memory at a time: one of embeddings may have tens of megabytes. */
 const CHUNK_BYTES = 16 * 1024 * 1024;
-/** What is taken out of the call log at a time: an intent and an answer a call. */
-const LOG_CHUNK = { items: 2 * CHUNK, maxBytes: CHUNK_BYTES };
+/** What is taken out of the call log at a time: an intent and an answer a call. Calls that are cut apart where a chunk ends cost several times what others do. */
+const LOG_CHUNK = { items: 2000, maxBytes: CHUNK_BYTES };
 
 /** What a chunk did: how many attempts it took, and whether it left some because it was full. */
 export interface Settled {

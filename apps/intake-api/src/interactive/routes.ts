@@ -231,7 +231,7 @@ function whole(
   said: Said,
 ): Response {
   const { statusCode, body } = answer;
-  const { requestId } = c.var;
+  const requestId = c.get("requestId");
   const text = statusCode >= 400 && speaksAnthropic(c) ? withRequestId(body, requestId) : body;
   const headers = { "content-type": "application/json", [requestIdHeader(c)]: requestId, ...retryHeaders(answer.retryAfterMs), ...sayable(said) };
   return new Response(text, { status: statusCode, headers });

@@ -16,7 +16,7 @@ export const budgetRoutes: Mount = (app, deps) => {
   });
 
   app.put("/v1/budgets", async (c) => {
-    const { caller } = c.var;
+    const caller = c.get("caller");
     if (!caller.admin)
       throw fault("not-permitted", {
         message: "Only an admin key of the tenant may set budgets; one is made with: npx slowboat keys create --admin.",

@@ -35,7 +35,7 @@ export const nativeRoutes: Mount = (app, deps) => {
   });
 
   app.post("/v1/jobs", async (c) => {
-    const { caller } = c.var;
+    const caller = c.get("caller");
     const body = await readJsonBody(c);
     const claim = idempotencyOf(c, body.text);
     const replay = async (jobId: string): Promise<Response> => {

@@ -142,8 +142,13 @@ export class RawBody implements AsyncIterable<Uint8Array> {
         else await this.#more();
       }
     } finally {
-      if (!this.#over) this.#controller.abort(new Error("the reply was not read to its end"));
+      this.leave();
     }
+  }
+
+  /** Nobody reads on: closes the connection, unless all of it has come. */
+  leave(): void {
+    if (!this.#over) this.#controller.abort(new Error("the reply was not read to its end"));
   }
 
   #more(): Promise<void> {

@@ -53,8 +53,9 @@ export function replyOf({ status, headers: raw, body }: RawReply): Reply {
   const encoding = headers.get("content-encoding")?.toLowerCase() ?? "";
   const decoder = Object.hasOwn(DECODERS, encoding) ? DECODERS[encoding] : undefined;
   if (decoder === undefined) return { status, headers, body, text: () => body.text() };
-  // A broken connection breaks the decoder too, whose reader then hears of it.
+  // A broken connection breaks the decoder too, whose reader then hears of it; and who leaves the decoder leaves the connection.
   const decoded: Readable = pipeline(body, decoder(), () => undefined);
+  decoded.once("close", () => body.leave());
   const text = async (): Promise<string> => {
     let all = "";
     for await (const part of textOf({ body: decoded })) all += part;

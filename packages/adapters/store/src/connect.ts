@@ -21,6 +21,8 @@ export interface Store {
 export interface StoreOptions {
   readonly max?: number;
   readonly statementTimeoutMs?: number;
+  /** What one step of a statement holds in memory before it writes files, where it is more than the server's own bound. */
+  readonly workMemMb?: number;
   /** How the server lists our connections. */
   readonly name?: string;
   /**
@@ -56,6 +58,7 @@ export function openStore(url: string, options: StoreOptions = {}): Store {
     connection: {
       application_name: options.name ?? "slowboat",
       statement_timeout: options.statementTimeoutMs ?? 60_000,
+      ...(options.workMemMb === undefined ? {} : { work_mem: `${options.workMemMb}MB` }),
       // A plan made while its tables are small is kept while they grow: where there is an index, it must be used from the first row. A plan
       // that does not look at the parameters takes a partial index only where the statement names its condition in so many words. A
       // bitmap scan reads an index's dead entries for ever and clears none away.

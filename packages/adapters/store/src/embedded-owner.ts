@@ -30,6 +30,7 @@ export async function takeFolder(dir: string, data: string): Promise<() => void>
   const giveBack = (): void => rmSync(file, { force: true });
   try {
     await clearOrphan(data);
+    clearSockets(dir);
   } catch (error) {
     giveBack();
     throw error;
@@ -57,6 +58,12 @@ async function clearOrphan(data: string): Promise<void> {
     if (performance.now() > until) throw new Error(`A Postgres server (process ${pid}) still runs in ${data} and does not stop; stop it by hand.`);
     await pause(25);
   }
+}
+
+/** The socket files of servers that were killed, and their locks, which Postgres trusts like its pid file. */
+function clearSockets(dir: string): void {
+  for (const one of readdirSync(dir, { withFileTypes: true }))
+    if (one.name.startsWith(".s.PGSQL.") && !one.isDirectory()) rmSync(join(dir, one.name), { force: true });
 }
 
 /** Processes whose working folder is `data`: a server and its helpers. `null` where the system does not tell. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -98,6 +98,16 @@ test("the same database is reached by the socket file in its folder, and no othe
   await expect(near(wrong.href, address)).rejects.toThrow("password authentication failed");
 });
 
+test("where the folder can have no socket, there is TCP alone", async () => {
+  const first = await start();
+  await first.stop();
+  // Postgres removes a socket that lies there, but not a folder.
+  mkdirSync(join(dir, `.s.PGSQL.${first.port}`, "x"), { recursive: true });
+  const server = await start(first.port);
+  expect([server.port, server.socketUrl]).toEqual([first.port, server.url]);
+  expect(await query(server.url, (sql) => sql`select 1 as n`)).toMatchObject([{ n: 1 }]);
+});
+
 test("where the socket's path would be too long, there is TCP alone", async () => {
   const above = dir;
   onTestFinished(() => rmSync(above, { recursive: true, force: true }));
@@ -178,9 +188,11 @@ test("a left pid file whose number another process has now does not stop a start
   const first = await start();
   await first.stop();
   writeFileSync(join(dir, "data", "postmaster.pid"), `${process.pid}\n${dir}/data\n0\n5432\n\n\n0 0\nready\n`);
+  writeFileSync(join(dir, `.s.PGSQL.${first.port}.lock`), `${process.pid}\n${dir}/data\n0\n5432\n${dir}\n`);
   writeFileSync(join(dir, "owner"), `${process.pid} 1`); // our number, but born at another time
-  const next = await start();
+  const next = await start(first.port);
   expect(next.pid).toBeGreaterThan(0);
+  expect([next.port, next.socketUrl === next.url]).toEqual([first.port, false]);
 });
 
 test("a first start that was killed half-way is made anew", async () => {

@@ -64,9 +64,8 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   try {
     if (!existsSync(join(data, "PG_VERSION"))) await initialise({ binaries, launch, dir, data, durable: options.durable ?? true });
     const password = readFileSync(join(dir, "password"), "utf8").trim();
-    const { child, port, log } = await startOnFreePort(binaries, launch, dir, options);
+    const { child, port, log, sockets } = await startOnFreePort(binaries, launch, dir, options);
     const url = (database: string): string => `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`;
-    const sockets = socketFolder(dir);
     const socketUrl = sockets === null ? url(DATABASE) : `${url(DATABASE)}?host=${encodeURIComponent(sockets)}`;
     const exited = new Promise<{ code: number | null; log: string }>((done) => {
       child.once("close", (code) => {
@@ -113,22 +112,35 @@ async function initialise(at: { binaries: Binaries; launch: Launch; dir: string;
 
 interface Started {
   readonly child: ChildProcess;
+  /** Where its socket file is; `null` where there is none. */
+  readonly sockets: string | null;
   readonly port: number;
   readonly log: () => string;
 }
 
 async function startOnFreePort(binaries: Binaries, launch: Launch, dir: string, options: EmbeddedOptions): Promise<Started> {
   const first = options.port ?? DEFAULT_PORT;
+  const durable = options.durable ?? true;
+  let sockets = socketFolder(dir);
   for (let tried = 0; tried < PORTS_TRIED; tried++) {
     const port = first === 0 ? await anyPort() : first + tried;
-    const started = await startServer(binaries, launch, dir, port, options.durable ?? true);
-    if (started !== "port-busy") return started;
+    let started = await startServer(binaries, launch, { dir, sockets, port, durable });
+    // Some shared and layered file systems have no sockets.
+    if (started === "no-socket") {
+      sockets = null;
+      started = await startServer(binaries, launch, { dir, sockets, port, durable });
+    }
+    if (typeof started === "object") return started;
   }
   throw new Error(`Every port from ${first} to ${first + PORTS_TRIED - 1} on 127.0.0.1 is in use.`);
 }
 
-async function startServer(binaries: Binaries, launch: Launch, dir: string, port: number, durable: boolean): Promise<Started | "port-busy"> {
-  const sockets = socketFolder(dir);
+async function startServer(
+  binaries: Binaries,
+  launch: Launch,
+  at: { readonly dir: string; readonly sockets: string | null; readonly port: number; readonly durable: boolean },
+): Promise<Started | "port-busy" | "no-socket"> {
+  const { dir, sockets, port, durable } = at;
   const settings = [
     ...["listen_addresses=127.0.0.1", "max_connections=100", "timezone=UTC", "log_timezone=UTC"],
     ...(sockets === null
@@ -142,11 +154,12 @@ async function startServer(binaries: Binaries, launch: Launch, dir: string, port
   ];
   const child = run(launch, binaries.postgres, ["-D", join(dir, "data"), "-p", String(port), ...settings.flatMap((one) => ["-c", one])]);
   const log = keepLog(child, join(dir, "postgres.log"));
-  return await new Promise<Started | "port-busy">((done, failed) => {
+  return await new Promise<Started | "port-busy" | "no-socket">((done, failed) => {
     const timer = setTimeout(() => child.kill("SIGKILL"), START_MS);
     const onExit = (code: number | null): void => {
       clearTimeout(timer);
-      if (/could not bind .*Address already in use/.test(log())) done("port-busy");
+      if (sockets !== null && /could not create any Unix-domain sockets|lock file ".*\.s\.PGSQL/.test(log())) done("no-socket");
+      else if (/could not bind .*Address already in use/.test(log())) done("port-busy");
       else failed(new Error(`The packaged Postgres did not start in ${dir} (exit ${code}): ${log().trim()}`));
     };
     child.once("error", failed);
@@ -155,7 +168,7 @@ async function startServer(binaries: Binaries, launch: Launch, dir: string, port
       if (!log().includes("ready to accept connections")) return;
       clearTimeout(timer);
       child.off("close", onExit).off("error", failed).stderr?.off("data", onText);
-      done({ child, port, log });
+      done({ child, port, log, sockets });
     };
     child.stderr?.on("data", onText);
   });
@@ -164,7 +177,7 @@ async function startServer(binaries: Binaries, launch: Launch, dir: string, port
 /** A socket's path, its end and all, is at most this long on every system. */
 const SOCKET_PATH_BYTES = 103;
 
-/** Where the server's socket file lies: in its folder, which nobody else may enter. `null` where there are none, or the path would be too long. */
+/** Where the server's socket file is to lie: in its folder, which nobody else may enter. `null` where there are none, or the path would be too long. */
 function socketFolder(dir: string): string | null {
   const fits = process.platform !== "win32" && Buffer.byteLength(join(dir, ".s.PGSQL.65535")) <= SOCKET_PATH_BYTES;
   return fits ? dir : null;

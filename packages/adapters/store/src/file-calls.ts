@@ -44,15 +44,10 @@ export async function fileCalls(tx: Sql, calls: readonly OpenedCall[]): Promise<
   await fileOpened(tx, calls.map(openedLine));
 }
 
-/** The time of an answer's commit, behind its fields. */
-const whenAnswered = (first: number): { readonly job: string; readonly real: string } => ({
-  job: `f[${first + ANSWER_FIELDS}]::float8`,
-  real: `f[${first + ANSWER_FIELDS + 1}]::float8`,
-});
-
+/** The job and the real time of an answer's commit stand behind its fields. */
 const FILE_ANSWERS = `
   with told as materialized (${rowsOf("$1")}),
-  taken as (${takeAnswers(whenAnswered(1).job, whenAnswered(1).real)})
+  taken as (${takeAnswers(`f[${ANSWER_FIELDS + 1}]::float8`, `f[${ANSWER_FIELDS + 2}]::float8`)})
   insert into unsettled (attempt_id, bytes) select id, bytes from taken`;
 
 export async function fileAnswers(tx: Sql, lines: readonly string[]): Promise<void> {
@@ -87,7 +82,7 @@ const FILE_SETTLED = `
     select ${values(ENDED_JOBS)}, o[2], $3::float8, 2 from filed order by ${JOB_ID} on conflict do nothing returning id),
   attempts as (insert into attempt (${names(SETTLED)}, state, status_code, answer, request_id, error_code, answered_at_ms, answered_real_ms, usage, tier, settled_at_ms)
     select ${values(SETTLED)}, 'settled', ${STATUS}, ${BODY}, ${REQUEST}, ${ERROR}, at_ms, at_real_ms, o[3], o[4], $3::float8
-    from filed where ${JOB_ID} in (select id from jobs) order by ${JOB_ID} on conflict do nothing)
+    from filed where ${JOB_ID} in (select id from jobs) order by ${JOB_ID}, at_real_ms on conflict do nothing)
   select id from jobs`;
 
 /**

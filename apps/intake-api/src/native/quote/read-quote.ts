@@ -43,7 +43,7 @@ type Members = Readonly<Record<string, unknown>>;
  * (`content-type: application/jsonl`), which are judged as they arrive and never held together.
  */
 export async function readQuote(deps: AppDeps, c: Context<AppEnv>): Promise<QuoteInput> {
-  const { caller } = c.var;
+  const caller = c.get("caller");
   const intake: IntakeTerms = { book: deps.book, clock: deps.clock, rng: deps.rng, house: deps.house };
   const nowMs = deps.clock.job();
   if (/^application\/(?:jsonl|x-ndjson|x-jsonlines)\b/i.test(c.req.header("content-type") ?? "")) {
