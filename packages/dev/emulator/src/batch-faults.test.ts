@@ -86,6 +86,21 @@ test("validation can fail after a quarter of an hour over a file that the files 
   expect((await emulator.invoice()).lines).toEqual([]);
 });
 
+test("a batch that is cancelled just before its validation fails is cancelled, and does not hang", async () => {
+  const { openai, emulator, time } = await started(TEN_MINUTES);
+  emulator.addFaults({ ...create, batch: { fails: "unseen-file", validateMs: 15 * MINUTE } });
+  const { batch } = await makeBatch(openai, lines(2));
+  time.nowMs += 15 * MINUTE - 1_000;
+  expect((await openai.batches.cancel(batch.id)).status).toBe("cancelling");
+  for (let second = 0; second < 3; second++) {
+    time.nowMs += 1_000;
+    await openai.batches.retrieve(batch.id);
+  }
+  time.nowMs += 60 * MINUTE;
+  expect(await openai.batches.retrieve(batch.id)).toMatchObject({ status: "cancelled", output_file_id: null, request_counts: { total: 0 } });
+  expect((await emulator.invoice()).lines).toEqual([]);
+});
+
 test("a batch can be refused for a full queue though nothing waits, and a batch validated late is done late", async () => {
   const { openai, emulator, time } = await started(TEN_MINUTES);
   emulator.addFaults({ ...create, batch: { fails: "token-limit" } }, { ...create, batch: { validateMs: 15 * MINUTE } });

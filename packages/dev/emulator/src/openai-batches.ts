@@ -51,7 +51,8 @@ export function createOpenAiBatches(core: ProviderCore): OpenAiBatches {
   };
   const isDue = (batch: OpenAiBatch): boolean => {
     const nowMs = core.nowMs();
-    if (batch.settled !== null || (batch.checked?.errors.length ?? 0) > 0) return false;
+    // What is refused has ended; but for what was cancelled before anybody knew.
+    if (batch.settled !== null || ((batch.checked?.errors.length ?? 0) > 0 && batch.cancelMs === null)) return false;
     return batch.checked === null ? nowMs >= Math.min(validatedAtMs(batch), endOf(batch).atMs) : nowMs >= endOf(batch).atMs;
   };
   const peek = async (id: string): Promise<OpenAiBatch> => {
