@@ -34,8 +34,8 @@ export interface StoreOptions {
 }
 
 /**
- * Opens a pool; `url` may name a socket file (`?host=/folder`). int8 arrives as bigint (money only), float8 as number (instants), text as it is. Statements that run
- * longer than `statementTimeoutMs` fail, so that a lost connection cannot hang a loop. An array parameter of booleans or bigints
+ * Opens a pool; `url` may name a socket file (`?host=/folder`). int8 arrives as bigint (money only), float8 as number (instants),
+ * text as it is. Statements that run longer than `statementTimeoutMs` fail, so that a lost connection cannot hang a loop. An array parameter of booleans or bigints
  * is taken by the driver for a single value: pass it as text and cast it (`${flags.map(String)}::text[]::boolean[]`).
  */
 export function openStore(url: string, options: StoreOptions = {}): Store {

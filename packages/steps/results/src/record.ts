@@ -49,8 +49,8 @@ export async function recordOutcomes(tx: Sql, facts: readonly SettlementFacts[],
 }
 
 /**
- * Files calls that were logged from their beginning to their answer as they ended, and what became of their answers; the rows of the log are done then. Returns the facts of those
- * that are filed now; the others had a job already, and are settled like any other attempt.
+ * Files calls that were logged from their beginning to their answer as they ended, and what became of their answers; the rows of the log are
+ * done then. Returns the facts of those that are filed now; the others had a job already, and are settled like any other attempt.
  */
 export async function recordLogged(
   tx: Sql,
