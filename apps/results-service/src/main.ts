@@ -3,7 +3,7 @@ import { diskBlobs } from "@slowboat/blob";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { createFinaliser, sweepRetention } from "@slowboat/results";
 import { crash, createLogger, loop, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
-import { openRouteDesk, openStore, readClock } from "@slowboat/store";
+import { openRouteDesk, openStore, readClock, reclaimCallLog } from "@slowboat/store";
 import { createDeliverer } from "@slowboat/webhook";
 import { createAdmin } from "./admin.ts";
 import { readConfig, readMarket } from "./config.ts";
@@ -37,12 +37,27 @@ const deps: SettleDeps = {
 const finaliser = createFinaliser({ store, blob, clock, rng, logger });
 const deliverer = createDeliverer({ store, clock, rng, logger, secret: config.SLOWBOAT_SECRET, allow: config.SLOWBOAT_CALLBACK_ALLOW });
 
+/** Rows of the call log that are filed before it is worth to look whether their room can be used again. */
+const RECLAIM_ROWS = 1_000;
+let filedRows = 0;
+
+const drainLog = async (): Promise<boolean> => {
+  const { more, rows } = await settleLogged(deps);
+  filedRows += rows;
+  if (filedRows >= RECLAIM_ROWS) {
+    const gone = filedRows;
+    filedRows = 0;
+    if (!(await reclaimCallLog(settleStore.sql, gone))) filedRows += gone;
+  }
+  return more;
+};
+
 /** A chunk that was not full leaves what came meanwhile to the next look: many small ones cost twice what a large one does. */
 const drain = async (signal: AbortSignal): Promise<void> => {
   for (let more = true; more && !signal.aborted; ) {
     more = false;
     try {
-      more = (await settleLogged(deps)).more;
+      more = await drainLog();
     } finally {
       // Whatever is wrong with the log: what is filed is settled.
       more = (await settleChunk(deps)).more || more;

@@ -11,6 +11,7 @@ import {
   type NewAttempt,
   type NewJob,
   type OpenedCall,
+  reclaimCallLog,
   type Sql,
   writeCalls,
 } from "./index.ts";
@@ -192,6 +193,55 @@ describe("the call log", () => {
     expect(await rows("job")).toMatchObject([{ id: "job_1" }]);
     expect(await take({ items: 5, maxBytes: 1 })).toEqual([1, true]);
     expect(await take(MOST)).toEqual([1, false]);
+  });
+
+  test("what is committed together lies in as many rows as it fills pages, none of them cut up but for one that is longer than a page", async () => {
+    const ids = Array.from({ length: 12 }, (_, index) => String(100 + index));
+    const body = (chars: number): string => `{"t":"${"x".repeat(chars)}"}`;
+    const asideBytes = async (): Promise<number> => {
+      const [table] = await database.store.sql<{ bytes: number }[]>`
+        select pg_relation_size(reltoastrelid)::int as bytes from pg_class where relname = 'call_log'`;
+      return table?.bytes ?? -1;
+    };
+    const mixed = { opened: ids.map((id) => call(id, { body: body(2000) })), answered: ids.map((id) => answer(id, body(1000))) };
+    await logCalls(database.store.sql, mixed, at);
+    const logged = await rows("call_log");
+    expect(logged.length).toBeGreaterThan(4);
+    expect(logged.length).toBeLessThan(12);
+    expect(logged.reduce((sum, row) => sum + Number(row["items"]), 0)).toBe(24);
+    expect(await asideBytes()).toBe(0);
+    await open(call("1"), call("2", { body: body(30_000) }), call("3"));
+    expect((await rows("call_log")).slice(logged.length).map((row) => row["items"])).toEqual([1, 1, 1]);
+    expect(await asideBytes()).toBeGreaterThan(0);
+    const whole = await claim(async (_tx, claimed) => claimed.whole.map(({ row }) => row.jobId));
+    expect(whole).toEqual(ids.map((id) => `job_${id}`));
+    expect((await rows("job")).map((row) => [row["id"], String(row["body"]).length])).toEqual([
+      ["job_1", 55],
+      ["job_2", 30_008],
+      ["job_3", 55],
+    ]);
+    await logCalls(database.store.sql, { opened: [], answered: [] }, at);
+    expect(await rows("call_log")).toEqual([]);
+  });
+
+  test("the room of what is filed is used again where that is worth a look, and a table that a reader's snapshot keeps is left alone", async () => {
+    const pages = async (): Promise<number> => {
+      const [table] = await database.store.sql<{ pages: number }[]>`select (pg_relation_size('call_log') / 8192)::int as pages`;
+      return table?.pages ?? 0;
+    };
+    const fill = async (from: number): Promise<void> => {
+      for (let id = from; id < from + 20; id++) await open(call(String(id), { body: `{"t":"${"x".repeat(6000)}"}` }));
+      await claim(async () => undefined);
+    };
+    await fill(100);
+    expect(await pages()).toBe(20);
+    expect(await reclaimCallLog(database.store.sql, 19)).toBe(false);
+    await fill(200);
+    expect(await pages()).toBe(40);
+    expect(await reclaimCallLog(database.store.sql, 40)).toBe(true);
+    await fill(300);
+    await fill(400);
+    expect(await pages()).toBe(40);
   });
 
   test("what Postgres would refuse when it is filed is refused while it is one call's alone", async () => {

@@ -8,18 +8,62 @@ import { fitting, type Most } from "./fitting.ts";
 import type { CallWrites } from "./write-calls.ts";
 
 /**
- * The call log: what every interactive call commits while its caller waits, before its socket opens and before its answer is given. A group of calls is
- * one row, in no index but by its number, and is gone within a moment: the results service files it as jobs and attempts. A call that was opened and
+ * The call log: what every interactive call commits while its caller waits, before its socket opens and before its answer is given. Calls that
+ * commit together share its rows, which are in no index but by their number and gone within a moment: the results service files them as jobs and attempts. A call that was opened and
  * answered by then is filed as it ended, once, with its settlement. What is logged later of the same call lies in a later row; what is too long for the log
  * files its call first and is written beside it.
  */
 
-const LOG = "insert into call_log (opened, answered, items, at_ms, at_real_ms) values ($1, $2, $3::int, $4::float8, $5::float8)";
+/** What a row may hold to lie on one page of the table; a longer one is cut up and put aside, which costs half as much again. */
+const ROW_CHARS = 7_800;
 
-/** Commits intents and answers of calls in one row: one way to the server and back, and one wait for the disk, for all of them. */
+interface LogRow {
+  readonly opened: string[];
+  readonly answered: string[];
+  chars: number;
+}
+
+/** Commits intents and answers of calls: one way to the server and back, and one wait for the disk, for all of them. */
 export async function logCalls(sql: Sql, { opened, answered }: CallWrites, at: { readonly nowMs: number; readonly realMs: number }): Promise<void> {
-  const items = opened.length + answered.length;
-  await sql.unsafe(LOG, [asParameter(opened.map(openedLine)), asParameter(answered.map(answerLine)), items, at.nowMs, at.realMs], { prepare: true });
+  const rows: LogRow[] = [];
+  for (const call of opened) place(rows, "opened", openedLine(call));
+  for (const answer of answered) place(rows, "answered", answerLine(answer));
+  if (rows.length === 0) return;
+  const fields = rows.flatMap((row) => [asParameter(row.opened), asParameter(row.answered), row.opened.length + row.answered.length]);
+  await sql.unsafe(logOf(rows.length), [at.nowMs, at.realMs, ...fields], { prepare: true });
+}
+
+function place(rows: LogRow[], half: "opened" | "answered", line: string): void {
+  let row = rows.at(-1);
+  if (row === undefined || row.chars + line.length > ROW_CHARS) {
+    row = { opened: [], answered: [], chars: 0 };
+    rows.push(row);
+  }
+  row[half].push(line);
+  row.chars += line.length + 1;
+}
+
+const LOGS = new Map<number, string>();
+
+/** The statement that writes so many rows: $1 job time, $2 machine time, then the fields of each. */
+function logOf(rows: number): string {
+  const known = LOGS.get(rows);
+  if (known !== undefined) return known;
+  const row = (_: unknown, index: number): string => `($${3 * index + 3}, $${3 * index + 4}, $${3 * index + 5}::int, $1::float8, $2::float8)`;
+  const made = `insert into call_log (opened, answered, items, at_ms, at_real_ms) values ${Array.from({ length: rows }, row).join(", ")}`;
+  LOGS.set(rows, made);
+  return made;
+}
+
+/**
+ * Makes room that `gone` filed rows leave free for the next ones, where they are as many as the table has pages, so that it stays as small as its work and
+ * a table that somebody's old snapshot keeps is not looked through again and again. False where it was not worth it.
+ */
+export async function reclaimCallLog(sql: Sql, gone: number): Promise<boolean> {
+  const [table] = await sql<{ pages: number }[]>`select (pg_relation_size('call_log') / current_setting('block_size')::int)::int as pages`;
+  if (table === undefined || gone < table.pages) return false;
+  await sql.unsafe("vacuum (skip_locked, truncate off) call_log");
+  return true;
 }
 
 /** Whoever files holds it, so that nobody files an answer before its intent. */
