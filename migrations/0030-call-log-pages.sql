@@ -1,2 +1,2 @@
--- A row of the log fits on a page and stays there: cut up and put aside it would be written, read and deleted piece by piece.
+-- A row of the log that fits on a page stays there: cut up and put aside it would be written, read and deleted piece by piece.
 alter table call_log set (toast_tuple_target = 8160);

@@ -3,7 +3,7 @@ import { diskBlobs } from "@slowboat/blob";
 import { type Consumer, createQueue } from "@slowboat/queue";
 import { createFinaliser, sweepRetention } from "@slowboat/results";
 import { crash, createLogger, loop, runServices, type Service, supervisedClock, systemRng } from "@slowboat/runtime";
-import { openRouteDesk, openStore, readClock, reclaimCallLog } from "@slowboat/store";
+import { callLogReclaimer, openRouteDesk, openStore, readClock } from "@slowboat/store";
 import { createDeliverer } from "@slowboat/webhook";
 import { createAdmin } from "./admin.ts";
 import { readConfig, readMarket } from "./config.ts";
@@ -37,27 +37,12 @@ const deps: SettleDeps = {
 const finaliser = createFinaliser({ store, blob, clock, rng, logger });
 const deliverer = createDeliverer({ store, clock, rng, logger, secret: config.SLOWBOAT_SECRET, allow: config.SLOWBOAT_CALLBACK_ALLOW });
 
-/** Rows of the call log that are filed before it is worth to look whether their room can be used again. */
-const RECLAIM_ROWS = 1_000;
-let filedRows = 0;
-
-const drainLog = async (): Promise<boolean> => {
-  const { more, rows } = await settleLogged(deps);
-  filedRows += rows;
-  if (filedRows >= RECLAIM_ROWS) {
-    const gone = filedRows;
-    filedRows = 0;
-    if (!(await reclaimCallLog(settleStore.sql, gone))) filedRows += gone;
-  }
-  return more;
-};
-
 /** A chunk that was not full leaves what came meanwhile to the next look: many small ones cost twice what a large one does. */
 const drain = async (signal: AbortSignal): Promise<void> => {
   for (let more = true; more && !signal.aborted; ) {
     more = false;
     try {
-      more = await drainLog();
+      more = (await settleLogged(deps)).more;
     } finally {
       // Whatever is wrong with the log: what is filed is settled.
       more = (await settleChunk(deps)).more || more;
@@ -66,6 +51,10 @@ const drain = async (signal: AbortSignal): Promise<void> => {
 };
 const release = async (signal: AbortSignal): Promise<void> => {
   while (!signal.aborted && (await releaseChunk(deps)) > 0);
+};
+const reclaimLog = callLogReclaimer(store.sql);
+const reclaim = async (): Promise<void> => {
+  await reclaimLog();
 };
 const deliver = async (signal: AbortSignal): Promise<void> => {
   await deliverer.deliverDue(signal);
@@ -109,6 +98,7 @@ await runServices(
     connections,
     bells,
     loop("settle-sweep", SETTLE_SWEEP_MS, drain, logger),
+    loop("reclaim-sweep", 1_000, reclaim, logger),
     loop("release-sweep", 1_000, release, logger),
     loop("finalise-sweep", 1_000, (signal) => finaliser.sweep(signal), logger),
     loop("deliver-sweep", 1_000, deliver, logger),

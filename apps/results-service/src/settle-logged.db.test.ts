@@ -94,10 +94,10 @@ test("calls out of the log leave, to the last column and nano-dollar, what calls
   });
   await logCalls(database.store.sql, { opened, answered: [] }, at());
   await logCalls(database.store.sql, { opened: [], answered }, at());
-  expect(await settleLogged(deps)).toMatchObject({ attempts: calls.length, more: false });
+  expect(await settleLogged(deps)).toEqual({ attempts: calls.length, more: false });
   expect(await everything()).toEqual(wanted);
   expect([await settleLogged(deps), await settleChunk(deps)]).toEqual([
-    { attempts: 0, more: false, rows: 0 },
+    { attempts: 0, more: false },
     { attempts: 0, more: false },
   ]);
   expect(await everything()).toEqual(wanted);
@@ -114,7 +114,7 @@ test("a call that was tried again before its first try was filed is billed once,
     await placeJobs(tx, [{ jobId: one.job.id, lane: "openai", attemptId: second.id, nextDecisionAtMs: null }]);
   });
   await logCalls(database.store.sql, { opened: [], answered: [said({ ...one, attempt: second }, plain)] }, at());
-  expect(await settleLogged(deps)).toMatchObject({ attempts: 2, more: false });
+  expect(await settleLogged(deps)).toEqual({ attempts: 2, more: false });
   expect(await settleChunk(deps)).toEqual({ attempts: 1, more: false });
   const now = await everything();
   expect(now["job"]).toMatchObject([{ state: "completed", attempts: 2, attempt_id: second.id }]);

@@ -45,11 +45,6 @@ export interface Settled {
   readonly more: boolean;
 }
 
-/** The same of the call log, and how many of its rows are gone. */
-export interface SettledLog extends Settled {
-  readonly rows: number;
-}
-
 /**
  * The end of a job, in one function: a chunk of answered attempts becomes results, ledger entries, ended jobs and announcements in one
  * transaction. Run twice it changes nothing; stopped halfway it leaves nothing.
@@ -94,17 +89,17 @@ export async function settleChunk(deps: SettleDeps): Promise<Settled> {
  * and answered since the last look is written once, as it ended. Stopped halfway it leaves them in the log. Where one of them cannot be settled, all are
  * filed for `settleChunk`, so that it holds up no other call.
  */
-export async function settleLogged(deps: SettleDeps): Promise<SettledLog> {
+export async function settleLogged(deps: SettleDeps): Promise<Settled> {
   try {
     return await settleWhole(deps);
   } catch (err) {
     deps.logger.error({ err }, "log-not-settled");
     const { filed, more } = await deps.store.begin((tx) => fileOldest(tx, LOG_CHUNK));
-    return { attempts: filed, more, rows: 0 };
+    return { attempts: filed, more };
   }
 }
 
-async function settleWhole({ store, clock, book, logger }: SettleDeps): Promise<SettledLog> {
+async function settleWhole({ store, clock, book, logger }: SettleDeps): Promise<Settled> {
   const nowMs = clock.job();
   return await store.begin(async (tx) => {
     const { whole, logIds, filed, more } = await claimLogged(tx, LOG_CHUNK);
@@ -112,7 +107,7 @@ async function settleWhole({ store, clock, book, logger }: SettleDeps): Promise<
     const facts = await recordLogged(tx, calls, { logIds, nowMs });
     await postSettlements(tx, facts.flatMap(toSettlementRow(book)), nowMs);
     report(logger, facts);
-    return { attempts: whole.length + filed, more, rows: logIds.length };
+    return { attempts: whole.length + filed, more };
   });
 }
 

@@ -9,21 +9,24 @@ import type { CallWrites } from "./write-calls.ts";
 
 /**
  * The call log: what every interactive call commits while its caller waits, before its socket opens and before its answer is given. Calls that
- * commit together share its rows, which are in no index but by their number and gone within a moment: the results service files them as jobs and attempts. A call that was opened and
- * answered by then is filed as it ended, once, with its settlement. What is logged later of the same call lies in a later row; what is too long for the log
- * files its call first and is written beside it.
+ * commit together share its rows, which are in no index but by their number and gone within a moment: the results service files them as jobs and
+ * attempts. A call that was opened and answered by then is filed as it ended, once, with its settlement. What is logged later of the same call lies in
+ * a later row; what is too long for the log files its call first and is written beside it.
  */
 
-/** What a row may hold to lie on one page of the table; a longer one is cut up and put aside, which costs half as much again. */
-const ROW_CHARS = 7_800;
+/** What a row may hold to lie on one page of the table; a longer one is cut up and put aside piece by piece. */
+const ROW_BYTES = 7_800;
 
 interface LogRow {
   readonly opened: string[];
   readonly answered: string[];
-  chars: number;
+  bytes: number;
 }
 
-/** Commits intents and answers of calls: one way to the server and back, and one wait for the disk, for all of them. */
+/**
+ * Commits intents and answers of calls: one way to the server and back, and one wait for the disk, for all of them. Each number of rows is a statement
+ * that the server prepares: callers bound how many items come at a time.
+ */
 export async function logCalls(sql: Sql, { opened, answered }: CallWrites, at: { readonly nowMs: number; readonly realMs: number }): Promise<void> {
   const rows: LogRow[] = [];
   for (const call of opened) place(rows, "opened", openedLine(call));
@@ -34,13 +37,14 @@ export async function logCalls(sql: Sql, { opened, answered }: CallWrites, at: {
 }
 
 function place(rows: LogRow[], half: "opened" | "answered", line: string): void {
+  const bytes = Buffer.byteLength(line) + 1;
   let row = rows.at(-1);
-  if (row === undefined || row.chars + line.length > ROW_CHARS) {
-    row = { opened: [], answered: [], chars: 0 };
+  if (row === undefined || row.bytes + bytes > ROW_BYTES) {
+    row = { opened: [], answered: [], bytes: 0 };
     rows.push(row);
   }
   row[half].push(line);
-  row.chars += line.length + 1;
+  row.bytes += bytes;
 }
 
 const LOGS = new Map<number, string>();
@@ -53,17 +57,6 @@ function logOf(rows: number): string {
   const made = `insert into call_log (opened, answered, items, at_ms, at_real_ms) values ${Array.from({ length: rows }, row).join(", ")}`;
   LOGS.set(rows, made);
   return made;
-}
-
-/**
- * Makes room that `gone` filed rows leave free for the next ones, where they are as many as the table has pages, so that it stays as small as its work and
- * a table that somebody's old snapshot keeps is not looked through again and again. False where it was not worth it.
- */
-export async function reclaimCallLog(sql: Sql, gone: number): Promise<boolean> {
-  const [table] = await sql<{ pages: number }[]>`select (pg_relation_size('call_log') / current_setting('block_size')::int)::int as pages`;
-  if (table === undefined || gone < table.pages) return false;
-  await sql.unsafe("vacuum (skip_locked, truncate off) call_log");
-  return true;
 }
 
 /** Whoever files holds it, so that nobody files an answer before its intent. */

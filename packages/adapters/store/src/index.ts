@@ -25,7 +25,7 @@ export {
   saveBudget,
 } from "./budgets.ts";
 export type { OpenedCall } from "./call-lines.ts";
-export { claimLogged, fileCallLog, fileOldest, logCalls, reclaimCallLog } from "./call-log.ts";
+export { claimLogged, fileCallLog, fileOldest, logCalls } from "./call-log.ts";
 export { cancelBatch } from "./cancel-batch.ts";
 export { type AnsweredRow, claimAnswered } from "./claim-answered.ts";
 export { claimDue, type DueJob, explainClaim } from "./claim-due.ts";
@@ -185,6 +185,7 @@ export {
 } from "./read-job.ts";
 export { type BatchOverview, type JobOverview, type LaneOverview, type Overview, readOverview } from "./read-overview.ts";
 export { findBatchTenant, type ReceiptFacts, readReceipt } from "./read-receipt.ts";
+export { callLogReclaimer } from "./reclaim-call-log.ts";
 export { type NewResult, recordResults } from "./record-results.ts";
 export { deferJobs, type ReplannedJob, replanJobs } from "./replan-jobs.ts";
 export { noteOpen, type Reservation, reserveBudgets } from "./reserve-budgets.ts";

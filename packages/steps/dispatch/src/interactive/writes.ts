@@ -47,7 +47,7 @@ type Usual = Of<"open" | "answer">;
 
 /** At most this many calls share a commit; beyond it the statements grow faster than the commits shrink. */
 const GROUP_ITEMS = 256;
-/** What is logged together is read together. */
+/** What is logged together waits together, and takes at most so many rows of the log. */
 const LOGGED_ITEMS = 64;
 /** One group forms while the other is written: two at a time are half as large each, and dearer for every call in them. */
 export const CALL_WRITERS = 1;
@@ -66,8 +66,9 @@ interface Stores {
 type Outcome = null | { readonly error: unknown };
 
 /**
- * Commits writes of concurrent calls together; resolves when the caller's own write is durable, and throws `budget-exceeded` for a call that does not fit. Intents and answers, which
- * every call has, share one row of the call log; what seldom happens, or some budget counts, has a transaction of its own.
+ * Commits writes of concurrent calls together; resolves when the caller's own write is durable, and throws `budget-exceeded` for a call that does not
+ * fit. Intents and answers, which every call has, share one commit of the call log; what seldom happens, or some budget counts, has a transaction of its
+ * own.
  */
 export function interactiveWrites({ store, callStore }: Stores, clock: Clock): (write: Write) => Promise<void> {
   const done = (writes: readonly unknown[]): Outcome[] => writes.map(() => null);
