@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { Queue as BullMq, type Job } from "bullmq";
 import { startConsumer } from "./consumer.ts";
 import type { BullQueue, Engine } from "./engine.ts";
@@ -54,7 +55,10 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
       const { payload } = QUEUES[name];
       const jobs = payloads.map((one) => {
         const data = payload.parse(one);
-        return { name, data, ...(ring.once ? { opts: { deduplication: { id: Object.values(data).join("-") || "all" } } } : {}) };
+        // BullMQ draws its own numbers from a sequence that it makes in the same transaction, which Postgres with `wal_level=minimal` sets back in a crash: a
+        // payload with a number that was there before is taken for one that was handled.
+        const opts = { jobId: randomUUID(), ...(ring.once ? { deduplication: { id: Object.values(data).join("-") || "all" } } : {}) };
+        return { name, data, opts };
       });
       const [first] = jobs;
       // On Postgres a bulk makes and drops a temporary table, many times the work of a single job.

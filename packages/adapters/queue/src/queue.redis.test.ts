@@ -87,9 +87,11 @@ test("what was rung is kept as ids for a minute after it was handled, never by n
       Array.from({ length: 20 }, (_, i) => ({ batchId: `batch_${i}` })),
     );
     await until(() => handled === 20, "all handled");
-    const key = `${prefix}:{populate-0}:1`;
-    const kept = await redis.hgetall(key);
-    expect(JSON.parse(kept["data"] ?? "")).toEqual({ batchId: "batch_0" });
+    const completed = `${prefix}:{populate-0}:completed`;
+    await until(async () => (await redis.zcard(completed)) === 20, "all are kept");
+    const [id] = await redis.zrange(completed, 0, 0);
+    const kept = await redis.hgetall(`${prefix}:{populate-0}:${id}`);
+    expect(JSON.parse(kept["data"] ?? "")).toEqual({ batchId: expect.stringMatching(/^batch_\d+$/) });
     expect(JSON.parse(kept["opts"] ?? "")).toMatchObject({ removeOnComplete: { age: 60 }, removeOnFail: { age: 3600 } });
     expect(JSON.stringify(kept).length).toBeLessThan(600);
     expect(await redis.hget(`${prefix}:{populate-0}:meta`, "opts.maxLenEvents")).toBe("1000");
