@@ -150,6 +150,9 @@ async function startServer(
     // a tenth of a millisecond a page from whoever waits. A fresh segment of the log is not filled with zeros first: sixteen megabytes, for
     // which every caller waits, again and again until old ones are used again.
     ...[`shared_buffers=${sharedBuffersMb()}MB`, "wal_compression=off", "wal_init_zero=off", "max_wal_size=8GB", "checkpoint_timeout=15min"],
+    // No other server follows this one: its log tells none anything, and its full segments do not stay in memory. There they would take fresh
+    // pages all the time, each of which a virtual machine may have to ask its host for.
+    ...["wal_level=minimal", "max_wal_senders=0"],
     ...(durable ? [] : ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]),
   ];
   const child = run(launch, binaries.postgres, ["-D", join(dir, "data"), "-p", String(port), ...settings.flatMap((one) => ["-c", one])]);
