@@ -150,8 +150,7 @@ async function startServer(
     // a tenth of a millisecond a page from whoever waits. A fresh segment of the log is not filled with zeros first: sixteen megabytes, for
     // which every caller waits, again and again until old ones are used again.
     ...[`shared_buffers=${sharedBuffersMb()}MB`, "wal_compression=off", "wal_init_zero=off", "max_wal_size=8GB", "checkpoint_timeout=15min"],
-    // No other server follows this one: its log tells none anything, and its full segments do not stay in memory. There they would take fresh
-    // pages all the time, each of which a virtual machine may have to ask its host for.
+    // No other server follows this one: the log's full segments need not stay in memory (docs/decisions/0013).
     ...["wal_level=minimal", "max_wal_senders=0"],
     ...(durable ? [] : ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]),
   ];
@@ -186,8 +185,8 @@ function socketFolder(dir: string): string | null {
   return fits ? dir : null;
 }
 
-/** A fifth of the memory there is, from Postgres' own 128 MB to 8 GB; taken as it is used. A container's bound counts where there is one. */
-const sharedBuffersMb = (): number => Math.round(Math.min(8192, Math.max(128, memoryBytes() / 5 / 1024 ** 2)));
+/** A fifth of the memory there is, from Postgres' own 128 MB to 512 MB (docs/decisions/0013). A container's bound counts where there is one. */
+const sharedBuffersMb = (): number => Math.round(Math.min(512, Math.max(128, memoryBytes() / 5 / 1024 ** 2)));
 
 const memoryBytes = (): number => Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 
