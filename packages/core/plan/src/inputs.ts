@@ -33,11 +33,12 @@ export function decisionInputs(job: PlanJob, snapshot: Snapshot, candidates: rea
 }
 
 function laneInputs(view: LaneView): { readonly id: LaneId; readonly [member: string]: unknown } {
-  const members = Object.entries(view).flatMap(([name, value]: [string, unknown]): [string, unknown][] => {
-    if (value === undefined || USUAL[name] === value || (Array.isArray(value) && value.length === 0)) return [];
-    return [[name, value instanceof Map ? Object.fromEntries(value) : value]];
-  });
-  return Object.fromEntries(members) as { id: LaneId };
+  const inputs: { id: LaneId; [member: string]: unknown } = { id: view.id };
+  for (const [name, value] of Object.entries(view) as [string, unknown][]) {
+    if (value === undefined || USUAL[name] === value || (Array.isArray(value) && value.length === 0)) continue;
+    inputs[name] = value instanceof Map ? Object.fromEntries(value) : value;
+  }
+  return inputs;
 }
 
 /** A placing verdict whose record says what it rests on. A kept answer rests on nothing else. */
