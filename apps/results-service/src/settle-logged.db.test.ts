@@ -1,15 +1,17 @@
+import type { Endpoint } from "@slowboat/contract";
 import { newId } from "@slowboat/kernel";
 import { loadPriceBook, STANDARD_PRICES } from "@slowboat/pricing";
+import { readAnswer } from "@slowboat/reuse";
 import { createLogger } from "@slowboat/runtime";
 import {
   endAttempts,
   fileCalls,
   insertAttempts,
+  type LoggedAnswer,
   logCalls,
   type OpenedCall,
   openRouteDesk,
   placeJobs,
-  type SavedAnswer,
   writeCalls,
 } from "@slowboat/store";
 import { seedTenant, type TestDatabase, testClock, testDatabase, testJob, testQueue, testRng } from "@slowboat/testkit";
@@ -57,9 +59,11 @@ const call = (lane: string, job: Partial<OpenedCall["job"]> = {}, attempt: Parti
     attempt: { id: attemptId, ...created, pricesVersion: book.version, emulated: true, createdAtMs: clock.job(), state: "sending", ...attempt },
   };
 };
-const said = ({ attempt }: OpenedCall, body: string, statusCode = 200, errorCode: string | null = null): SavedAnswer => ({
-  ...{ attemptId: attempt.id, statusCode, body, requestId: "r", errorCode },
-});
+const said = ({ attempt, job }: OpenedCall, body: string, statusCode = 200, errorCode: string | null = null): LoggedAnswer => {
+  const { usage, ...rest } = readAnswer((attempt.endpoint ?? job.endpoint) as Endpoint, body);
+  const reading = statusCode === 200 ? { ...rest, usage: usage && JSON.stringify(usage) } : null;
+  return { attemptId: attempt.id, statusCode, body, requestId: "r", errorCode, reading };
+};
 const plain = answer({ prompt: 1000, cached: 200, output: 100 }, "default");
 
 const TABLES = ["job", "attempt", "result", "ledger_txn", "ledger_entry", "reuse_entry", "unsettled", "call_log"] as const;
@@ -121,6 +125,20 @@ test("a call that was tried again before its first try was filed is billed once,
   expect(now["attempt"]).toHaveLength(2);
   expect(now["result"]).toMatchObject([{ attempt_id: second.id }]);
   expect(now["ledger_txn"]).toMatchObject([{ attempt_id: second.id, priced: true }]);
+});
+
+test("a call that comes once more out of the log, beside others, is posted once, and holds none of them up", async () => {
+  const [one, two, three] = [call("openai"), call("openai"), call("openai")];
+  const log = (...calls: OpenedCall[]) => logCalls(database.store.sql, { opened: calls, answered: calls.map((each) => said(each, plain)) }, at());
+  await log(one);
+  await settleLogged(deps);
+  // Its commit was not heard of, and it was written again.
+  await log(two, one, three);
+  expect(await settleLogged(deps)).toEqual({ attempts: 3, more: false });
+  expect(await settleChunk(deps)).toEqual({ attempts: 0, more: false });
+  const now = await everything();
+  expect(now["job"]).toMatchObject([one, two, three].map(() => ({ state: "completed", version: 2 })));
+  expect([now["attempt"]?.length, now["result"]?.length, now["ledger_txn"]?.length, now["call_log"]?.length]).toEqual([3, 3, 3, 0]);
 });
 
 test("settled from several sides at once, and with a settlement that fails at first, every call is posted once", async () => {

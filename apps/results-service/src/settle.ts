@@ -3,7 +3,16 @@ import { newId, type Rng } from "@slowboat/kernel";
 import { postSettlements, type SettlementRow } from "@slowboat/ledger";
 import type { PriceBook } from "@slowboat/pricing";
 import type { Queue } from "@slowboat/queue";
-import { type Declined, drawnPairs, judgeFirst, outcomeOf, recordLogged, recordOutcomes, type SettlementFacts } from "@slowboat/results";
+import {
+  type Declined,
+  drawnPairs,
+  judgeFirst,
+  loggedOutcome,
+  outcomeOf,
+  recordLogged,
+  recordOutcomes,
+  type SettlementFacts,
+} from "@slowboat/results";
 import type { Clock, Logger } from "@slowboat/runtime";
 import {
   type AnsweredRow,
@@ -13,6 +22,7 @@ import {
   escalateJobs,
   fileOldest,
   insertPairs,
+  isNotFresh,
   type NewEvent,
   type RouteDesk,
   releaseEnded,
@@ -91,7 +101,7 @@ export async function settleChunk(deps: SettleDeps): Promise<Settled> {
  */
 export async function settleLogged(deps: SettleDeps): Promise<Settled> {
   try {
-    return await settleWhole(deps);
+    return await settleFresh(deps);
   } catch (err) {
     deps.logger.error({ err }, "log-not-settled");
     const { filed, more } = await deps.store.begin((tx) => fileOldest(tx, LOG_CHUNK));
@@ -99,13 +109,23 @@ export async function settleLogged(deps: SettleDeps): Promise<Settled> {
   }
 }
 
-async function settleWhole({ store, clock, book, logger }: SettleDeps): Promise<Settled> {
+/** Nearly always no call of a chunk has a job yet. Where one has, since it was logged twice, the chunk is done with a look for each. */
+async function settleFresh(deps: SettleDeps): Promise<Settled> {
+  try {
+    return await settleWhole(deps, true);
+  } catch (err) {
+    if (!isNotFresh(err)) throw err;
+    return await settleWhole(deps, false);
+  }
+}
+
+async function settleWhole({ store, clock, book, logger }: SettleDeps, fresh: boolean): Promise<Settled> {
   const nowMs = clock.job();
   return await store.begin(async (tx) => {
     const { whole, logIds, filed, more } = await claimLogged(tx, LOG_CHUNK);
-    const calls = whole.map((call) => ({ call, facts: outcomeOf(call.row, book) }));
-    const facts = await recordLogged(tx, calls, { logIds, nowMs });
-    await postSettlements(tx, facts.flatMap(toSettlementRow(book)), nowMs);
+    const calls = whole.map((call) => ({ call, facts: loggedOutcome(call, book) }));
+    const facts = await recordLogged(tx, calls, { logIds, nowMs, fresh });
+    await postSettlements(tx, facts.flatMap(toSettlementRow(book)), nowMs, fresh);
     report(logger, facts);
     return { attempts: whole.length + filed, more };
   });

@@ -58,7 +58,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
   async function exchange<T>(
     request: LaneRequest,
     send: { readonly path: string; readonly body: string; readonly onHead?: (reply: Reply) => void },
-    signal: AbortSignal,
+    signal: AbortSignal | null,
     read: (response: Reply, bound: Limit) => Promise<T>,
   ): Promise<T | LaneAnswer> {
     const wire = openWire(agent, send.onHead);
@@ -75,7 +75,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
   async function paced<T extends LaneAnswer | LaneStream>(
     request: LaneRequest,
     mode: "call" | "stream",
-    signal: AbortSignal,
+    signal: AbortSignal | null,
     read: (response: Reply, bound: Limit, looked: Looked) => Promise<T>,
   ): Promise<T | LaneAnswer> {
     check(request);
@@ -85,7 +85,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
     let heardOk = false;
     let wishMs: number | null = null;
     const looked: Looked = {};
-    const end = (answer: LaneAnswer): void => pass.end(endOf(answer, { aborted: signal.aborted, heardOk, wishMs, parsed: looked.body }));
+    const end = (answer: LaneAnswer): void => pass.end(endOf(answer, { aborted: signal?.aborted === true, heardOk, wishMs, parsed: looked.body }));
     const onHead = (reply: Reply): void => {
       const limits = limitsOf(reply.headers, nowMs(reply.headers));
       heardOk = isOk(reply);
@@ -112,10 +112,10 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
       bound.clear();
       const body = parseObject(text);
       if (body !== null) looked.body = body;
-      return answered(request, response, text, body !== null && isAnswer(body));
+      return answered(request, response, text, body !== null && isAnswer(body) ? body : null);
     };
 
-  const call = async (request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer> =>
+  const call = async (request: LaneRequest, signal: AbortSignal | null): Promise<LaneAnswer> =>
     paced(request, "call", signal, whole(request, isAnswerOf(request.endpoint)));
 
   const stream: CallLane["stream"] = async (request, signal) => {
@@ -129,7 +129,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
 
   const { countPath } = parts;
   // Counting is free and has a limit of its own.
-  const count = async (request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer> => {
+  const count = async (request: LaneRequest, signal: AbortSignal | null): Promise<LaneAnswer> => {
     check(request);
     const send = { path: countPath ?? "", body: outgoing(request, "call", null) };
     return exchange(
@@ -160,14 +160,15 @@ const isAnswerOf =
     Array.isArray(body[ANSWER_LIST[endpoint]]);
 
 /** A 2xx body is an answer only when it looks like one; anything else (a proxy's page) may still have been charged. */
-function answered(request: LaneRequest, response: Reply, text: string, isAnswer: boolean): LaneAnswer {
+function answered(request: LaneRequest, response: Reply, text: string, looked: Record<string, unknown> | null): LaneAnswer {
   const { attemptId } = request;
-  if (isAnswer)
+  if (looked !== null)
     return {
       kind: "answered",
       attemptId,
       statusCode: response.status,
       body: text,
+      looked,
       requestId: requestIdOf(response.headers),
       limits: limitHeadersOf(response.headers),
     };

@@ -1,5 +1,6 @@
 import type { NewAttempt } from "./insert-attempts.ts";
 import type { NewJob } from "./insert-jobs.ts";
+import { type Field, fieldText, together } from "./lines.ts";
 import type { SavedAnswer } from "./save-answers.ts";
 
 /** A call as it is opened: its job with the first attempt. */
@@ -8,12 +9,10 @@ export interface OpenedCall {
   readonly attempt: NewAttempt;
 }
 
-type Field = string | number | bigint | boolean | null | undefined;
-
 /** A column, its type, and what a row has in it. */
-type Column<R> = readonly [name: string, type: string, of: (row: R) => Field];
+export type Column<R> = readonly [name: string, type: string, of: (row: R) => Field];
 
-const JOB: readonly Column<NewJob>[] = [
+export const JOB: readonly Column<NewJob>[] = [
   ["id", "text", (job) => job.id],
   ["tenant_id", "text", (job) => job.tenantId],
   ["key_id", "text", (job) => job.keyId],
@@ -51,7 +50,7 @@ const JOB: readonly Column<NewJob>[] = [
   ["route", "text", (job) => job.route],
 ];
 
-const ATTEMPT: readonly Column<NewAttempt>[] = [
+export const ATTEMPT: readonly Column<NewAttempt>[] = [
   ["id", "text", (attempt) => attempt.id],
   ["job_id", "text", (attempt) => attempt.jobId],
   ["tenant_id", "text", (attempt) => attempt.tenantId],
@@ -81,11 +80,6 @@ const ANSWER: readonly Column<SavedAnswer>[] = [
   ["error_code", "text", (answer) => answer.errorCode],
 ];
 
-/** Between rows, between fields, and for a field without a value: characters that no JSON text has, and that are taken out of every other. */
-const ROW = "\x1e";
-const FIELD = "\x1f";
-const NOTHING = "\x05";
-
 /** A column, and what it takes its value from in SQL. */
 export interface Placed {
   readonly name: string;
@@ -93,8 +87,8 @@ export interface Placed {
 }
 
 /** Columns of one table as they come out of a row's fields, of which the first is the `first`th. */
-function placed<R>(columns: readonly Column<R>[], first: number, fields = "f"): Placed[] {
-  return columns.map(([name, type], index) => ({ name, sql: fieldSql(type, `${fields}[${first + index}]`) }));
+export function placed<R>(columns: readonly Column<R>[], first: number): Placed[] {
+  return columns.map(([name, type], index) => ({ name, sql: fieldSql(type, `f[${first + index}]`) }));
 }
 
 function fieldSql(type: string, field: string): string {
@@ -105,11 +99,10 @@ function fieldSql(type: string, field: string): string {
 /** The columns of an opened call's job and attempt, and of an answer. */
 export const JOBS = placed(JOB, 1);
 export const ATTEMPTS = placed(ATTEMPT, JOB.length + 1);
-export const answerFields = (fields = "f"): string[] => placed(ANSWER, 1, fields).map(({ sql }) => sql);
+const answerFields = (): string[] => placed(ANSWER, 1).map(({ sql }) => sql);
 
 /** Puts the answers of `told` on their attempts, for an `unsettled` row each; one that has its answer keeps it. */
-export function takeAnswers(atMs: string, atRealMs: string): string {
-  const [id, statusCode, body, requestId, errorCode] = answerFields();
+export function takeAnswers(atMs: string, atRealMs: string, [id, statusCode, body, requestId, errorCode] = answerFields()): string {
   return `update attempt a set state = 'answered', status_code = ${statusCode}, answer = ${body}, request_id = ${requestId}, error_code = ${errorCode},
       answered_at_ms = ${atMs}, answered_real_ms = ${atRealMs}
     from told where a.id = ${id} and a.state in ('sending', 'placed', 'unknown') returning a.id, octet_length(a.answer) as bytes`;
@@ -117,13 +110,6 @@ export function takeAnswers(atMs: string, atRealMs: string): string {
 
 export const names = (columns: readonly Placed[]): string => columns.map(({ name }) => name).join(", ");
 export const values = (columns: readonly Placed[]): string => columns.map(({ sql }) => sql).join(", ");
-
-/** The rows of a parameter. Unnested they pass for ten, so that each finds its attempt by its key; those of a set-returning function pass for a thousand. */
-export const rowsOf = (parameter: string): string => `select ${FIELDS_OF_LINE} as f from ${linesIn(`${parameter}::text`)}`;
-
-/** The lines of a text as rows, and the fields of a line. */
-export const linesIn = (text: string): string => `unnest(string_to_array(${text}, E'\\x1e')) as line`;
-export const FIELDS_OF_LINE = "string_to_array(line, E'\\x1f', E'\\x05')";
 
 /** Where a column stands among the fields of an opened call, from 1. */
 export const fieldOfJob = (name: string): number => position(JOB, name);
@@ -135,51 +121,18 @@ function position<R>(columns: readonly Column<R>[], wanted: string): number {
   return index + 1;
 }
 
-/** How many fields an answer has. */
-export const ANSWER_FIELDS = ANSWER.length;
+export const openedLine = ({ job, attempt }: OpenedCall): string => together(joined(JOB, job), joined(ATTEMPT, attempt));
 
-export const openedLine = ({ job, attempt }: OpenedCall): string => `${joined(JOB, job)}${FIELD}${joined(ATTEMPT, attempt)}`;
 export const answerLine = (answer: SavedAnswer): string => joined(ANSWER, answer);
 
-/** Lines as one parameter; `null` for none. */
-export const asParameter = (lines: readonly string[]): string | null => (lines.length === 0 ? null : lines.join(ROW));
-
-/** A line with more fields at its end. */
-export function longer(line: string, ...more: readonly Field[]): string {
-  let whole = line;
-  for (const value of more) whole += FIELD + told(value);
-  return whole;
-}
-
-/** A line of its own. */
-export const lineOf = (...fields: readonly Field[]): string => fields.map(told).join(FIELD);
-
-/** The lines of a parameter, and the fields of a line; `null` for a field without a value. */
-export const linesOf = (parameter: string | null): string[] => (parameter === null ? [] : parameter.split(ROW));
-export const firstFieldOf = (line: string): string => line.slice(0, line.indexOf(FIELD));
-export const fieldsOf = (line: string): (string | null)[] => line.split(FIELD).map((field) => (field === NOTHING ? null : field));
-
-function joined<R>(columns: readonly Column<R>[], row: R): string {
+export function joined<R>(columns: readonly Column<R>[], row: R): string {
   let line = "";
-  let between = "";
   for (const [name, type, of] of columns) {
     const value = of(row);
     // What Postgres would refuse later is refused now, while it is one call's alone.
     if (type === "int" && typeof value === "number" && (value | 0) !== value)
       throw new Error(`${name} has to be a whole number of 32 bits, not ${value}`);
-    line += between + told(value);
-    between = FIELD;
+    line = line === "" ? fieldText(value) : together(line, fieldText(value));
   }
   return line;
 }
-
-function told(value: Field): string {
-  if (value === null || value === undefined) return NOTHING;
-  return typeof value === "string" ? plain(value) : String(value);
-}
-
-/** What would end a field or a row, and NUL, which no text of Postgres has. */
-const UNSTORABLE = new RegExp(`[\0${ROW}${FIELD}${NOTHING}]`, "g");
-
-/** Only what is no JSON can have such a character, a proxy's page or a strange model's name: it is written without. */
-const plain = (text: string): string => (text.search(UNSTORABLE) < 0 ? text : text.replaceAll(UNSTORABLE, ""));

@@ -1,5 +1,6 @@
 import { seedTenant, type TestDatabase, testDatabase } from "@slowboat/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { answerLine, openedLine } from "./call-lines.ts";
 import {
   claimAnswered,
   claimLogged,
@@ -7,13 +8,16 @@ import {
   fileCalls,
   fileSettled,
   findJob,
+  isUsual,
   logCalls,
+  migrate,
   type NewAttempt,
   type NewJob,
   type OpenedCall,
   type Sql,
   writeCalls,
 } from "./index.ts";
+import { asParameter } from "./lines.ts";
 import { callAnswer as answer, callAttempt, callJob } from "./testing/calls.ts";
 
 let database: TestDatabase;
@@ -34,8 +38,6 @@ const FULL: Partial<NewJob> = {
   deadlineAtMs: 1_795_619_046_707,
   lanesAllow: ["openai", "pool"],
   lanesDeny: ["openai-flex"],
-  maxCostNano: 9_007_199_254_740_993n,
-  metadata: '{"k":"v"}',
   reuseKey: Uint8Array.from({ length: 32 }, (_, i) => 255 - i),
   fallbacks: "[]",
   semantic: true,
@@ -81,9 +83,10 @@ describe("the call log", () => {
     await tell(answer("1"));
     await claim(async (tx, { whole, filed, more, logIds }) => {
       expect([whole.length, filed, more]).toEqual([1, 0, false]);
-      expect({ ...whole[0]?.row, reuseKey: null }).toEqual({ ...read, reuseKey: null });
+      expect({ ...whole[0]?.row, reuseKey: null }).toEqual({ ...read, reuseKey: null, answer: null });
+      expect(whole[0]?.reading).toEqual(answer("1").reading);
       expect(Buffer.from(whole[0]?.row.reuseKey ?? [])).toEqual(Buffer.from(FULL.reuseKey ?? []));
-      const ended = whole.map((found) => ({ call: found, state: "completed" as const, usage: '{"u":1}', tier: "standard" }));
+      const ended = whole.map((found) => ({ call: found, state: "completed" as const, tier: "standard" }));
       expect([...(await fileSettled(tx, ended, { logIds, nowMs: 5000 }))]).toEqual(["job_1"]);
     });
     expect(await rows("job")).toEqual([{ ...job, state: "completed", ended_at_ms: 5000, version: 2 }]);
@@ -105,7 +108,6 @@ describe("the call log", () => {
 
   test.each([
     ["is routed", { route: "{}" }],
-    ["has somebody to tell", { callbackUrl: "https://example.test/" }],
     ["is an errand", { surface: "errand" }],
   ] as const)("a call that %s is settled beside its job", async (_what, more) => {
     await open(call("1", more));
@@ -130,7 +132,7 @@ describe("the call log", () => {
     await tell(answer("1"));
     await claim(async (tx, { whole, logIds }) => {
       expect(whole).toHaveLength(1);
-      const ended = whole.map((found) => ({ call: found, state: "completed" as const, usage: null, tier: null }));
+      const ended = whole.map((found) => ({ call: found, state: "completed" as const, tier: null }));
       expect((await fileSettled(tx, ended, { logIds, nowMs: 5000 })).size).toBe(0);
     });
     expect(await rows("job")).toMatchObject([{ state: "placed", version: 1 }]);
@@ -140,7 +142,7 @@ describe("the call log", () => {
   test("what was logged twice, since its commit was not heard of, is filed once", async () => {
     const settle = async (): Promise<string[]> =>
       await claim(async (tx, { whole, logIds }) => {
-        const ended = whole.map((found) => ({ call: found, state: "completed" as const, usage: null, tier: null }));
+        const ended = whole.map((found) => ({ call: found, state: "completed" as const, tier: null }));
         return [...(await fileSettled(tx, ended, { logIds, nowMs: 5000 }))];
       });
     await open(call("1"));
@@ -223,6 +225,73 @@ describe("the call log", () => {
     ]);
   });
 
+  test("what lies in the log as the version before wrote it is filed by the migration", async () => {
+    const { sql } = database.store;
+    const calls = [call("1"), call("2", FULL, { estimateNano: 7n, emulated: true, model: "m", endpoint: "/v1/messages" })];
+    const [first, second] = [answer("2", undefined, "code"), answer("2", "later")];
+    await writeCalls(sql, { opened: calls, answered: [] }, at);
+    await writeCalls(sql, { opened: [], answered: [first] }, at);
+    const wanted = [await rows("job"), await rows("attempt"), await rows("unsettled")];
+    await sql`truncate job, attempt, unsettled`;
+    await sql.unsafe(`
+      alter table call_log drop column intents, drop column bodies, drop column decisions, drop column readings, drop column answers;
+      alter table call_log add column opened text, add column answered text;
+      delete from schema_migration where name = '0031-call-log-lines.sql'`);
+    const fields = [asParameter(calls.map(openedLine)), asParameter([first, second].map(answerLine)), at.nowMs, at.realMs];
+    await sql.unsafe("insert into call_log (opened, answered, items, at_ms, at_real_ms) values ($1, $2, 4, $3, $4)", fields);
+    expect(await migrate(database.store, 5)).toEqual(["0031-call-log-lines.sql"]);
+    expect([await rows("job"), await rows("attempt"), await rows("unsettled")]).toEqual(wanted);
+    expect(await rows("call_log")).toEqual([]);
+    await open(call("3"));
+    expect(await findJob(database.store, { tenantId, id: "job_3" })).toMatchObject({ id: "job_3" });
+  });
+
+  test("whatever a call has, the log takes it and files it as it is, or does not take it", async () => {
+    const { sql } = database.store;
+    const one = call("1", { ...FULL, route: "{}" }, { estimateNano: 7n, model: "m", endpoint: "/v1/messages" });
+    const job: Required<Omit<NewJob, "ask" | "admission" | "prefix">> = {
+      ...{
+        id: "job_9",
+        tenantId: "t",
+        keyId: "k",
+        surface: "native",
+        batchId: "b",
+        lineNo: 1,
+        customId: "c",
+        endpoint: "/v1/embeddings",
+        provider: "p",
+      },
+      ...{ model: "n", baselineModel: "n", state: "accepted", body: "", bodyBlobKey: "k", bodyOffset: 0, bodyBytes: 7, inputTokensEst: 7 },
+      ...{ outputTokensEst: 7, deadlineAtMs: null, lanesAllow: null, lanesDeny: ["a", "b"], maxCostNano: 1n, callbackUrl: "u", metadata: "{}" },
+      ...{ reuseKey: null, nextDecisionAtMs: 1, acceptedAtMs: 1, lane: "flex", attemptId: "att_9", attempts: 2, error: "{}", endedAtMs: 1 },
+      ...{ fallbacks: null, semantic: null, route: null },
+    };
+    const attempt: Required<NewAttempt> = {
+      ...{ id: "att_9", jobId: "job_9", tenantId: "t", seq: 2, lane: "flex", account: "b", dispatchId: "d", state: "intent", sourceAttemptId: "s" },
+      ...{ role: "retry", decision: "[]", estimateNano: null, pricesVersion: "w", emulated: true, model: null, endpoint: null, createdAtMs: 1 },
+    };
+    const others: OpenedCall[] = [
+      ...Object.entries(job).map(([name, value]) => ({ ...one, job: { ...one.job, [name]: value } })),
+      ...Object.entries(attempt).map(([name, value]) => ({ ...one, attempt: { ...one.attempt, [name]: value } })),
+    ];
+    let taken = 0;
+    for (const other of others) {
+      await sql`truncate job, attempt`;
+      if (!isUsual(other)) {
+        await expect(open(other)).rejects.toThrow("has what no call of the log has");
+        continue;
+      }
+      taken++;
+      await writeCalls(sql, { opened: [other], answered: [] }, at);
+      const wanted = [await rows("job"), await rows("attempt")];
+      await sql`truncate job, attempt`;
+      await open(other);
+      await fileCallLog(database.store);
+      expect([await rows("job"), await rows("attempt")]).toEqual(wanted);
+    }
+    expect([taken > 20, others.length - taken > 20]).toEqual([true, true]);
+  });
+
   test("what Postgres would refuse when it is filed is refused while it is one call's alone", async () => {
     await expect(open(call("1", { outputTokensEst: 2 ** 31 }))).rejects.toThrow("output_tokens_est has to be a whole number of 32 bits");
     await expect(open(call("1", { bodyBytes: 1.5 }))).rejects.toThrow("body_bytes");
@@ -231,16 +300,17 @@ describe("the call log", () => {
 
   test("what stands between fields and rows on the way stays out of them, whoever wrote it", async () => {
     const hostile = "m\x1fothers\x1ejob_9\x1f\x05\x00";
-    await open(call("1", { model: hostile, metadata: "\x05" }));
+    await open(call("1", { model: hostile, fallbacks: "\x05" }));
     await tell(answer("1", `<html>${hostile}`));
     await claim(async (tx, { whole, logIds }) => {
-      expect(whole[0]?.row).toMatchObject({ model: "mothersjob_9", metadata: "", answer: "<html>mothersjob_9", tenantId });
+      expect(whole[0]?.row).toMatchObject({ model: "mothersjob_9", tenantId });
       await fileSettled(
         tx,
-        whole.map((found) => ({ call: found, state: "failed" as const, usage: null, tier: null })),
+        whole.map((found) => ({ call: found, state: "failed" as const, tier: null })),
         { logIds, nowMs: 5000 },
       );
     });
-    expect(await rows("job")).toMatchObject([{ model: "mothersjob_9", metadata: "", state: "failed", tenant_id: tenantId }]);
+    expect(await rows("job")).toMatchObject([{ model: "mothersjob_9", fallbacks: "", state: "failed", tenant_id: tenantId }]);
+    expect(await rows("attempt")).toMatchObject([{ answer: "<html>mothersjob_9" }]);
   });
 });

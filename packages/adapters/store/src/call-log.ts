@@ -1,11 +1,12 @@
-import { fault } from "@slowboat/kernel";
-import { answerLine, asParameter, fieldOfAttempt, fieldOfJob, fieldsOf, firstFieldOf, linesOf, longer, openedLine } from "./call-lines.ts";
+import { assert, fault } from "@slowboat/kernel";
+import type { OpenedCall } from "./call-lines.ts";
 import type { AnsweredRow } from "./claim-answered.ts";
 import type { Sql, Store } from "./connect.ts";
 import { ERRAND_SURFACE } from "./errands.ts";
-import { fileAnswers, fileOpened, type WholeCall } from "./file-calls.ts";
+import { fileLoggedAnswers, fileLoggedIntents, fileRows, type Logged, type WholeCall } from "./file-calls.ts";
 import { fitting, type Most } from "./fitting.ts";
-import type { CallWrites } from "./write-calls.ts";
+import { asParameter, fieldsOf, firstFieldOf, linesOf, plain } from "./lines.ts";
+import { intentField, intentLine, intentsAttemptField, isUsual, type LoggedAnswer, type Reading, readingLine } from "./logged-lines.ts";
 
 /**
  * The call log: what every interactive call commits while its caller waits, before its socket opens and before its answer is given. Calls that
@@ -17,57 +18,81 @@ import type { CallWrites } from "./write-calls.ts";
 /** What a row may hold to lie on one page of the table; a longer one is cut up and put aside piece by piece. */
 const ROW_BYTES = 7_800;
 
+/** Lines and the texts beside them, in the order in which `logOf` names them. */
 interface LogRow {
-  readonly opened: string[];
-  readonly answered: string[];
+  readonly columns: readonly [intents: string[], bodies: string[], decisions: string[], readings: string[], answers: string[]];
+  items: number;
   bytes: number;
+}
+
+/** What calls that commit together log. */
+export interface LoggedWrites {
+  /** Calls that are usual (`isUsual`). */
+  readonly opened: readonly OpenedCall[];
+  readonly answered: readonly LoggedAnswer[];
 }
 
 /**
  * Commits intents and answers of calls: one way to the server and back, and one wait for the disk, for all of them. Each number of rows is a statement
  * that the server prepares: callers bound how many items come at a time.
  */
-export async function logCalls(sql: Sql, { opened, answered }: CallWrites, at: { readonly nowMs: number; readonly realMs: number }): Promise<void> {
+export async function logCalls(sql: Sql, { opened, answered }: LoggedWrites, at: { readonly nowMs: number; readonly realMs: number }): Promise<void> {
   const rows: LogRow[] = [];
-  for (const call of opened) place(rows, "opened", openedLine(call));
-  for (const answer of answered) place(rows, "answered", answerLine(answer));
+  for (const call of opened) {
+    assert(isUsual(call), `call ${call.attempt.id} has what no call of the log has`);
+    const [intent, body, decision] = [intentLine(call), plain(call.job.body ?? ""), plain(call.attempt.decision)];
+    const { columns } = roomFor(rows, bytesOf(intent) + bytesOf(body) + bytesOf(decision));
+    columns[0].push(intent);
+    columns[1].push(body);
+    columns[2].push(decision);
+  }
+  for (const told of answered) {
+    const [reading, answer] = [readingLine(told), plain(told.body)];
+    const { columns } = roomFor(rows, bytesOf(reading) + bytesOf(answer));
+    columns[3].push(reading);
+    columns[4].push(answer);
+  }
   if (rows.length === 0) return;
-  const fields = rows.flatMap((row) => [asParameter(row.opened), asParameter(row.answered), row.opened.length + row.answered.length]);
+  const fields = rows.flatMap((row) => [...row.columns.map(asParameter), row.items]);
   await sql.unsafe(logOf(rows.length), [at.nowMs, at.realMs, ...fields], { prepare: true });
 }
 
-function place(rows: LogRow[], half: "opened" | "answered", line: string): void {
-  const bytes = Buffer.byteLength(line) + 1;
+const bytesOf = (text: string): number => Buffer.byteLength(text) + 1;
+
+/** The row that a call lies in, counted in it. */
+function roomFor(rows: LogRow[], bytes: number): LogRow {
   let row = rows.at(-1);
   if (row === undefined || row.bytes + bytes > ROW_BYTES) {
-    row = { opened: [], answered: [], bytes: 0 };
+    row = { columns: [[], [], [], [], []], items: 0, bytes: 0 };
     rows.push(row);
   }
-  row[half].push(line);
+  row.items++;
   row.bytes += bytes;
+  return row;
 }
 
 const LOGS = new Map<number, string>();
+const FIELDS_OF_ROW = 6;
 
 /** The statement that writes so many rows: $1 job time, $2 machine time, then the fields of each. */
 function logOf(rows: number): string {
   const known = LOGS.get(rows);
   if (known !== undefined) return known;
-  const row = (_: unknown, index: number): string => `($${3 * index + 3}, $${3 * index + 4}, $${3 * index + 5}::int, $1::float8, $2::float8)`;
-  const made = `insert into call_log (opened, answered, items, at_ms, at_real_ms) values ${Array.from({ length: rows }, row).join(", ")}`;
+  const row = (_: unknown, index: number): string => {
+    const [intents, bodies, decisions, readings, answers, items] = Array.from(
+      { length: FIELDS_OF_ROW },
+      (_1, field) => `$${FIELDS_OF_ROW * index + field + 3}`,
+    );
+    return `(${intents}, ${bodies}, ${decisions}, ${readings}, ${answers}, ${items}::int, $1::float8, $2::float8)`;
+  };
+  const into = "call_log (intents, bodies, decisions, readings, answers, items, at_ms, at_real_ms)";
+  const made = `insert into ${into} values ${Array.from({ length: rows }, row).join(", ")}`;
   LOGS.set(rows, made);
   return made;
 }
 
 /** Whoever files holds it, so that nobody files an answer before its intent. */
 const LOCK = 1_953_066_081;
-
-interface Logged {
-  readonly opened: string | null;
-  readonly answered: string | null;
-  readonly atMs: number;
-  readonly atRealMs: number;
-}
 
 /**
  * Takes the oldest rows of the log, until they hold `items` intents and answers or `maxBytes`, and files what is not whole: open calls, answers of
@@ -81,18 +106,13 @@ export async function claimLogged(
 ): Promise<{ readonly whole: readonly WholeCall[]; readonly logIds: readonly string[]; readonly filed: number; readonly more: boolean }> {
   const waiting = await tx<Waiting[]>`
     select ${size(tx)} from call_log where (select pg_try_advisory_xact_lock(${LOCK}::int)) order by call_log.id limit ${most.items}`;
-  const ids = fitting(waiting, most).map((row) => row.id);
-  if (ids.length === 0) return { whole: [], logIds: [], filed: 0, more: false };
-  const { whole, opened, answered } = paired(await read(tx, ids));
-  const apart = await judgedByJob(tx, whole);
-  await fileOpened(tx, [...opened, ...apart.lines.map(({ opened: line }) => line)]);
-  await fileAnswers(tx, [...answered, ...apart.lines.map(({ answer }) => answer)]);
-  return {
-    whole: apart.plain,
-    logIds: ids,
-    filed: opened.length + answered.length + apart.lines.length,
-    more: isMore(waiting, ids, most),
-  };
+  const logIds = fitting(waiting, most).map((row) => row.id);
+  if (logIds.length === 0) return { whole: [], logIds: [], filed: 0, more: false };
+  const { halves, opened, answered } = paired(await read(tx, logIds));
+  const { whole, apart } = await judgedByJob(tx, halves);
+  await fileLoggedIntents(tx, [...opened, ...apart.map(({ openedAt }) => openedAt)]);
+  await fileLoggedAnswers(tx, [...answered, ...apart.map(({ answeredAt }) => answeredAt)]);
+  return { whole, logIds, filed: opened.length + answered.length + apart.length, more: isMore(waiting, logIds, most) };
 }
 
 /** What is filed at a time where nothing is settled beside it. */
@@ -150,12 +170,7 @@ export async function fileOldest(tx: Sql, most: Most, id: string | null = null):
   const waiting = await tx<Waiting[]>`
     select ${size(tx)} from call_log ${id === null ? tx`` : tx`where id <= ${id}::int8`} order by call_log.id limit ${most.items}`;
   const ids = fitting(waiting, most).map((row) => row.id);
-  const logged = await take(tx, ids);
-  await fileOpened(
-    tx,
-    logged.flatMap((row) => linesOf(row.opened)),
-  );
-  await fileAnswers(tx, logged.flatMap(answersOf));
+  await fileRows(tx, ids);
   return { filed: waiting.slice(0, ids.length).reduce((sum, { items }) => sum + items, 0), more: isMore(waiting, ids, most) };
 }
 
@@ -165,143 +180,142 @@ interface Waiting {
   readonly bytes: number;
 }
 
-const size = (tx: Sql) => tx`id::text, items, coalesce(octet_length(opened), 0) + coalesce(octet_length(answered), 0) as bytes`;
+const size = (tx: Sql) =>
+  tx`id::text, items, coalesce(octet_length(bodies), 0) + coalesce(octet_length(decisions), 0) + coalesce(octet_length(answers), 0) as bytes`;
 
-async function read(tx: Sql, ids: readonly string[]): Promise<readonly Logged[]> {
-  return await tx<Logged[]>`
-    select opened, answered, at_ms as "atMs", at_real_ms as "atRealMs" from call_log where id = any(${ids as string[]}::int8[]) order by id`;
+interface Lines {
+  readonly id: string;
+  readonly intents: string | null;
+  readonly readings: string | null;
+  readonly atMs: number;
 }
 
-async function take(tx: Sql, ids: readonly string[]): Promise<readonly Logged[]> {
-  return await tx<Logged[]>`
-    with taken as (delete from call_log where id = any(${ids as string[]}::int8[]) returning *)
-    select opened, answered, at_ms as "atMs", at_real_ms as "atRealMs" from taken order by id`;
+async function read(tx: Sql, ids: readonly string[]): Promise<readonly Lines[]> {
+  return await tx<Lines[]>`select id::text, intents, readings, at_ms as "atMs" from call_log where id = any(${ids as string[]}::int8[]) order by id`;
 }
 
 const isMore = (waiting: readonly Waiting[], taken: readonly string[], most: Most): boolean =>
   taken.length < waiting.length || waiting.length === most.items;
 
-/** Answers with the time of their commit. */
-const answersOf = ({ answered, atMs, atRealMs }: Logged): string[] => linesOf(answered).map((line) => longer(line, atMs, atRealMs));
+type Fields = readonly (string | null)[];
 
+/** A call that was opened and answered. */
 interface Halves {
-  readonly opened: string;
-  readonly answer: string;
+  readonly intent: Fields;
+  readonly reading: Fields;
+  readonly openedAt: Logged;
+  readonly answeredAt: Logged;
+  /** When the answer was committed. */
+  readonly atMs: number;
 }
 
-const ATTEMPT_ID = fieldOfAttempt("id") - 1;
-
-/** What was opened and answered, and what was only one of them. */
-function paired(rows: readonly Logged[]): {
-  whole: (Halves & { readonly fields: readonly (string | null)[] })[];
-  opened: string[];
-  answered: string[];
+/** What was opened and answered, and what there is only one half of. */
+function paired(rows: readonly Lines[]): {
+  readonly halves: readonly Halves[];
+  readonly opened: readonly Logged[];
+  readonly answered: readonly Logged[];
 } {
-  const answers = new Map<string, string>();
-  for (const answer of rows.flatMap(answersOf)) {
-    const id = firstFieldOf(answer);
-    if (!answers.has(id)) answers.set(id, answer);
-  }
-  const [whole, opened]: [(Halves & { fields: (string | null)[] })[], string[]] = [[], []];
-  for (const line of rows.flatMap((row) => linesOf(row.opened))) {
-    const fields = fieldsOf(line);
-    const id = fields[ATTEMPT_ID] ?? "";
-    const answer = answers.get(id);
-    if (answer === undefined) opened.push(line);
-    else whole.push({ opened: line, answer, fields });
-    answers.delete(id);
-  }
-  return { whole, opened, answered: [...answers.values()] };
+  const answers = new Map<string, Omit<Halves, "intent" | "openedAt">>();
+  for (const { id: logId, readings, atMs } of rows)
+    for (const line of linesOf(readings)) {
+      const attemptId = firstFieldOf(line);
+      // The first holds, should one have been logged twice.
+      if (!answers.has(attemptId)) answers.set(attemptId, { reading: fieldsOf(line), answeredAt: { logId, attemptId }, atMs });
+    }
+  const [halves, opened]: [Halves[], Logged[]] = [[], []];
+  for (const { id: logId, intents } of rows)
+    for (const line of linesOf(intents)) {
+      const intent = fieldsOf(line);
+      const openedAt = { logId, attemptId: intent[AT.attemptId] ?? "" };
+      const answer = answers.get(openedAt.attemptId);
+      if (answer === undefined) opened.push(openedAt);
+      else halves.push({ intent, openedAt, ...answer });
+      answers.delete(openedAt.attemptId);
+    }
+  return { halves, opened, answered: [...answers.values()].map(({ answeredAt }) => answeredAt) };
 }
 
-/** What a call has in its fields, by the names of its columns. */
-const jobField = (name: string): number => fieldOfJob(name) - 1;
-const attemptField = (name: string): number => fieldOfAttempt(name) - 1;
+/** What a call has in its intent, by the names of its columns. */
 const AT = {
-  jobId: jobField("id"),
-  tenantId: jobField("tenant_id"),
-  keyId: jobField("key_id"),
-  batchId: jobField("batch_id"),
-  customId: jobField("custom_id"),
-  endpoint: jobField("endpoint"),
-  surface: jobField("surface"),
-  model: jobField("model"),
-  baselineModel: jobField("baseline_model"),
-  deadlineAtMs: jobField("deadline_at_ms"),
-  callbackUrl: jobField("callback_url"),
-  metadata: jobField("metadata"),
-  reuseKey: jobField("reuse_key"),
-  semantic: jobField("semantic"),
-  route: jobField("route"),
-  attempts: jobField("attempts"),
-  body: jobField("body"),
-  state: jobField("state"),
-  lane: attemptField("lane"),
-  otherModel: attemptField("model"),
-  otherEndpoint: attemptField("endpoint"),
-  pricesVersion: attemptField("prices_version"),
-  emulated: attemptField("emulated"),
-  source: attemptField("source_attempt_id"),
-  sentAtMs: attemptField("sent_at_ms"),
+  jobId: intentField("id"),
+  tenantId: intentField("tenant_id"),
+  keyId: intentField("key_id"),
+  endpoint: intentField("endpoint"),
+  surface: intentField("surface"),
+  model: intentField("model"),
+  baselineModel: intentField("baseline_model"),
+  deadlineAtMs: intentField("deadline_at_ms"),
+  reuseKey: intentField("reuse_key"),
+  semantic: intentField("semantic"),
+  route: intentField("route"),
+  acceptedAtMs: intentField("accepted_at_ms"),
+  attemptId: intentsAttemptField("id"),
+  lane: intentsAttemptField("lane"),
+  otherModel: intentsAttemptField("model"),
+  otherEndpoint: intentsAttemptField("endpoint"),
+  pricesVersion: intentsAttemptField("prices_version"),
+  emulated: intentsAttemptField("emulated"),
 } as const;
 
-/** Tells apart what can be filed as it ended from what settlement must look at beside its job. */
-async function judgedByJob(
-  tx: Sql,
-  calls: readonly (Halves & { readonly fields: readonly (string | null)[] })[],
-): Promise<{ readonly plain: readonly WholeCall[]; readonly lines: readonly Halves[] }> {
-  if (calls.length === 0) return { plain: [], lines: [] };
-  const ids = [...new Set(calls.map(({ fields }) => fields[AT.tenantId] ?? ""))];
-  const tenants = await tx<{ id: string; retentionDays: number; budgeted: boolean }[]>`
-    select id, retention_days as "retentionDays", budgeted from tenant where id = any(${ids}::text[])`;
-  const byId = new Map(tenants.map((one) => [one.id, one]));
-  const [plain, lines]: [WholeCall[], Halves[]] = [[], []];
-  for (const { fields, opened, answer } of calls) {
-    const tenant = byId.get(fields[AT.tenantId] ?? "");
-    const told = fieldsOf(answer);
-    const beside = [AT.route, AT.batchId, AT.callbackUrl, AT.source].some((at) => fields[at] !== null) || fields[AT.surface] === ERRAND_SURFACE;
-    if (tenant === undefined || tenant.budgeted || beside || fields[AT.body] === null) lines.push({ opened, answer });
-    else plain.push({ row: rowOf(fields, told, tenant), answer });
-  }
-  return { plain, lines };
+interface TenantTerms {
+  readonly id: string;
+  readonly retentionDays: number;
+  readonly budgeted: boolean;
 }
 
-/** The row that `claimAnswered` would read, as a test holds it to. */
-function rowOf(fields: readonly (string | null)[], told: readonly (string | null)[], tenant: { readonly retentionDays: number }): AnsweredRow {
-  const [attemptId, statusCode, answer, , , answeredAtMs] = told;
-  const text = (at: number): string => fields[at] ?? "";
-  const number = (value: string | null | undefined): number | null => (value == null ? null : Number(value));
-  const reuseKey = fields[AT.reuseKey] ?? null;
-  const semantic = fields[AT.semantic] ?? null;
+/** Tells apart what can be filed as it ended from the attempts that settlement must look at beside their jobs. */
+async function judgedByJob(tx: Sql, calls: readonly Halves[]): Promise<{ readonly whole: readonly WholeCall[]; readonly apart: readonly Halves[] }> {
+  if (calls.length === 0) return { whole: [], apart: [] };
+  const ids = [...new Set(calls.map(({ intent }) => intent[AT.tenantId] ?? ""))];
+  const tenants = await tx<TenantTerms[]>`select id, retention_days as "retentionDays", budgeted from tenant where id = any(${ids}::text[])`;
+  const byId = new Map(tenants.map((one) => [one.id, one]));
+  const [whole, apart]: [WholeCall[], Halves[]] = [[], []];
+  for (const call of calls) {
+    const tenant = byId.get(call.intent[AT.tenantId] ?? "");
+    const beside = call.intent[AT.route] !== null || call.intent[AT.surface] === ERRAND_SURFACE;
+    if (tenant === undefined || tenant.budgeted || beside) apart.push(call);
+    else whole.push({ row: rowOf(call, tenant), reading: readingOf(call.reading), answeredAt: call.answeredAt });
+  }
+  return { whole, apart };
+}
+
+function readingOf([, , , , usage = null, tier = null, finish = null, quarantine = null]: Fields): Reading {
+  return { usage, tier, finish, quarantine };
+}
+
+/** The row that `claimAnswered` would read, as a test holds it to, but for the answer itself. */
+function rowOf({ intent, reading, atMs }: Halves, tenant: TenantTerms): AnsweredRow {
+  const text = (at: number): string => intent[at] ?? "";
+  const [reuseKey = null, semantic = null, deadlineAtMs = null] = [intent[AT.reuseKey], intent[AT.semantic], intent[AT.deadlineAtMs]];
   return {
-    attemptId: attemptId ?? "",
+    attemptId: text(AT.attemptId),
     jobId: text(AT.jobId),
     tenantId: text(AT.tenantId),
     keyId: text(AT.keyId),
     batchId: null,
-    customId: fields[AT.customId] ?? null,
+    customId: null,
     endpoint: text(AT.endpoint),
     lane: text(AT.lane),
     model: text(AT.model),
     baselineModel: text(AT.baselineModel),
-    otherModel: fields[AT.otherModel] ?? null,
-    otherEndpoint: fields[AT.otherEndpoint] ?? null,
+    otherModel: intent[AT.otherModel] ?? null,
+    otherEndpoint: intent[AT.otherEndpoint] ?? null,
     surface: text(AT.surface),
     pricesVersion: text(AT.pricesVersion),
     emulated: text(AT.emulated) === "true",
-    statusCode: Number(statusCode),
-    answer: answer ?? null,
+    statusCode: Number(reading[1]),
+    answer: null,
     sourceAttemptId: null,
     sourceUsage: null,
-    answeredAtMs: Number(answeredAtMs),
-    sentAtMs: number(fields[AT.sentAtMs]),
-    jobState: text(AT.state),
+    answeredAtMs: atMs,
+    sentAtMs: Number(text(AT.acceptedAtMs)),
+    jobState: "placed",
     batchEnded: false,
     forgotten: false,
-    attempts: Number(fields[AT.attempts]),
-    deadlineAtMs: number(fields[AT.deadlineAtMs]),
+    attempts: 1,
+    deadlineAtMs: deadlineAtMs === null ? null : Number(deadlineAtMs),
     callbackUrl: null,
-    metadata: fields[AT.metadata] ?? null,
+    metadata: null,
     reuseKey: reuseKey === null ? null : Buffer.from(reuseKey, "hex"),
     semantic: semantic === null ? null : semantic === "true",
     version: 1,

@@ -25,7 +25,7 @@ export {
   saveBudget,
 } from "./budgets.ts";
 export type { OpenedCall } from "./call-lines.ts";
-export { claimLogged, fileCallLog, fileOldest, logCalls } from "./call-log.ts";
+export { claimLogged, fileCallLog, fileOldest, type LoggedWrites, logCalls } from "./call-log.ts";
 export { cancelBatch } from "./cancel-batch.ts";
 export { type AnsweredRow, claimAnswered } from "./claim-answered.ts";
 export { claimDue, type DueJob, explainClaim } from "./claim-due.ts";
@@ -98,6 +98,7 @@ export {
 } from "./finalise-batch.ts";
 export { findJob } from "./find-job.ts";
 export { forgetEmulatedReuse } from "./forget-emulated.ts";
+export { isNotFresh } from "./fresh.ts";
 export { hintDispatch } from "./hint-dispatch.ts";
 export { claimIdempotency, dropIdempotency, findIdempotency, type IdempotencyClaim, type IdempotencyOwner, sweepIdempotency } from "./idempotency.ts";
 export {
@@ -118,6 +119,7 @@ export { type ParkedLane, parkLane, readParked } from "./lane-parking.ts";
 export { keepStandings, type LaneStandingRow, readStandings } from "./lane-standings.ts";
 export { forgetLessons, keepLessons, readLessons } from "./lessons.ts";
 export { type ListedKey, listKeys } from "./list-keys.ts";
+export { isUsual, type LoggedAnswer, type Reading } from "./logged-lines.ts";
 export { markSending } from "./mark-sending.ts";
 export { migrate, migrationNames } from "./migrate.ts";
 export { moveHolds } from "./move-holds.ts";

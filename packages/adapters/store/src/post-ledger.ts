@@ -20,9 +20,9 @@ export interface LedgerPosting {
 
 /**
  * Posts transactions once each. A repeated id with the same digest changes nothing; with another digest it is a bug and throws.
- * All entries go in one statement, whose trigger checks every balance. Returns how many were new.
+ * All entries go in one statement, whose trigger checks every balance. Returns how many were new. `fresh`: see `isNotFresh`.
  */
-export async function postLedger(tx: Sql, postings: readonly LedgerPosting[], atMs: number): Promise<number> {
+export async function postLedger(tx: Sql, postings: readonly LedgerPosting[], atMs: number, fresh = false): Promise<number> {
   if (postings.length === 0) return 0;
   const made = await tx<{ id: string }[]>`
     insert into ledger_txn (id, kind, tenant_id, job_id, attempt_id, lane, model, prices_version, digest, emulated, priced, at_ms)
@@ -32,17 +32,21 @@ export async function postLedger(tx: Sql, postings: readonly LedgerPosting[], at
       ${postings.map((x) => x.model)}::text[], ${postings.map((x) => x.pricesVersion)}::text[], ${postings.map((x) => x.digest)}::text[],
       ${postings.map((x) => String(x.emulated))}::text[]::boolean[], ${postings.map((x) => String(x.priced))}::text[]::boolean[])
       as t (id, kind, tenant_id, job_id, attempt_id, lane, model, prices_version, digest, emulated, priced)
-    on conflict (id) do nothing returning id`;
-  const fresh = new Set(made.map((row) => row.id));
-  const repeated = postings.filter((posting) => !fresh.has(posting.id));
-  if (repeated.length > 0) await refuseOtherAmounts(tx, repeated);
-  const entries = postings.filter((p) => fresh.has(p.id)).flatMap((p) => p.entries.map((entry) => ({ txnId: p.id, ...entry })));
+    ${fresh ? tx`` : tx`on conflict (id) do nothing returning id`}`;
+  const there = new Set(made.map((row) => row.id));
+  const posted = fresh ? postings : postings.filter(({ id }) => there.has(id));
+  if (posted.length < postings.length)
+    await refuseOtherAmounts(
+      tx,
+      postings.filter(({ id }) => !there.has(id)),
+    );
+  const entries = posted.flatMap((p) => p.entries.map((entry) => ({ txnId: p.id, ...entry })));
   if (entries.length > 0) {
     await tx`
       insert into ledger_entry (txn_id, account, amount_nano)
       select * from unnest(${entries.map((x) => x.txnId)}::text[], ${entries.map((x) => x.account)}::text[], ${entries.map((x) => x.amountNano.toString())}::int8[])`;
   }
-  return fresh.size;
+  return posted.length;
 }
 
 async function refuseOtherAmounts(tx: Sql, repeated: readonly LedgerPosting[]): Promise<void> {

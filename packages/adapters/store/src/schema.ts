@@ -270,8 +270,11 @@ export const attempt = pgTable("attempt", {
 
 export const callLog = pgTable("call_log", {
   id: bigint("id", { mode: "bigint" }).primaryKey(),
-  opened: text("opened"),
-  answered: text("answered"),
+  intents: text("intents"),
+  bodies: text("bodies"),
+  decisions: text("decisions"),
+  readings: text("readings"),
+  answers: text("answers"),
   items: integer("items").notNull(),
   atMs: instant("at_ms").notNull(),
   atRealMs: instant("at_real_ms").notNull(),

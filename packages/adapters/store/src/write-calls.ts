@@ -1,17 +1,6 @@
-import {
-  ATTEMPTS,
-  answerLine,
-  asParameter,
-  fieldOfAttempt,
-  JOBS,
-  names,
-  type OpenedCall,
-  openedLine,
-  rowsOf,
-  takeAnswers,
-  values,
-} from "./call-lines.ts";
+import { ATTEMPTS, answerLine, fieldOfAttempt, JOBS, names, type OpenedCall, openedLine, takeAnswers, values } from "./call-lines.ts";
 import type { Sql } from "./connect.ts";
+import { asParameter, rowsOf } from "./lines.ts";
 import type { SavedAnswer } from "./save-answers.ts";
 
 /** What concurrent calls commit together. */

@@ -13,6 +13,7 @@ export { markPrompt } from "./prompt-cache/mark.ts";
 export { cacheKeyOf, planMarks } from "./prompt-cache/plan-marks.ts";
 export { type PrefixLevel, promptPrefix, readLevels, writeLevels } from "./prompt-cache/prefix.ts";
 export { bestTtl, CACHE_TTL_MS, type Reuse, shareOf } from "./prompt-cache/worth.ts";
+export { type AnswerReading, readAnswer } from "./read-answer.ts";
 export { type Namespace, namespaceOf, type SemanticQuestion } from "./semantic/namespace.ts";
 export { EMBEDDER, type Question, type QuestionOf, questionOf, type SemanticHit } from "./semantic/question.ts";
 export { type ExploredLabels, type RealisedError, realisedError } from "./semantic/realised-error.ts";

@@ -17,9 +17,10 @@ export interface SettlementRow {
 /**
  * Posts settlements, each once: the id is derived from the attempt alone, so an attempt is billed once, as the answer or as waste; a repeated
  * settlement changes nothing and one with other amounts is refused as a bug. An unpriced one leaves a transaction without entries, which shows as unpriced and never as 0.
+ * `fresh`: none of them can be posted yet (`isNotFresh`).
  */
-export async function postSettlements(tx: Sql, rows: readonly SettlementRow[], atMs: number): Promise<number> {
-  return await postLedger(tx, rows.map(toPosting), atMs);
+export async function postSettlements(tx: Sql, rows: readonly SettlementRow[], atMs: number, fresh = false): Promise<number> {
+  return await postLedger(tx, rows.map(toPosting), atMs, fresh);
 }
 
 function toPosting(row: SettlementRow): LedgerPosting {

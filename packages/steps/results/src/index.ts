@@ -5,6 +5,6 @@
 export { drawnPairs } from "./drawn-pairs.ts";
 export { createFinaliser, type Finaliser } from "./finalise.ts";
 export { type Declined, judgeFirst } from "./judge-first.ts";
-export { outcomeOf, type SettlementFacts } from "./outcome.ts";
+export { loggedOutcome, outcomeOf, type SettlementFacts } from "./outcome.ts";
 export { type LoggedCall, recordLogged, recordOutcomes } from "./record.ts";
 export { type Forgotten, sweepRetention } from "./retention.ts";

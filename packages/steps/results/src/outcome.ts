@@ -1,8 +1,8 @@
 import { type Endpoint, type LaneId, laneClass, laneProvider, type Usage } from "@slowboat/contract";
 import { type JobState, jobMay } from "@slowboat/job";
-import { type PriceBook, resolveModel, routeOn, type Settlement, settlement, type Tier, usageOf } from "@slowboat/pricing";
-import { finishOf } from "@slowboat/reuse";
-import { type AnsweredRow, ERRAND_SURFACE } from "@slowboat/store";
+import { type PriceBook, resolveModel, routeOn, type Settlement, settlement, type Tier } from "@slowboat/pricing";
+import { type AnswerReading, readAnswer } from "@slowboat/reuse";
+import { type AnsweredRow, ERRAND_SURFACE, type WholeCall } from "@slowboat/store";
 
 /** What an answered attempt comes to: the job's end, the usage, and the money as data. */
 export interface SettlementFacts {
@@ -32,34 +32,41 @@ const UNPRICED: Settlement = { priced: false, entries: [], waterfall: null, esti
  * the lane's on batch lanes, whose rows name no tier or another one. An answer that was `declined` was paid for and ends nothing. What it is measured against is the model asked for, whoever answered.
  */
 export function outcomeOf(row: AnsweredRow, book: PriceBook, declined = false): SettlementFacts {
+  return factsOf(row, book, declined, (endpoint) => readAnswer(endpoint, row.answer ?? ""));
+}
+
+/** The same of a call that was read when it was answered. */
+export function loggedOutcome({ row, reading }: WholeCall, book: PriceBook): SettlementFacts {
+  const usage = reading.usage === null ? null : (JSON.parse(reading.usage) as Usage);
+  return factsOf(row, book, false, () => ({ ...reading, usage, tier: reading.tier as Tier | null }));
+}
+
+function factsOf(row: AnsweredRow, book: PriceBook, declined: boolean, read: (endpoint: Endpoint) => AnswerReading): SettlementFacts {
   const ok = row.statusCode >= 200 && row.statusCode < 300;
   const kind = mayEnd(row, ok) && !declined ? "settle" : "waste";
   const base = { row, kind, ok, usage: null, tier: null, finish: null, quarantine: null, settlement: null } as const;
   if (!ok) return base;
   if (row.sourceAttemptId !== null) return reuseOutcome(row, book, base);
-  const endpoint = (row.otherEndpoint ?? row.endpoint) as Endpoint;
-  const body = parse(row.answer ?? "");
-  const reading = usageOf(endpoint, body);
-  const finish = finishOf(endpoint, body);
-  if (reading.usage === null) return { ...base, finish, quarantine: reading.reason, settlement: UNPRICED };
+  const { usage, tier: saidTier, finish, quarantine } = read((row.otherEndpoint ?? row.endpoint) as Endpoint);
+  if (usage === null) return { ...base, finish, quarantine, settlement: UNPRICED };
   const lane = row.lane as LaneId;
   const asked = row.otherModel ?? row.model;
   const route = routeOn(lane, resolveModel(book, asked)?.candidates ?? [{ provider: laneProvider(lane), model: asked }]);
-  const tier = laneClass(lane) === "batch" ? "batch" : (reading.tier ?? route?.tier ?? "standard");
+  const tier = laneClass(lane) === "batch" ? "batch" : (saidTier ?? route?.tier ?? "standard");
   const paid = {
     book,
     atMs: row.answeredAtMs,
     provider: route?.provider ?? laneProvider(lane),
     model: route?.model ?? asked,
     tier,
-    usage: reading.usage,
+    usage,
   };
   // What Slowboat asks for itself is nobody's answer.
   const settled =
     kind === "waste" || row.surface === ERRAND_SURFACE
       ? settlement({ kind: "waste", ...paid })
       : settlement({ kind: "answer", baselineModel: row.baselineModel, ...paid });
-  return { ...base, usage: reading.usage, tier, finish, settlement: settled };
+  return { ...base, usage, tier, finish, settlement: settled };
 }
 
 /** Whether the job may still be ended by this answer: a cancelled one by an answer that was paid for, while its batch's files are open. */
@@ -70,12 +77,4 @@ function reuseOutcome(row: AnsweredRow, book: PriceBook, base: Omit<SettlementFa
   const usage = row.sourceUsage === null ? null : (JSON.parse(row.sourceUsage) as Usage);
   if (usage === null) return { ...base, usage, quarantine: "the reused answer has no usage", settlement: UNPRICED };
   return { ...base, usage, settlement: settlement({ kind: "reuse", book, atMs: row.answeredAtMs, baselineModel: row.baselineModel, usage }) };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -51,26 +51,22 @@ export async function recordOutcomes(tx: Sql, facts: readonly SettlementFacts[],
 /**
  * Files calls that were logged from their beginning to their answer as they ended, and what became of their answers; the rows of the log are
  * done then. Returns the facts of those that are filed now; the others had a job already, and are settled like any other attempt.
+ * `fresh`: none of them can have a job yet (`isNotFresh`).
  */
 export async function recordLogged(
   tx: Sql,
   calls: readonly LoggedCall[],
-  { logIds, nowMs }: { readonly logIds: readonly string[]; readonly nowMs: number },
+  { logIds, nowMs, fresh }: { readonly logIds: readonly string[]; readonly nowMs: number; readonly fresh: boolean },
 ): Promise<SettlementFacts[]> {
-  const ended: SettledCall[] = calls.map(({ call, facts: { ok, usage, tier } }) => ({
-    call,
-    state: ok ? "completed" : "failed",
-    usage: usage === null ? null : JSON.stringify(usage),
-    tier,
-  }));
-  const filed = await fileSettled(tx, ended, { logIds, nowMs });
+  const ended: SettledCall[] = calls.map(({ call, facts: { ok, tier } }) => ({ call, state: ok ? "completed" : "failed", tier }));
+  const filed = await fileSettled(tx, ended, { logIds, nowMs, fresh });
   const ends = calls.map(({ facts }) => facts).filter(({ row }) => filed.has(row.jobId));
-  await keepAnswers(tx, ends, nowMs);
+  await keepAnswers(tx, ends, nowMs, fresh);
   return ends;
 }
 
 /** The results of jobs that end, and what is kept of their answers for others. */
-async function keepAnswers(tx: Sql, ends: readonly SettlementFacts[], nowMs: number): Promise<void> {
+async function keepAnswers(tx: Sql, ends: readonly SettlementFacts[], nowMs: number, fresh = false): Promise<void> {
   const results: NewResult[] = ends.map(({ row }) => ({
     jobId: row.jobId,
     tenantId: row.tenantId,
@@ -79,7 +75,7 @@ async function keepAnswers(tx: Sql, ends: readonly SettlementFacts[], nowMs: num
     statusCode: row.statusCode,
     expiresAtMs: nowMs + retentionMs(row.retentionDays),
   }));
-  await recordResults(tx, results, nowMs);
+  await recordResults(tx, results, nowMs, fresh);
   const kept: ReuseEntry[] = ends.flatMap(({ row, finish }) =>
     row.reuseKey !== null &&
     row.otherModel === null &&

@@ -1,5 +1,5 @@
 import { testJob } from "@slowboat/testkit";
-import type { NewAttempt, NewJob, SavedAnswer } from "../index.ts";
+import type { LoggedAnswer, NewAttempt, NewJob } from "../index.ts";
 
 /** The job of an interactive call. */
 export const callJob = (tenantId: string, id: string, more: Partial<NewJob> = {}): NewJob =>
@@ -40,10 +40,11 @@ export const callAttempt = (tenantId: string, id: string, more: Partial<NewAttem
 });
 
 /** What the provider said to it. */
-export const callAnswer = (id: string, body = '{"a":"\\u0000 \\ud83d 🛶"}', errorCode: string | null = null): SavedAnswer => ({
+export const callAnswer = (id: string, body = '{"a":"\\u0000 \\ud83d 🛶"}', errorCode: string | null = null): LoggedAnswer => ({
   attemptId: `att_${id}`,
   statusCode: 200,
   body,
   requestId: `req_${id}`,
   errorCode,
+  reading: { usage: '{"u":1}', tier: "default", finish: "stop", quarantine: null },
 });

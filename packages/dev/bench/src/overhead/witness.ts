@@ -25,7 +25,7 @@ export async function witnessIntents(
   let failure: Error | null = null;
   const look = async (name: string): Promise<void> => {
     const [row] = await store.sql<{ state: string }[]>`
-      select state from attempt where id = ${name} union all select 'sending' from call_log where position(${name} in opened) > 0 limit 1`;
+      select state from attempt where id = ${name} union all select 'sending' from call_log where position(${name} in intents) > 0 limit 1`;
     if (row?.state === "sending") seen++;
     else failure ??= new Error(`the upstream heard of ${name} whose attempt was ${row?.state ?? "not"} committed`);
   };

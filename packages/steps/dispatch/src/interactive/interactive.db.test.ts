@@ -105,7 +105,11 @@ describe.each(WAYS)("writes of interactive calls, %s", (_way, stores) => {
       const { kind, ...first } = opened(clock.job());
       await write({ kind, ...first });
       const body = JSON.stringify({ said: "x".repeat(chars) });
-      await write({ kind: "answer", first, answer: { attemptId: first.attempt.id, statusCode: 200, body, requestId: null, errorCode: null } });
+      await write({
+        kind: "answer",
+        first,
+        answer: { attemptId: first.attempt.id, statusCode: 200, body, requestId: null, errorCode: null, reading: null },
+      });
       await fileCallLog(database.store);
       const [row] = await database.store.sql`
         select a.state, a.answer = ${body} as whole, u.bytes from attempt a join unsettled u on u.attempt_id = a.id where a.id = ${first.attempt.id}`;
@@ -138,7 +142,7 @@ test("no call is taken for lost while the log may hold its answer", async () => 
   clock.advance(21 * 60_000);
   await logCalls(
     database.store.sql,
-    { opened: [], answered: [{ attemptId: late.attempt.id, statusCode: 200, body: "{}", requestId: null, errorCode: null }] },
+    { opened: [], answered: [{ attemptId: late.attempt.id, statusCode: 200, body: "{}", requestId: null, errorCode: null, reading: null }] },
     { nowMs: clock.job(), realMs: clock.real() },
   );
   clock.advance(2 * 60_000);

@@ -1,6 +1,8 @@
-import type { Decision } from "@slowboat/contract";
+import type { Decision, Endpoint } from "@slowboat/contract";
 import type { CallLane, LaneAnswer, LaneStream } from "@slowboat/lanes";
 import { decide, isModelsOwn, retryPlan, type TriedLane, withInputs } from "@slowboat/plan";
+import { readAnswer } from "@slowboat/reuse";
+import type { Reading } from "@slowboat/store";
 import { untranslatable } from "../bodies.ts";
 import { endingOf as endedAs } from "../retry.ts";
 import { type Ending, endingOf } from "./ending.ts";
@@ -44,8 +46,7 @@ async function send(course: Course, lane: CallLane): Promise<LaneAnswer | LaneSt
   const outgoing = outgoingCall(course);
   if (outgoing === null) return untranslatable(course.attempt.id);
   // Never the caller's signal: the lane bounds the call, and what it was paid for is kept whoever still listens.
-  const { signal } = new AbortController();
-  return course.request.stream ? await lane.stream(outgoing, signal) : await lane.call(outgoing, signal);
+  return course.request.stream ? await lane.stream(outgoing, null) : await lane.call(outgoing, null);
 }
 
 /** What an answer means: a reply, or `null` after the next attempt was opened. */
@@ -75,10 +76,17 @@ type Unsaved = Exclude<LaneAnswer, { kind: "answered" }>;
 async function save(house: CallHouse, course: Course, answer: Saved): Promise<void> {
   const { attemptId, statusCode, requestId, body } = answer;
   const errorCode = answer.kind === "refused" ? answer.code : null;
-  await house.write({ kind: "answer", first: course.first, answer: { attemptId, statusCode, body, requestId, errorCode } });
+  const reading = answer.kind === "refused" ? null : readingOf(course, answer);
+  await house.write({ kind: "answer", first: course.first, answer: { attemptId, statusCode, body, requestId, errorCode, reading } });
   house.settleSoon();
   const { lane, model } = course.decision;
-  house.logger.info({ jobId: course.job.id, attemptId, lane, model, statusCode }, "call-answered");
+  house.logger.debug({ jobId: course.job.id, attemptId, lane, model, statusCode }, "call-answered");
+}
+
+/** What the answer says of itself, for its settlement: read where its body is at hand. */
+function readingOf({ attempt, job }: Course, answer: Extract<Saved, { kind: "answered" }>): Reading {
+  const said = readAnswer((attempt.endpoint ?? job.endpoint) as Endpoint, answer.looked ?? answer.body);
+  return { ...said, usage: said.usage === null ? null : JSON.stringify(said.usage) };
 }
 
 /** Ends attempt and job without an answer; what may have been charged stays in suspense. */

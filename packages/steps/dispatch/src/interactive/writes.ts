@@ -7,6 +7,8 @@ import {
   endJobs,
   fileCalls,
   insertAttempts,
+  isUsual,
+  type LoggedAnswer,
   logCalls,
   type NewAttempt,
   type NewJob,
@@ -15,7 +17,6 @@ import {
   placeJobs,
   type Reservation,
   reserveBudgets,
-  type SavedAnswer,
   type Sql,
   type Store,
   writeCalls,
@@ -38,7 +39,7 @@ export type Write =
       readonly hold?: Pick<Reservation, "amountNano" | "note"> | undefined;
     }
   | { readonly kind: "again"; readonly first: OpenedCall; readonly ended: EndedAttempt; readonly attempt: NewAttempt; readonly placed: PlacedJob }
-  | { readonly kind: "answer"; readonly first: OpenedCall; readonly answer: SavedAnswer }
+  | { readonly kind: "answer"; readonly first: OpenedCall; readonly answer: LoggedAnswer }
   | { readonly kind: "fail"; readonly first: OpenedCall; readonly ended: EndedAttempt; readonly job: EndedJob };
 
 type Of<K extends Write["kind"]> = Extract<Write, { readonly kind: K }>;
@@ -81,7 +82,7 @@ export function interactiveWrites({ store, callStore }: Stores, clock: Clock): (
   const held = grouped<Of<"open">>((writes) => store.begin((tx) => holding(tx, writes, clock)), OTHERS_IN_FLIGHT);
   const others = grouped<Of<"again" | "fail">>((writes) => store.begin((tx) => ended(tx, writes, clock)).then(() => done(writes)), OTHERS_IN_FLIGHT);
   const commit = (write: Usual): Promise<void> => {
-    if (isShort(write)) return usual(write);
+    if (mayBeLogged(write)) return usual(write);
     return write.kind === "answer" && callStore !== undefined ? long(write) : direct(write);
   };
   return (write) => {
@@ -90,10 +91,10 @@ export function interactiveWrites({ store, callStore }: Stores, clock: Clock): (
   };
 }
 
-/** What nobody minds waiting behind; a reuse hit, which is answered as it is opened, is written at once. */
-function isShort(write: Usual): boolean {
+/** What the log takes, and nobody minds waiting behind; a reuse hit, which is answered as it is opened, is written at once. */
+function mayBeLogged(write: Usual): boolean {
   if (write.kind === "answer") return write.answer.body.length <= LONG_CHARS;
-  return write.attempt.state === "sending" && (write.job.body?.length ?? 0) <= LONG_CHARS;
+  return isUsual(write) && (write.job.body?.length ?? 0) <= LONG_CHARS;
 }
 
 const at = (clock: Clock): { readonly nowMs: number; readonly realMs: number } => ({ nowMs: clock.job(), realMs: clock.real() });
@@ -151,7 +152,7 @@ async function holding(tx: Sql, writes: readonly Of<"open">[], clock: Clock): Pr
   return refused.map((error) => (error === null ? null : { error }));
 }
 
-function halves(writes: readonly Usual[]): { opened: Of<"open">[]; answered: SavedAnswer[] } {
+function halves(writes: readonly Usual[]): { opened: Of<"open">[]; answered: LoggedAnswer[] } {
   const opened = writes.filter((write) => write.kind === "open");
   return { opened, answered: writes.filter((write) => write.kind === "answer").map((write) => write.answer) };
 }
