@@ -1,6 +1,9 @@
 -- What settlement reads of a logged call is a few short fields; its texts, which are most of it, go from the log into the rows that they become without
 -- being cut into fields on the way. So each has a column of its own: lines of intents with the bodies and decisions that belong to them, lines of what
 -- answers say of themselves with the answers. Calls that are still in the log as they were written before are filed as the rows that they are.
+-- A process of the version before that is still there waits, and then fails to write.
+set local statement_timeout = 0;
+lock table call_log in access exclusive mode;
 with opened as materialized (
   select string_to_array(line, E'\x1f', E'\x05') as f from call_log, unnest(string_to_array(opened, E'\x1e')) as line),
 jobs as (

@@ -14,8 +14,7 @@ export function createLocalLane(answer: PoolApi): CallLane {
     account: "pool|local",
     emulated: false,
     shape: "call",
-    call: async (request, given) => {
-      const signal = given ?? new AbortController().signal;
+    call: async (request, signal) => {
       if (!isServed(request.endpoint)) {
         const message = `The pool serves ${Object.keys(POOL_MODELS).join(" and ")}, not ${request.endpoint}.`;
         return toLaneAnswer(request, errorAnswer(fault("invalid-request", { param: "endpoint", message })));

@@ -44,7 +44,7 @@ export interface SettleDeps {
 
 /** Attempts settled at a time. Larger chunks are cheaper by a little, but each takes a core for as long, while callers wait beside it. */
 const CHUNK = 400;
-/** Answers held in memory at a time: one of embeddings may have tens of megabytes. */
+/** Answers taken at a time, held in memory here or at the server: one of embeddings may have tens of megabytes. */
 const CHUNK_BYTES = 16 * 1024 * 1024;
 /** What is taken out of the call log at a time: an intent and an answer a call. Calls that are cut apart where a chunk ends cost several times what others do. */
 const LOG_CHUNK = { items: 2000, maxBytes: CHUNK_BYTES };

@@ -34,7 +34,7 @@ export async function readJsonBody(c: Context<AppEnv>, maxBytes: number = LIMITS
 
 /** A body that came with its headers, as most do, is there by now: nobody has to wait for it. */
 function arrivedBody(incoming: IncomingMessage, announced: number): Uint8Array | null {
-  if (!incoming.complete || announced === 0 || incoming.readableLength !== announced) return null;
+  if (incoming.destroyed || !incoming.complete || announced === 0 || incoming.readableLength !== announced) return null;
   return incoming.read() as Buffer | null;
 }
 

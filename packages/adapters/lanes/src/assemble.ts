@@ -19,7 +19,8 @@ export interface Assembler {
 export function statusOfError(...words: readonly unknown[]): number {
   for (const word of words) {
     if (typeof word !== "string") continue;
-    const status = STATUS[word] ?? (/overloaded|slow_down|unavailable/.test(word) ? 503 : /rate_limit/.test(word) ? 429 : null);
+    const known = Object.hasOwn(STATUS, word) ? STATUS[word] : undefined;
+    const status = known ?? (/overloaded|slow_down|unavailable/.test(word) ? 503 : /rate_limit/.test(word) ? 429 : null);
     if (status !== null) return status;
   }
   return 500;

@@ -58,7 +58,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
   async function exchange<T>(
     request: LaneRequest,
     send: { readonly path: string; readonly body: string; readonly onHead?: (reply: Reply) => void },
-    signal: AbortSignal | null,
+    signal: AbortSignal,
     read: (response: Reply, bound: Limit) => Promise<T>,
   ): Promise<T | LaneAnswer> {
     const wire = openWire(agent, send.onHead);
@@ -75,7 +75,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
   async function paced<T extends LaneAnswer | LaneStream>(
     request: LaneRequest,
     mode: "call" | "stream",
-    signal: AbortSignal | null,
+    signal: AbortSignal,
     read: (response: Reply, bound: Limit, looked: Looked) => Promise<T>,
   ): Promise<T | LaneAnswer> {
     check(request);
@@ -85,7 +85,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
     let heardOk = false;
     let wishMs: number | null = null;
     const looked: Looked = {};
-    const end = (answer: LaneAnswer): void => pass.end(endOf(answer, { aborted: signal?.aborted === true, heardOk, wishMs, parsed: looked.body }));
+    const end = (answer: LaneAnswer): void => pass.end(endOf(answer, { aborted: signal.aborted, heardOk, wishMs, parsed: looked.body }));
     const onHead = (reply: Reply): void => {
       const limits = limitsOf(reply.headers, nowMs(reply.headers));
       heardOk = isOk(reply);
@@ -115,7 +115,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
       return answered(request, response, text, body !== null && isAnswer(body) ? body : null);
     };
 
-  const call = async (request: LaneRequest, signal: AbortSignal | null): Promise<LaneAnswer> =>
+  const call = async (request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer> =>
     paced(request, "call", signal, whole(request, isAnswerOf(request.endpoint)));
 
   const stream: CallLane["stream"] = async (request, signal) => {
@@ -129,7 +129,7 @@ export function callLane(agent: Agent, parts: CallParts): CallLane {
 
   const { countPath } = parts;
   // Counting is free and has a limit of its own.
-  const count = async (request: LaneRequest, signal: AbortSignal | null): Promise<LaneAnswer> => {
+  const count = async (request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer> => {
     check(request);
     const send = { path: countPath ?? "", body: outgoing(request, "call", null) };
     return exchange(

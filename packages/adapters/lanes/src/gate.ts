@@ -58,7 +58,7 @@ export type Held =
 /** The one way out to a model of an account: by fair shares between tenants, the one that must start first within one. Who says nothing of itself waits in order of arrival. */
 export interface Gate {
   /** `cost` is asked only where a limit counts tokens. */
-  enter(cost: () => Cost, signal: AbortSignal | null, turn?: FairTurn): Pass | Held | Promise<Pass | Held>;
+  enter(cost: () => Cost, signal: AbortSignal, turn?: FairTurn): Pass | Held | Promise<Pass | Held>;
   view(): PaceView;
   /** True when nothing is in flight and nobody waits. */
   idle(): boolean;
@@ -142,7 +142,7 @@ export function createGate(house: GateHouse): Gate {
     }
   }
 
-  const wait = (cost: Cost, signal: AbortSignal | null, nowMs: number, turn: FairTurn): Promise<Pass | Held> => {
+  const wait = (cost: Cost, signal: AbortSignal, nowMs: number, turn: FairTurn): Promise<Pass | Held> => {
     const { promise, resolve } = Promise.withResolvers<Pass | Held>();
     const onAbort = (): void => {
       waiting.leave(waiter);
@@ -154,11 +154,11 @@ export function createGate(house: GateHouse): Gate {
       cost,
       untilMs: nowMs + house.waitMsMax,
       settle: (outcome) => {
-        signal?.removeEventListener("abort", onAbort);
+        signal.removeEventListener("abort", onAbort);
         resolve(outcome);
       },
     };
-    signal?.addEventListener("abort", onAbort, { once: true });
+    signal.addEventListener("abort", onAbort, { once: true });
     waiting.join(waiter);
     look();
     return promise;
@@ -177,7 +177,7 @@ export function createGate(house: GateHouse): Gate {
 
   return {
     enter: (costOf, signal, turn = NOBODY) => {
-      if (signal?.aborted) return { kind: "aborted" };
+      if (signal.aborted) return { kind: "aborted" };
       const cost = countsTokens(state.meters) ? costOf() : SMALLEST;
       const nowMs = house.nowMs();
       const answer = ask(cost, nowMs);

@@ -34,7 +34,7 @@ export type LaneAnswer =
       readonly attemptId: string;
       readonly statusCode: number;
       readonly body: string;
-      /** The body as an object, where the lane has looked at it. */
+      /** `body` as the object that it is, where the lane has looked at it. */
       readonly looked?: Readonly<Record<string, unknown>>;
       readonly requestId: string | null;
       readonly limits?: LimitHeaders;
@@ -77,11 +77,11 @@ interface LaneBase {
 /** A lane that answers while we wait. `call` never throws for what the provider does; it throws only for our own bugs. */
 export interface CallLane extends LaneBase {
   readonly shape: "call";
-  call(request: LaneRequest, signal: AbortSignal | null): Promise<LaneAnswer>;
+  call(request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer>;
   /** Opens a stream; a refusal before the first byte comes back as an answer. */
-  stream(request: LaneRequest, signal: AbortSignal | null): Promise<LaneStream | LaneAnswer>;
+  stream(request: LaneRequest, signal: AbortSignal): Promise<LaneStream | LaneAnswer>;
   /** Where the provider has it: counts a request's input tokens, free of charge. `body` of the answer is the provider's raw JSON. */
-  count?(request: LaneRequest, signal: AbortSignal | null): Promise<LaneAnswer>;
+  count?(request: LaneRequest, signal: AbortSignal): Promise<LaneAnswer>;
 }
 
 /** A stream that passes through, with the whole answer assembled from it. */

@@ -106,18 +106,18 @@ export interface Limit {
   clear(): void;
 }
 
-/** Aborts after `ms`, or with `parent` where there is one. */
-export function limit(parent: AbortSignal | null, ms: number): Limit {
+/** Aborts after `ms`, or with `parent`. */
+export function limit(parent: AbortSignal, ms: number): Limit {
   const controller = new AbortController();
   let late = false;
   const onTime = (): void => {
     late = true;
     controller.abort(new Error("timed out"));
   };
-  const onParent = (): void => controller.abort(parent?.reason);
+  const onParent = (): void => controller.abort(parent.reason);
   let timer = setTimeout(onTime, ms);
-  if (parent?.aborted) onParent();
-  else parent?.addEventListener("abort", onParent, { once: true });
+  if (parent.aborted) onParent();
+  else parent.addEventListener("abort", onParent, { once: true });
   return {
     signal: controller.signal,
     timedOut: () => late,
@@ -128,7 +128,7 @@ export function limit(parent: AbortSignal | null, ms: number): Limit {
     pause: () => clearTimeout(timer),
     clear: () => {
       clearTimeout(timer);
-      parent?.removeEventListener("abort", onParent);
+      parent.removeEventListener("abort", onParent);
     },
   };
 }

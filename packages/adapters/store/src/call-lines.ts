@@ -126,13 +126,13 @@ export const openedLine = ({ job, attempt }: OpenedCall): string => together(joi
 export const answerLine = (answer: SavedAnswer): string => joined(ANSWER, answer);
 
 export function joined<R>(columns: readonly Column<R>[], row: R): string {
-  let line = "";
+  let line: string | null = null;
   for (const [name, type, of] of columns) {
     const value = of(row);
     // What Postgres would refuse later is refused now, while it is one call's alone.
-    if (type === "int" && typeof value === "number" && (value | 0) !== value)
+    if (type === "int" && value !== null && value !== undefined && (typeof value !== "number" || (value | 0) !== value))
       throw new Error(`${name} has to be a whole number of 32 bits, not ${value}`);
-    line = line === "" ? fieldText(value) : together(line, fieldText(value));
+    line = line === null ? fieldText(value) : together(line, fieldText(value));
   }
-  return line;
+  return line ?? "";
 }

@@ -298,6 +298,47 @@ describe("the call log", () => {
     expect(await rows("call_log")).toEqual([]);
   });
 
+  test("an answer whose status no column takes is refused while it is one call's alone", async () => {
+    await open(call("1"));
+    for (const statusCode of [Number.NaN, 200.5, 2 ** 31, Object as unknown as number])
+      await expect(tell({ ...answer("1"), statusCode })).rejects.toThrow("status_code has to be a whole number of 32 bits");
+    expect(await rows("call_log")).toHaveLength(1);
+  });
+
+  test("texts stay with their calls, whatever is in them, where several share a row", async () => {
+    const bodies = ["", "\x1e", "a\x1eb", '{"x":1}', "\x05", "", "\x1f\x00", "z"];
+    const ids = bodies.map((_, index) => String(index));
+    await open(...ids.map((id, index) => call(id, { body: bodies[index] ?? null }, { decision: `{"d":${id}}\x1e` })));
+    const odd = (id: string, index: number) => ({ ...answer(id, bodies.at(-1 - index)), requestId: index % 2 === 0 ? null : "r\x1e\x1f" });
+    await tell(...ids.map(odd));
+    expect(await rows("call_log")).toHaveLength(2);
+    const stored = ["", "", "ab", '{"x":1}', "", "", "", "z"];
+    const wanted = ids.map((id, index) => [`job_${id}`, stored[index], `{"d":${id}}`, stored.at(-1 - index), index % 2 === 0 ? null : "r"]);
+    const filed = async () => {
+      const all = await database.store.sql`
+        select j.id, j.body, a.decision, a.answer, a.request_id from job j join attempt a on a.job_id = j.id order by j.id`;
+      return all.map((row) => Object.values(row));
+    };
+    await database.store.sql`create table later as select * from call_log`;
+    await claim(async (tx, { whole, logIds }) => {
+      const ended = whole.map((found) => ({ call: found, state: "completed" as const, tier: null }));
+      expect((await fileSettled(tx, ended, { logIds, nowMs: 5000, fresh: true })).size).toBe(ids.length);
+    });
+    expect(await filed()).toEqual(wanted);
+    await database.store.sql`truncate job, attempt, unsettled`;
+    const columns = "intents, bodies, decisions, readings, answers, items, at_ms, at_real_ms";
+    await database.store.sql.unsafe(`insert into call_log (${columns}) select ${columns} from later order by id`);
+    await fileCallLog(database.store);
+    expect(await filed()).toEqual(wanted);
+  });
+
+  test("an answer that nobody has read is settled beside its job", async () => {
+    await open(call("1"));
+    await tell({ ...answer("1"), reading: null });
+    await claim(async (_tx, { whole, filed }) => expect([whole.length, filed]).toEqual([0, 1]));
+    expect(await rows("unsettled")).toHaveLength(1);
+  });
+
   test("what stands between fields and rows on the way stays out of them, whoever wrote it", async () => {
     const hostile = "m\x1fothers\x1ejob_9\x1f\x05\x00";
     await open(call("1", { model: hostile, fallbacks: "\x05" }));

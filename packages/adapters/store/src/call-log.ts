@@ -26,7 +26,7 @@ interface LogRow {
 }
 
 /** What calls that commit together log. */
-export interface LoggedWrites {
+interface LoggedWrites {
   /** Calls that are usual (`isUsual`). */
   readonly opened: readonly OpenedCall[];
   readonly answered: readonly LoggedAnswer[];
@@ -181,7 +181,8 @@ interface Waiting {
 }
 
 const size = (tx: Sql) =>
-  tx`id::text, items, coalesce(octet_length(bodies), 0) + coalesce(octet_length(decisions), 0) + coalesce(octet_length(answers), 0) as bytes`;
+  tx`id::text, items, coalesce(octet_length(intents), 0) + coalesce(octet_length(bodies), 0) + coalesce(octet_length(decisions), 0)
+  + coalesce(octet_length(readings), 0) + coalesce(octet_length(answers), 0) as bytes`;
 
 interface Lines {
   readonly id: string;
@@ -273,8 +274,9 @@ async function judgedByJob(tx: Sql, calls: readonly Halves[]): Promise<{ readonl
   for (const call of calls) {
     const tenant = byId.get(call.intent[AT.tenantId] ?? "");
     const beside = call.intent[AT.route] !== null || call.intent[AT.surface] === ERRAND_SURFACE;
-    if (tenant === undefined || tenant.budgeted || beside) apart.push(call);
-    else whole.push({ row: rowOf(call, tenant), reading: readingOf(call.reading), answeredAt: call.answeredAt });
+    const reading = readingOf(call.reading);
+    if (tenant === undefined || tenant.budgeted || beside || isUnread(call.reading, reading)) apart.push(call);
+    else whole.push({ row: rowOf(call, tenant), reading, answeredAt: call.answeredAt });
   }
   return { whole, apart };
 }
@@ -282,6 +284,9 @@ async function judgedByJob(tx: Sql, calls: readonly Halves[]): Promise<{ readonl
 function readingOf([, , , , usage = null, tier = null, finish = null, quarantine = null]: Fields): Reading {
   return { usage, tier, finish, quarantine };
 }
+
+/** A lane of somebody's own may call an answer a refusal that is none by its status: it is read beside its job. */
+const isUnread = ([, status]: Fields, { usage, quarantine }: Reading): boolean => status?.[0] === "2" && usage === null && quarantine === null;
 
 /** The row that `claimAnswered` would read, as a test holds it to, but for the answer itself. */
 function rowOf({ intent, reading, atMs }: Halves, tenant: TenantTerms): AnsweredRow {

@@ -4,7 +4,7 @@ import type { Sql } from "./connect.ts";
 import { asParameter, rowsOf } from "./lines.ts";
 import { INTENT, INTENTS, LOGGED_ATTEMPTS, LOGGED_JOBS, READ, READINGS, type Reading } from "./logged-lines.ts";
 
-/** In the order of their ids, as everybody files: one may wait for another, and never both. Nobody else files a call whose answer is logged (`FILE_SETTLED`): it is over. */
+/** In the order of their ids, as everybody files what somebody else may file: one may wait for another, and never both. Nobody else files a call whose answer is logged (`FILE_SETTLED`): it is over. */
 const FILE_OPENED = `
   with opened as materialized (${rowsOf("$1")}),
   jobs as (insert into job (${names(JOBS)}) select ${values(JOBS)} from opened order by f[${fieldOfJob("id")}] on conflict do nothing)
@@ -16,7 +16,7 @@ export async function fileCalls(tx: Sql, calls: readonly OpenedCall[]): Promise<
 }
 
 /** $2 attempts, or null for all. */
-const meant = (id: string): string => `($2::text[] is null or ${id} = any($2::text[]))`;
+const meant = (id: string): string => `($2::text[] is null or ${id} in (select unnest($2::text[])))`;
 
 const FILE_INTENTS = `
   with opened as materialized (${INTENTS}),

@@ -25,7 +25,7 @@ export {
   saveBudget,
 } from "./budgets.ts";
 export type { OpenedCall } from "./call-lines.ts";
-export { claimLogged, fileCallLog, fileOldest, type LoggedWrites, logCalls } from "./call-log.ts";
+export { claimLogged, fileCallLog, fileOldest, logCalls } from "./call-log.ts";
 export { cancelBatch } from "./cancel-batch.ts";
 export { type AnsweredRow, claimAnswered } from "./claim-answered.ts";
 export { claimDue, type DueJob, explainClaim } from "./claim-due.ts";

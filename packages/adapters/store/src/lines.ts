@@ -17,8 +17,6 @@ export const FIELDS_OF_LINE = "string_to_array(line, E'\\x1f', E'\\x05')";
 /** Lines as one parameter; `null` for none. */
 export const asParameter = (lines: readonly string[]): string | null => (lines.length === 0 ? null : lines.join(ROW));
 
-export const lineOf = (...fields: readonly Field[]): string => fields.map(fieldText).join(FIELD);
-
 /** A line of what stands in two. */
 export const together = (one: string, other: string): string => one + FIELD + other;
 

@@ -1,5 +1,5 @@
 import { ATTEMPT, type Column, JOB, joined, type OpenedCall, type Placed, placed } from "./call-lines.ts";
-import { FIELDS_OF_LINE, lineOf, together } from "./lines.ts";
+import { FIELDS_OF_LINE, together } from "./lines.ts";
 import type { SavedAnswer } from "./save-answers.ts";
 
 /**
@@ -43,11 +43,27 @@ const JOB_LINE = only(JOB, [
 ]);
 const ATTEMPT_LINE = only(ATTEMPT, ["id", "lane", "account", "role", "estimate_nano", "prices_version", "emulated", "model", "endpoint"]);
 
+const READING: readonly Column<LoggedAnswer>[] = [
+  ["attempt_id", "text", (answer) => answer.attemptId],
+  ["status_code", "int", (answer) => answer.statusCode],
+  ["request_id", "text", (answer) => answer.requestId],
+  ["error_code", "text", (answer) => answer.errorCode],
+  ["usage", "text", ({ reading }) => reading?.usage],
+  ["tier", "text", ({ reading }) => reading?.tier],
+  ["finish", "text", ({ reading }) => reading?.finish],
+  ["quarantine", "text", ({ reading }) => reading?.quarantine],
+];
+
 const ofJob = placed(JOB_LINE, 1);
 const ofAttempt = placed(ATTEMPT_LINE, JOB_LINE.length + 1);
-const sqlOf = (columns: readonly Placed[], wanted: string): string => columns.find(({ name }) => name === wanted)?.sql ?? "null";
 
-/** Where ids stand in an intent and the times of its call in SQL. */
+function sqlOf(columns: readonly Placed[], wanted: string): string {
+  const found = columns.find(({ name }) => name === wanted);
+  if (found === undefined) throw new Error(`no ${wanted} lies in the log`);
+  return found.sql;
+}
+
+/** Where an intent has its ids. */
 export const INTENT = { attemptId: sqlOf(ofAttempt, "id"), jobId: sqlOf(ofJob, "id") } as const;
 const ACCEPTED = sqlOf(ofJob, "accepted_at_ms");
 
@@ -90,11 +106,10 @@ export function isUsual({ job, attempt }: OpenedCall): boolean {
 }
 
 export const intentLine = ({ job, attempt }: OpenedCall): string => together(joined(JOB_LINE, job), joined(ATTEMPT_LINE, attempt));
-export const readingLine = ({ attemptId, statusCode, requestId, errorCode, reading }: LoggedAnswer): string =>
-  lineOf(attemptId, statusCode, requestId, errorCode, reading?.usage, reading?.tier, reading?.finish, reading?.quarantine);
+export const readingLine = (answer: LoggedAnswer): string => joined(READING, answer);
 
 /** Open calls of the rows $1: fields `f`, `body`, `decision`. An empty text alone in its row splits into none. */
-export const INTENTS = `select ${FIELDS_OF_LINE} as f, coalesce(body, '') as body, decision
+export const INTENTS = `select ${FIELDS_OF_LINE} as f, coalesce(body, '') as body, coalesce(decision, '') as decision
     from call_log, unnest(${split("intents")}, ${split("bodies")}, ${split("decisions")}) as told (line, body, decision) where id = any($1::int8[])`;
 /** Answers of the rows $1: fields `r`, `answer`, when they were committed, and where they lie. */
 export const READINGS = `select ${FIELDS_OF_LINE} as r, coalesce(answer, '') as answer, at_ms, at_real_ms, id as log_id

@@ -54,7 +54,8 @@ const OPENAI_TIER: Readonly<Record<string, Tier>> = {
 };
 const ANTHROPIC_TIER: Readonly<Record<string, Tier>> = { standard: "standard", batch: "batch", priority: "priority" };
 
-const tierIn = (table: Readonly<Record<string, Tier>>, word: unknown): Tier | null => (typeof word === "string" ? (table[word] ?? null) : null);
+const tierIn = (table: Readonly<Record<string, Tier>>, word: unknown): Tier | null =>
+  typeof word === "string" && Object.hasOwn(table, word) ? (table[word] ?? null) : null;
 
 /** OpenAI's counts are inclusive: the prompt count contains what was read from and written to the cache. */
 function openai(usage: Members, names: { input: string; output: string; inputDetails: string; outputDetails: string }): Usage {

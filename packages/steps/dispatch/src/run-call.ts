@@ -95,6 +95,11 @@ async function runLeased(deps: LaneDeps, gateOf: (lane: LaneId) => Gate, dispatc
           gate.correct(row.tenantId, (tokensOf(answer.body) ?? workOf(row)) - workOf(row));
         }
         if (answer.kind === "refused" && answer.retry === "park") refusing.abort();
+        if (answer.kind === "answered") {
+          // While it waits for its commit the text alone is held.
+          const { looked: _looked, ...kept } = answer;
+          answer = kept;
+        }
         await save(answer);
       });
     }

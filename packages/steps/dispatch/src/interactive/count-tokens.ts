@@ -30,7 +30,7 @@ export async function countTokens(
   if (lane?.shape !== "call" || lane.count === undefined) {
     throw fault("lane-unavailable", { message: "Tokens are counted by the provider, and this installation has no Anthropic account." });
   }
-  const answer = await lane.count({ attemptId: call.id, endpoint: "/v1/messages", ...request }, null);
+  const answer = await lane.count({ attemptId: call.id, endpoint: "/v1/messages", ...request }, new AbortController().signal);
   const ending = endingOf(answer, call.scale);
   // Nothing was charged, so a lost answer may simply be asked for again.
   if (ending.fault !== null) throw answer.kind === "unknown" ? fault("provider-failed", { inside: answer.code }) : ending.fault;

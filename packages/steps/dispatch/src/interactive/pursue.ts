@@ -46,7 +46,8 @@ async function send(course: Course, lane: CallLane): Promise<LaneAnswer | LaneSt
   const outgoing = outgoingCall(course);
   if (outgoing === null) return untranslatable(course.attempt.id);
   // Never the caller's signal: the lane bounds the call, and what it was paid for is kept whoever still listens.
-  return course.request.stream ? await lane.stream(outgoing, null) : await lane.call(outgoing, null);
+  const { signal } = new AbortController();
+  return course.request.stream ? await lane.stream(outgoing, signal) : await lane.call(outgoing, signal);
 }
 
 /** What an answer means: a reply, or `null` after the next attempt was opened. */
@@ -84,7 +85,8 @@ async function save(house: CallHouse, course: Course, answer: Saved): Promise<vo
 }
 
 /** What the answer says of itself, for its settlement: read where its body is at hand. */
-function readingOf({ attempt, job }: Course, answer: Extract<Saved, { kind: "answered" }>): Reading {
+function readingOf({ attempt, job }: Course, answer: Extract<Saved, { kind: "answered" }>): Reading | null {
+  if (answer.statusCode < 200 || answer.statusCode >= 300) return null;
   const said = readAnswer((attempt.endpoint ?? job.endpoint) as Endpoint, answer.looked ?? answer.body);
   return { ...said, usage: said.usage === null ? null : JSON.stringify(said.usage) };
 }
