@@ -1,4 +1,4 @@
-/** Rows of any kind as lines of one text parameter: it is cheaper to write, to send and to read than an array for each column. */
+/** Rows of many columns, or of texts in other rows, as lines of one text: no array for each column, and no cast for each of its values. */
 
 export type Field = string | number | bigint | boolean | null | undefined;
 
